@@ -95,7 +95,8 @@ def scaled_dot_product():
     yield file
 
     file = FixtureFile("attention_bias", "Additive bias after the soft cap, broadcast "
-                       "right-aligned to [B, Hq, Sq, Skv], with its gradient. In rank3_hidden some entries "
+                       "right-aligned to [B, Hq, Sq, Skv], with its gradient. In rank3_hidden "
+                       "some entries "
                        "are −∞ and one row is wholly −∞. " + HEADS, 15)
     hidden = real(2, 4, 6).masked_fill(~random_mask(2, 4, 6), -torch.inf)
     hidden[0, 3] = -torch.inf
@@ -147,7 +148,8 @@ def module_attention(file, name, cross=False, lengths=None, visible=None, bias=N
 
 def multihead_attention():
     file = FixtureFile("multihead_attention", "nn.MultiheadAttention, embed 8, 2 heads, batch "
-                       "first. y = out_proj(concat of heads); in_proj_weight is Q, K, V stacked, each "
+                       "first. y = out_proj(concat of heads); in_proj_weight is Q, K, V "
+                       "stacked, each "
                        "[out, in]. In the cases without `key`, key = value = query and `d_query` "
                        "is the sum of the three.", 20)
     module_attention(file, "self")

@@ -48,7 +48,8 @@ def normalisation():
 
 def activations():
     file = FixtureFile("activation", "Element-wise activations on a grid from −8 to 8 and on "
-                       "zeros, tiny and large values. `derivative` is dy/dx; `d_x` = `d_y` · derivative. "
+                       "zeros, tiny and large values. `derivative` is dy/dx; `d_x` = `d_y` · "
+                       "derivative. "
                        "PyTorch's exact GELU forms 1 + erf(x/√2), so its values for x < −1 carry "
                        "an absolute error near 1e-16·|x|: compare them absolutely.", 33)
     special = torch.tensor([0.0, -0.0, 1e-30, -1e-30, 1e-6, -1e-6, -10.0, -40.0, 10.0, 40.0,
@@ -160,7 +161,8 @@ def layers():
     yield file
 
     file = FixtureFile("transformer", "nn.Transformer, width 16, 2 heads, 2 + 2 layers, "
-                       "feed-forward 32, dropout 0, ReLU, post-norm, batch first; causal self-attention in the "
+                       "feed-forward 32, dropout 0, ReLU, post-norm, batch first; causal "
+                       "self-attention in the "
                        "decoder, keys beyond the lengths hidden, and a final norm after each stack "
                        "(encoder.norm, decoder.norm).", 43)
     case = file.case("post_norm_relu")

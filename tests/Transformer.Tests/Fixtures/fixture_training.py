@@ -35,9 +35,11 @@ def cross_entropy():
 
 def optimizers():
     file = FixtureFile("adamw", "Five steps. `gradients` [step, n] go in, `parameters`, "
-                       "`first_moment` and `second_moment` [step, n] are the state after each step, "
+                       "`first_moment` and `second_moment` [step, n] are the state after each "
+                       "step, "
                        "`start` the parameters before the first; `learning_rate` [step]. Decay is "
-                       "decoupled: w ← w − lr·decay·w, then the Adam step with bias correction.", 52)
+                       "decoupled: w ← w − lr·decay·w, then the Adam step with bias "
+                       "correction.", 52)
     for name, decay, betas, epsilon, rates in (
             ("adamw", 0.01, (0.9, 0.98), 1e-8, [0.01] * 5),
             ("adamw_schedule", 0.1, (0.9, 0.999), 1e-6, [0.01, 0.02, 0.03, 0.02, 0.01]),
