@@ -155,7 +155,7 @@ public class DropoutReferenceTests : KernelTest
         uint[] words =
             [.. Enumerable.Range(0, 4).Select(i =>
                 Philox.Word(0x0123456789ABCDEF, 6, 7, first + (ulong)i))];
-        Assert.Equal([x, y, z, w], words);
+        Assert.Equal(new[] { x, y, z, w }, words);
     }
 
     private double[] Masked(float probability, long seed, long step, uint stream, int length)

@@ -153,14 +153,14 @@ public class EmbeddingReferenceTests : KernelTest
             Width = 2,
         };
         Rejects(call with { Ids = Ints(0, 2) },
-            "Embedding: 'ids[1]' is 2; expected 0 to 1. Check where it was made.");
+            "Embedding: 'ids[1]' is 2; expected 0 to 1. Pass ids of this table.");
         Rejects(call with { Ids = Ints(-1, 0) },
-            "Embedding: 'ids[0]' is -1; expected 0 to 1. Check where it was made.");
+            "Embedding: 'ids[0]' is -1; expected 0 to 1. Pass ids of this table.");
         Rejects(
             call with { PositionTable = Real([1, 2, 3, 4]), PositionIds = Ints(0, 7) },
-            "Embedding: 'positionIds[1]' is 7; expected 0 to 1. Check where it was made.");
+            "Embedding: 'positionIds[1]' is 7; expected 0 to 1. Pass ids of this table.");
         Rejects(call with { SegmentTable = Real([1, 2]), SegmentIds = Ints(0, 1) },
-            "Embedding: 'segmentIds[1]' is 1; expected 0 to 0. Check where it was made.");
+            "Embedding: 'segmentIds[1]' is 1; expected 0 to 0. Pass ids of this table.");
         Rejects(call with { SegmentTable = Real([1, 2]) },
             "Embedding: 'segmentTable' and 'segmentIds' go together. Pass both or neither.");
         Rejects(call with { SequenceLength = 3 },
@@ -180,7 +180,7 @@ public class EmbeddingReferenceTests : KernelTest
             SequenceLength = 2,
             Width = 2,
         };
-        Rejects(backward, "Embedding: 'ids[1]' is 5; expected 0 to 1. Check where it was made.");
+        Rejects(backward, "Embedding: 'ids[1]' is 5; expected 0 to 1. Pass ids of this table.");
     }
 
     private TestBuffer TableGradient(
