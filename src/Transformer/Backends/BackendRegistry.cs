@@ -1,0 +1,59 @@
+namespace Transformer.Backends;
+
+/// <summary>
+/// Every backend of the process. Tests, benchmarks, the graph and the command line enumerate it,
+/// so that adding one needs no edit anywhere else.
+/// </summary>
+public static class BackendRegistry
+{
+    private static readonly Lock Gate = new();
+    private static readonly List<Backend> Backends =
+        [ReferenceBackend.Instance, SimdBackend.Instance];
+
+    /// <summary>All backends, available or not, in order of registration.</summary>
+    public static IReadOnlyList<Backend> All
+    {
+        get
+        {
+            lock (Gate) return [.. Backends];
+        }
+    }
+
+    /// <summary>The available backend with the highest priority.</summary>
+    public static Backend Default => All.Where(b => b.IsAvailable).MaxBy(b => b.Priority)!;
+
+    /// <summary>The definition of what is right.</summary>
+    public static Backend Reference => ReferenceBackend.Instance;
+
+    /// <summary>The vectorised CPU backend; what the span entries run on.</summary>
+    public static Backend Cpu => SimdBackend.Instance;
+
+    /// <summary>Adds a backend of another assembly.</summary>
+    /// <exception cref="ArgumentException">The name is taken.</exception>
+    public static void Register(Backend backend)
+    {
+        lock (Gate)
+        {
+            if (Backends.Any(b => b.Name == backend.Name))
+            {
+                throw new ArgumentException(
+                    $"BackendRegistry: a backend named '{backend.Name}' is registered already.");
+            }
+
+            Backends.Add(backend);
+        }
+    }
+
+    /// <summary>Finds a backend by name.</summary>
+    /// <exception cref="ArgumentException">No such backend; the message lists the names.
+    /// </exception>
+    /// <exception cref="NotSupportedException">It is not available here; says why.</exception>
+    public static Backend Find(string name)
+    {
+        Backend backend = All.FirstOrDefault(b => b.Name == name) ?? throw new ArgumentException(
+            $"backend '{name}' is unknown. Use one of: {string.Join(", ", All.Select(b => b.Name))}.");
+        return backend.UnavailableReason is { } reason
+            ? throw new NotSupportedException($"backend '{name}' is not available: {reason}.")
+            : backend;
+    }
+}

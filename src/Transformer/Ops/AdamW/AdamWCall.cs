@@ -1,0 +1,77 @@
+using Transformer.Backends;
+using Transformer.Tensors;
+
+namespace Transformer.Ops;
+
+/// <summary>
+/// One step of Adam with decoupled weight decay, in one pass: with g = gradient · gradientScale,
+/// m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²;
+/// parameter ← parameter·(1 − λη) − η·m̂ / (√v̂ + ε), m̂ = m/(1 − β₁ᵗ), v̂ = v/(1 − β₂ᵗ).
+/// </summary>
+/// <remarks>Loshchilov, Hutter: "Decoupled Weight Decay Regularization", 2019, algorithm 2, in
+/// PyTorch's form (decay multiplied by the learning rate η).</remarks>
+public readonly record struct AdamWForward : IOpCall
+{
+    /// <inheritdoc/>
+    public static string Op => "AdamW";
+
+    /// <inheritdoc/>
+    public static OpDirection Direction => OpDirection.Forward;
+
+    /// <summary>[Length], updated.</summary>
+    public BufferView Parameter { get; init; }
+
+    /// <summary>[Length].</summary>
+    public BufferView Gradient { get; init; }
+
+    /// <summary>[Length]: m, updated.</summary>
+    public BufferView FirstMoment { get; init; }
+
+    /// <summary>[Length]: v, updated.</summary>
+    public BufferView SecondMoment { get; init; }
+
+    /// <summary>[1]: multiplies the gradient (the clip scale); absent means 1.</summary>
+    public BufferView GradientScale { get; init; }
+
+    /// <summary>Elements.</summary>
+    public long Length { get; init; }
+
+    /// <summary>η.</summary>
+    public float LearningRate { get; init; }
+
+    /// <summary>β₁ in [0, 1).</summary>
+    public float Beta1 { get; init; }
+
+    /// <summary>β₂ in [0, 1).</summary>
+    public float Beta2 { get; init; }
+
+    /// <summary>ε, added to the root.</summary>
+    public float Epsilon { get; init; }
+
+    /// <summary>λ.</summary>
+    public float WeightDecay { get; init; }
+
+    /// <summary>t: 1 for the first step.</summary>
+    public int Step { get; init; }
+
+    /// <inheritdoc/>
+    public void Validate()
+    {
+        OpCheck.NotNegative(Op, nameof(Length), Length);
+        string shape = $"[{Length}]";
+        OpCheck.Exactly(Op, "parameter", Parameter, Length, shape);
+        OpCheck.Exactly(Op, "gradient", Gradient, Length, shape);
+        OpCheck.Exactly(Op, "firstMoment", FirstMoment, Length, shape);
+        OpCheck.Exactly(Op, "secondMoment", SecondMoment, Length, shape);
+        OpCheck.ExactlyOrAbsent(Op, "gradientScale", GradientScale, 1, "[1]");
+        OpCheck.InRange(Op, nameof(LearningRate), LearningRate, 0, float.MaxValue);
+        OpCheck.InRange(Op, nameof(Beta1), Beta1, 0, 0.9999999);
+        OpCheck.InRange(Op, nameof(Beta2), Beta2, 0, 0.9999999);
+        OpCheck.InRange(Op, nameof(Epsilon), Epsilon, 0, 1);
+        OpCheck.InRange(Op, nameof(WeightDecay), WeightDecay, 0, float.MaxValue);
+        OpCheck.Positive(Op, nameof(Step), Step);
+        OpCheck.NoOverlap(Op, "parameter", Parameter, "gradient", Gradient);
+        OpCheck.NoOverlap(Op, "parameter", Parameter, "firstMoment", FirstMoment);
+        OpCheck.NoOverlap(Op, "firstMoment", FirstMoment, "secondMoment", SecondMoment);
+    }
+}

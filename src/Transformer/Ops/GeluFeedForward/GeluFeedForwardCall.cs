@@ -1,0 +1,178 @@
+using Transformer.Backends;
+using Transformer.Tensors;
+
+namespace Transformer.Ops;
+
+/// <summary>output = f(input · weight1ᵀ + bias1) · weight2ᵀ + bias2, f = GELU or ReLU.</summary>
+/// <remarks>The position-wise feed-forward network of Vaswani et al. 2017, §3.3. When the
+/// pre-activation is not asked for, no [Rows, Hidden] buffer is written in full.</remarks>
+public readonly record struct GeluFeedForwardForward : IOpCall
+{
+    /// <inheritdoc/>
+    public static string Op => "GeluFeedForward";
+
+    /// <inheritdoc/>
+    public static OpDirection Direction => OpDirection.Forward;
+
+    /// <summary>[Rows, Width].</summary>
+    public BufferView Input { get; init; }
+
+    /// <summary>[Hidden, Width].</summary>
+    public BufferView Weight1 { get; init; }
+
+    /// <summary>[Hidden]; optional.</summary>
+    public BufferView Bias1 { get; init; }
+
+    /// <summary>[OutputWidth, Hidden].</summary>
+    public BufferView Weight2 { get; init; }
+
+    /// <summary>[OutputWidth]; optional.</summary>
+    public BufferView Bias2 { get; init; }
+
+    /// <summary>[Rows, OutputWidth].</summary>
+    public BufferView Output { get; init; }
+
+    /// <summary>[Rows, Hidden] before the activation; optional, kept for the backward pass.
+    /// </summary>
+    public BufferView PreActivation { get; init; }
+
+    /// <summary>Rows of input and output: tokens.</summary>
+    public int Rows { get; init; }
+
+    /// <summary>Width of the input.</summary>
+    public int Width { get; init; }
+
+    /// <summary>Width between the two products; 4·Width by convention.</summary>
+    public int Hidden { get; init; }
+
+    /// <summary>Width of the output; usually Width.</summary>
+    public int OutputWidth { get; init; }
+
+    /// <summary>Gelu, GeluTanh or Relu.</summary>
+    public Activation Activation { get; init; }
+
+    /// <inheritdoc/>
+    public void Validate()
+    {
+        GeluFeedForwardChecks.Sizes(Rows, Width, Hidden, OutputWidth, Activation);
+        GeluFeedForwardChecks.Weights(Input, Weight1, Weight2, Rows, Width, Hidden, OutputWidth);
+        OpCheck.ExactlyOrAbsent(Op, "bias1", Bias1, Hidden, $"[{Hidden}]");
+        OpCheck.ExactlyOrAbsent(Op, "bias2", Bias2, OutputWidth, $"[{OutputWidth}]");
+        OpCheck.Exactly(
+            Op, "output", Output, (long)Rows * OutputWidth, $"[{Rows}, {OutputWidth}]");
+        OpCheck.ExactlyOrAbsent(
+            Op, "preActivation", PreActivation, (long)Rows * Hidden, $"[{Rows}, {Hidden}]");
+        OpCheck.NoOverlap(Op, "output", Output, "input", Input);
+        OpCheck.NoOverlap(Op, "output", Output, "preActivation", PreActivation);
+        OpCheck.NoOverlap(Op, "output", Output, "weight1", Weight1);
+        OpCheck.NoOverlap(Op, "output", Output, "weight2", Weight2);
+    }
+}
+
+/// <summary>Gradients of <see cref="GeluFeedForwardForward"/>; those of parameters are added to
+/// what their buffers hold.</summary>
+public readonly record struct GeluFeedForwardBackward : IOpCall
+{
+    /// <inheritdoc/>
+    public static string Op => "GeluFeedForward";
+
+    /// <inheritdoc/>
+    public static OpDirection Direction => OpDirection.Backward;
+
+    /// <summary>[Rows, Width].</summary>
+    public BufferView Input { get; init; }
+
+    /// <summary>[Hidden, Width].</summary>
+    public BufferView Weight1 { get; init; }
+
+    /// <summary>[OutputWidth, Hidden].</summary>
+    public BufferView Weight2 { get; init; }
+
+    /// <summary>[Rows, Hidden], as the forward call wrote it.</summary>
+    public BufferView PreActivation { get; init; }
+
+    /// <summary>[Rows, OutputWidth].</summary>
+    public BufferView OutputGradient { get; init; }
+
+    /// <summary>[Rows, Width], overwritten; absent: not computed.</summary>
+    public BufferView InputGradient { get; init; }
+
+    /// <summary>[Hidden, Width], added to.</summary>
+    public BufferView Weight1Gradient { get; init; }
+
+    /// <summary>[Hidden], added to; absent where there is no bias.</summary>
+    public BufferView Bias1Gradient { get; init; }
+
+    /// <summary>[OutputWidth, Hidden], added to.</summary>
+    public BufferView Weight2Gradient { get; init; }
+
+    /// <summary>[OutputWidth], added to; absent where there is no bias.</summary>
+    public BufferView Bias2Gradient { get; init; }
+
+    /// <summary>Rows of input and output.</summary>
+    public int Rows { get; init; }
+
+    /// <summary>Width of the input.</summary>
+    public int Width { get; init; }
+
+    /// <summary>Width between the two products.</summary>
+    public int Hidden { get; init; }
+
+    /// <summary>Width of the output.</summary>
+    public int OutputWidth { get; init; }
+
+    /// <summary>The activation of the forward call.</summary>
+    public Activation Activation { get; init; }
+
+    /// <inheritdoc/>
+    public void Validate()
+    {
+        GeluFeedForwardChecks.Sizes(Rows, Width, Hidden, OutputWidth, Activation);
+        GeluFeedForwardChecks.Weights(Input, Weight1, Weight2, Rows, Width, Hidden, OutputWidth);
+        OpCheck.Exactly(
+            Op, "preActivation", PreActivation, (long)Rows * Hidden, $"[{Rows}, {Hidden}]");
+        OpCheck.Exactly(Op, "outputGradient", OutputGradient, (long)Rows * OutputWidth,
+            $"[{Rows}, {OutputWidth}]");
+        OpCheck.ExactlyOrAbsent(
+            Op, "inputGradient", InputGradient, (long)Rows * Width, $"[{Rows}, {Width}]");
+        OpCheck.Exactly(Op, "weight1Gradient", Weight1Gradient, (long)Hidden * Width,
+            $"[{Hidden}, {Width}]");
+        OpCheck.ExactlyOrAbsent(Op, "bias1Gradient", Bias1Gradient, Hidden, $"[{Hidden}]");
+        OpCheck.Exactly(Op, "weight2Gradient", Weight2Gradient, (long)OutputWidth * Hidden,
+            $"[{OutputWidth}, {Hidden}]");
+        OpCheck.ExactlyOrAbsent(
+            Op, "bias2Gradient", Bias2Gradient, OutputWidth, $"[{OutputWidth}]");
+        OpCheck.NoOverlap(Op, "inputGradient", InputGradient, "outputGradient", OutputGradient);
+        OpCheck.NoOverlap(Op, "inputGradient", InputGradient, "input", Input);
+        OpCheck.NoOverlap(Op, "inputGradient", InputGradient, "preActivation", PreActivation);
+    }
+}
+
+internal static class GeluFeedForwardChecks
+{
+    private const string Op = "GeluFeedForward";
+
+    public static void Sizes(
+        int rows, int width, int hidden, int outputWidth, Activation activation)
+    {
+        OpCheck.NotNegative(Op, "Rows", rows);
+        OpCheck.Positive(Op, "Width", width);
+        OpCheck.Positive(Op, "Hidden", hidden);
+        OpCheck.Positive(Op, "OutputWidth", outputWidth);
+        if (activation == Activation.None)
+        {
+            OpCheck.Throw(Op, "'Activation' is None; expected Gelu, GeluTanh or Relu. " +
+                "Two linear layers without one collapse into one: use Linear.");
+        }
+    }
+
+    public static void Weights(
+        BufferView input, BufferView weight1, BufferView weight2, int rows, int width, int hidden,
+        int outputWidth)
+    {
+        OpCheck.Exactly(Op, "input", input, (long)rows * width, $"[{rows}, {width}]");
+        OpCheck.Exactly(Op, "weight1", weight1, (long)hidden * width, $"[{hidden}, {width}]");
+        OpCheck.Exactly(
+            Op, "weight2", weight2, (long)outputWidth * hidden, $"[{outputWidth}, {hidden}]");
+    }
+}

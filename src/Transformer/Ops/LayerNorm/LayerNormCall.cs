@@ -1,0 +1,149 @@
+using Transformer.Backends;
+using Transformer.Tensors;
+
+namespace Transformer.Ops;
+
+/// <summary>
+/// sum = input + residual; output = (sum − mean) / √(variance + ε) ⊙ weight + bias, over each row.
+/// </summary>
+/// <remarks>Ba, Kiros, Hinton: "Layer Normalization", 2016; biased variance.</remarks>
+public readonly record struct LayerNormForward : IOpCall
+{
+    /// <inheritdoc/>
+    public static string Op => "LayerNorm";
+
+    /// <inheritdoc/>
+    public static OpDirection Direction => OpDirection.Forward;
+
+    /// <summary>[Rows, Width].</summary>
+    public BufferView Input { get; init; }
+
+    /// <summary>[Rows, Width], added to the input first; optional.</summary>
+    public BufferView Residual { get; init; }
+
+    /// <summary>[Width]; absent means ones.</summary>
+    public BufferView Weight { get; init; }
+
+    /// <summary>[Width]; absent means zeros.</summary>
+    public BufferView Bias { get; init; }
+
+    /// <summary>[Rows, Width], receives input + residual; optional; may be the input or the
+    /// residual itself.</summary>
+    public BufferView Sum { get; init; }
+
+    /// <summary>[Rows, Width]; may be the input itself.</summary>
+    public BufferView Output { get; init; }
+
+    /// <summary>[Rows], receives the means; optional.</summary>
+    public BufferView Mean { get; init; }
+
+    /// <summary>[Rows], receives 1/√(variance + ε); optional.</summary>
+    public BufferView InverseStd { get; init; }
+
+    /// <summary>Rows: tokens.</summary>
+    public int Rows { get; init; }
+
+    /// <summary>Width of a row.</summary>
+    public int Width { get; init; }
+
+    /// <summary>ε; 0 means the default 1e-5.</summary>
+    public float Epsilon { get; init; }
+
+    /// <summary>ε with the default filled in.</summary>
+    public float EffectiveEpsilon => Epsilon == 0 ? 1e-5f : Epsilon;
+
+    /// <inheritdoc/>
+    public void Validate()
+    {
+        OpCheck.NotNegative(Op, nameof(Rows), Rows);
+        OpCheck.Positive(Op, nameof(Width), Width);
+        OpCheck.InRange(Op, nameof(Epsilon), Epsilon, 0, 1);
+        long count = (long)Rows * Width;
+        string shape = $"[{Rows}, {Width}]";
+        OpCheck.Exactly(Op, "input", Input, count, shape);
+        OpCheck.ExactlyOrAbsent(Op, "residual", Residual, count, shape);
+        OpCheck.ExactlyOrAbsent(Op, "weight", Weight, Width, $"[{Width}] to match input {shape}");
+        OpCheck.ExactlyOrAbsent(Op, "bias", Bias, Width, $"[{Width}] to match input {shape}");
+        OpCheck.ExactlyOrAbsent(Op, "sum", Sum, count, shape);
+        OpCheck.Exactly(Op, "output", Output, count, shape);
+        OpCheck.ExactlyOrAbsent(Op, "mean", Mean, Rows, $"[{Rows}]");
+        OpCheck.ExactlyOrAbsent(Op, "inverseStd", InverseStd, Rows, $"[{Rows}]");
+        OpCheck.NoOverlap(Op, "output", Output, "input", Input, inPlaceAllowed: true);
+        OpCheck.NoOverlap(Op, "output", Output, "residual", Residual);
+        OpCheck.NoOverlap(Op, "output", Output, "sum", Sum);
+        OpCheck.NoOverlap(Op, "output", Output, "weight", Weight);
+        OpCheck.NoOverlap(Op, "output", Output, "bias", Bias);
+        OpCheck.NoOverlap(Op, "sum", Sum, "input", Input, inPlaceAllowed: true);
+        OpCheck.NoOverlap(Op, "sum", Sum, "residual", Residual, inPlaceAllowed: true);
+    }
+}
+
+/// <summary>
+/// With x̂ = (sum − mean)·inverseStd and g = outputGradient ⊙ weight:
+/// inputGradient = inverseStd·(g − avg(g) − x̂·avg(g ⊙ x̂)) + sumGradient. It is the residual's
+/// gradient, too. weightGradient += Σ outputGradient ⊙ x̂; biasGradient += Σ outputGradient.
+/// </summary>
+public readonly record struct LayerNormBackward : IOpCall
+{
+    /// <inheritdoc/>
+    public static string Op => "LayerNorm";
+
+    /// <inheritdoc/>
+    public static OpDirection Direction => OpDirection.Backward;
+
+    /// <summary>[Rows, Width]: input + residual of the forward call.</summary>
+    public BufferView Sum { get; init; }
+
+    /// <summary>[Width]; absent means ones.</summary>
+    public BufferView Weight { get; init; }
+
+    /// <summary>[Rows] of the forward call.</summary>
+    public BufferView Mean { get; init; }
+
+    /// <summary>[Rows] of the forward call.</summary>
+    public BufferView InverseStd { get; init; }
+
+    /// <summary>[Rows, Width].</summary>
+    public BufferView OutputGradient { get; init; }
+
+    /// <summary>[Rows, Width]: what reaches the sum from its other consumers; optional.</summary>
+    public BufferView SumGradient { get; init; }
+
+    /// <summary>[Rows, Width], overwritten; may be the output's or the sum's gradient itself.
+    /// </summary>
+    public BufferView InputGradient { get; init; }
+
+    /// <summary>[Width], added to; absent: not computed.</summary>
+    public BufferView WeightGradient { get; init; }
+
+    /// <summary>[Width], added to; absent: not computed.</summary>
+    public BufferView BiasGradient { get; init; }
+
+    /// <summary>Rows: tokens.</summary>
+    public int Rows { get; init; }
+
+    /// <summary>Width of a row.</summary>
+    public int Width { get; init; }
+
+    /// <inheritdoc/>
+    public void Validate()
+    {
+        OpCheck.NotNegative(Op, nameof(Rows), Rows);
+        OpCheck.Positive(Op, nameof(Width), Width);
+        long count = (long)Rows * Width;
+        string shape = $"[{Rows}, {Width}]";
+        OpCheck.Exactly(Op, "sum", Sum, count, shape);
+        OpCheck.ExactlyOrAbsent(Op, "weight", Weight, Width, $"[{Width}]");
+        OpCheck.Exactly(Op, "mean", Mean, Rows, $"[{Rows}]");
+        OpCheck.Exactly(Op, "inverseStd", InverseStd, Rows, $"[{Rows}]");
+        OpCheck.Exactly(Op, "outputGradient", OutputGradient, count, shape);
+        OpCheck.ExactlyOrAbsent(Op, "sumGradient", SumGradient, count, shape);
+        OpCheck.Exactly(Op, "inputGradient", InputGradient, count, shape);
+        OpCheck.ExactlyOrAbsent(Op, "weightGradient", WeightGradient, Width, $"[{Width}]");
+        OpCheck.ExactlyOrAbsent(Op, "biasGradient", BiasGradient, Width, $"[{Width}]");
+        OpCheck.NoOverlap(
+            Op, "inputGradient", InputGradient, "outputGradient", OutputGradient, true);
+        OpCheck.NoOverlap(Op, "inputGradient", InputGradient, "sumGradient", SumGradient, true);
+        OpCheck.NoOverlap(Op, "inputGradient", InputGradient, "sum", Sum);
+    }
+}

@@ -1,0 +1,100 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
+using Transformer.Tensors;
+
+namespace Transformer.Ops;
+
+/// <summary>Argument checks with one form of message, kept out of hot paths.</summary>
+internal static class OpCheck
+{
+    /// <summary>Requires a buffer with exactly the given number of elements.</summary>
+    public static void Exactly(
+        string op, string argument, BufferView view, long expected, string shape)
+    {
+        if (view.Length != expected || (view.IsAbsent && expected != 0))
+        {
+            Throw(op, $"'{argument}' has {Describe(view)}; expected {Number(expected)} " +
+                $"for shape {shape}. Pass a buffer of that size.");
+        }
+    }
+
+    /// <summary>As <see cref="Exactly"/>, but the buffer may be absent.</summary>
+    public static void ExactlyOrAbsent(
+        string op, string argument, BufferView view, long expected, string shape)
+    {
+        if (view.IsPresent) Exactly(op, argument, view, expected, shape);
+    }
+
+    /// <summary>Requires a buffer with at least the given number of elements.</summary>
+    public static void AtLeast(
+        string op, string argument, BufferView view, long expected, string reason)
+    {
+        if (view.Length < expected || (view.IsAbsent && expected != 0))
+        {
+            Throw(op, $"'{argument}' has {Describe(view)}; expected at least " +
+                $"{Number(expected)} for {reason}. Pass a larger buffer or smaller strides.");
+        }
+    }
+
+    /// <summary>Requires an integer buffer of 32-bit elements where present.</summary>
+    public static void IsInt32(string op, string argument, BufferView view)
+    {
+        if (view.IsPresent && view.DType != DType.Int32)
+        {
+            Throw(op, $"'{argument}' is {view.DType}; expected Int32. Convert it first.");
+        }
+    }
+
+    /// <summary>Requires a floating-point buffer where present.</summary>
+    public static void IsFloat(string op, string argument, BufferView view)
+    {
+        if (view.IsPresent && !view.DType.IsFloatingPoint())
+        {
+            Throw(op, $"'{argument}' is {view.DType}; expected a floating-point type.");
+        }
+    }
+
+    /// <summary>Requires a size of 0 or more.</summary>
+    public static void NotNegative(string op, string argument, long value)
+    {
+        if (value < 0) Throw(op, $"'{argument}' is {Number(value)}; expected 0 or more.");
+    }
+
+    /// <summary>Requires a size of 1 or more.</summary>
+    public static void Positive(string op, string argument, long value)
+    {
+        if (value < 1) Throw(op, $"'{argument}' is {Number(value)}; expected 1 or more.");
+    }
+
+    /// <summary>Requires a finite number within [low, high].</summary>
+    public static void InRange(string op, string argument, double value, double low, double high)
+    {
+        if (!(value >= low && value <= high))
+        {
+            Throw(op, string.Create(CultureInfo.InvariantCulture,
+                $"'{argument}' is {value}; expected a number from {low} to {high}."));
+        }
+    }
+
+    /// <summary>Requires that an output shares no byte with an input, except all of it where
+    /// in-place work is allowed.</summary>
+    public static void NoOverlap(
+        string op, string output, BufferView outputView, string input, BufferView inputView,
+        bool inPlaceAllowed = false)
+    {
+        if (!outputView.Overlaps(inputView)) return;
+        if (inPlaceAllowed && outputView.Address == inputView.Address) return;
+        Throw(op, $"'{output}' overlaps '{input}'. Pass separate buffers" +
+            (inPlaceAllowed ? " or the very same one." : "."));
+    }
+
+    /// <summary>Throws the argument error of an op.</summary>
+    [DoesNotReturn]
+    public static void Throw(string op, string message) =>
+        throw new ArgumentException($"{op}: {message}");
+
+    private static string Describe(BufferView view) =>
+        view.IsAbsent ? "no buffer" : $"{Number(view.Length)} elements";
+
+    private static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
+}
