@@ -42,7 +42,8 @@ internal sealed unsafe class AdamWSimd : IKernel<AdamWForward>
     {
         private readonly float* parameter, gradient, first, second;
         private readonly long length;
-        private readonly float scale, beta1, beta2, stepSize, inverseCorrection2, epsilon, keep;
+        private readonly float scale, beta1, beta2, take1, take2;
+        private readonly float stepSize, inverseCorrection2, epsilon, keep;
 
         public Work(in AdamWForward call)
         {
@@ -52,12 +53,14 @@ internal sealed unsafe class AdamWSimd : IKernel<AdamWForward>
             second = call.SecondMoment.Pointer<float>();
             length = call.Length;
             scale = call.GradientScale.IsPresent ? *call.GradientScale.Pointer<float>() : 1;
-            beta1 = call.Beta1;
-            beta2 = call.Beta2;
+            beta1 = (float)call.Beta1;
+            beta2 = (float)call.Beta2;
+            take1 = (float)(1 - call.Beta1);
+            take2 = (float)(1 - call.Beta2);
             stepSize = (float)(call.LearningRate / (1 - Math.Pow(call.Beta1, call.Step)));
             inverseCorrection2 = (float)(1 / (1 - Math.Pow(call.Beta2, call.Step)));
-            epsilon = call.Epsilon;
-            keep = (float)(1 - ((double)call.LearningRate * call.WeightDecay));
+            epsilon = (float)call.Epsilon;
+            keep = (float)(1 - (call.LearningRate * call.WeightDecay));
         }
 
         public void Run(int batch)
@@ -77,8 +80,8 @@ internal sealed unsafe class AdamWSimd : IKernel<AdamWForward>
             T m = whole ? T.Load(first + at) : T.LoadPartial(first + at, count);
             T v = whole ? T.Load(second + at) : T.LoadPartial(second + at, count);
             T p = whole ? T.Load(parameter + at) : T.LoadPartial(parameter + at, count);
-            m = T.MultiplyAdd(T.Broadcast(beta1), m, T.Broadcast(1 - beta1) * g);
-            v = T.MultiplyAdd(T.Broadcast(beta2), v, T.Broadcast(1 - beta2) * g * g);
+            m = T.MultiplyAdd(T.Broadcast(beta1), m, T.Broadcast(take1) * g);
+            v = T.MultiplyAdd(T.Broadcast(beta2), v, T.Broadcast(take2) * g * g);
             T root = T.Sqrt(v * T.Broadcast(inverseCorrection2)) + T.Broadcast(epsilon);
             p = (p * T.Broadcast(keep)) - (T.Broadcast(stepSize) * m / root);
             if (whole)

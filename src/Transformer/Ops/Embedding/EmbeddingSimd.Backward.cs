@@ -59,7 +59,7 @@ internal sealed unsafe class EmbeddingBackwardSimd : IKernel<EmbeddingBackward>
             rows = call.Rows;
             sequenceLength = call.SequenceLength;
             width = call.Width;
-            scale = call.EffectiveScale;
+            scale = (float)call.EffectiveScale;
         }
 
         public void Run(int batch)

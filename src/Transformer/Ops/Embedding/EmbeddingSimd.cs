@@ -55,7 +55,7 @@ internal sealed unsafe class EmbeddingForwardSimd : IKernel<EmbeddingForward>
             rows = call.Rows;
             sequenceLength = call.SequenceLength;
             width = call.Width;
-            scale = call.EffectiveScale;
+            scale = (float)call.EffectiveScale;
         }
 
         public void Run(int batch)

@@ -55,7 +55,7 @@ internal sealed unsafe class LayerNormForwardSimd : IKernel<LayerNormForward>
             inverseStd = call.InverseStd.Pointer<float>();
             rows = call.Rows;
             width = call.Width;
-            epsilon = call.EffectiveEpsilon;
+            epsilon = (float)call.EffectiveEpsilon;
         }
 
         public void Run(int batch)

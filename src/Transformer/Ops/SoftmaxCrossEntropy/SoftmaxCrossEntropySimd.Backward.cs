@@ -63,7 +63,7 @@ internal sealed unsafe class SoftmaxCrossEntropyBackwardSimd
             gradient = call.LogitsGradient.Pointer<float>();
             rows = call.Rows;
             classes = call.Classes;
-            smoothing = call.LabelSmoothing;
+            smoothing = (float)call.LabelSmoothing;
             ignoreIndex = call.IgnoreIndex;
             scale = lossScale;
         }

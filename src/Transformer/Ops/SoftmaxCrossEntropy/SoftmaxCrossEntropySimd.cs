@@ -71,7 +71,7 @@ internal sealed unsafe class SoftmaxCrossEntropyForwardSimd : IKernel<SoftmaxCro
             RowLosses = call.RowLosses.IsPresent ? call.RowLosses.Pointer<float>() : scratch;
             rows = call.Rows;
             classes = call.Classes;
-            smoothing = call.LabelSmoothing;
+            smoothing = (float)call.LabelSmoothing;
             ignoreIndex = call.IgnoreIndex;
         }
 
