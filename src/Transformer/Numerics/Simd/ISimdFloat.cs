@@ -1,0 +1,86 @@
+namespace Transformer.Numerics;
+
+/// <summary>
+/// A vector of floats of one width. Kernels are generic over it, so one source serves 512-, 256-
+/// and 128-bit machines: the JIT compiles each instantiation with the vectors in registers.
+/// </summary>
+/// <remarks>
+/// Choose the width once, at the kernel's entry:
+/// <c>if (Vector512.IsHardwareAccelerated) Run&lt;Simd512&gt;(…); else if …</c>.
+/// Functions that take or return vectors must be <c>AggressiveInlining</c>.
+/// </remarks>
+internal unsafe interface ISimdFloat<TSelf> where TSelf : struct, ISimdFloat<TSelf>
+{
+    /// <summary>Floats in a vector.</summary>
+    static abstract int Width { get; }
+
+    /// <summary>All lanes 0.</summary>
+    static abstract TSelf Zero { get; }
+
+    /// <summary>All lanes the same.</summary>
+    static abstract TSelf Broadcast(float value);
+
+    /// <summary>Width floats from an address of any alignment.</summary>
+    static abstract TSelf Load(float* source);
+
+    /// <summary>The first <paramref name="count"/> floats, the other lanes 0; reads no more.
+    /// </summary>
+    static abstract TSelf LoadPartial(float* source, int count);
+
+    /// <summary>Writes all lanes.</summary>
+    static abstract void Store(TSelf value, float* destination);
+
+    /// <summary>Writes the first <paramref name="count"/> lanes and no more.</summary>
+    static abstract void StorePartial(TSelf value, float* destination, int count);
+
+    /// <summary>a·b + c, rounded once where the machine can.</summary>
+    static abstract TSelf MultiplyAdd(TSelf a, TSelf b, TSelf c);
+
+    /// <summary>Lane-wise maximum, one instruction; NaN in <paramref name="b"/> gives NaN.
+    /// </summary>
+    static abstract TSelf Max(TSelf a, TSelf b);
+
+    /// <summary>Lane-wise minimum, one instruction; NaN in <paramref name="b"/> gives NaN.
+    /// </summary>
+    static abstract TSelf Min(TSelf a, TSelf b);
+
+    /// <summary>Lane-wise square root.</summary>
+    static abstract TSelf Sqrt(TSelf a);
+
+    /// <summary>Lane-wise absolute value.</summary>
+    static abstract TSelf Abs(TSelf a);
+
+    /// <summary>Nearest integer, ties to even.</summary>
+    static abstract TSelf Round(TSelf a);
+
+    /// <summary>2ⁿ for integral n in [−126, 127].</summary>
+    static abstract TSelf PowerOfTwo(TSelf n);
+
+    /// <summary>Lane-wise <c>a &lt; b ? x : y</c>; NaN compares false.</summary>
+    static abstract TSelf SelectLess(TSelf a, TSelf b, TSelf x, TSelf y);
+
+    /// <summary>Lane-wise <c>a == b ? x : y</c>; NaN compares false.</summary>
+    static abstract TSelf SelectEqual(TSelf a, TSelf b, TSelf x, TSelf y);
+
+    /// <summary>The sign of <paramref name="sign"/> on the magnitude of a non-negative number.
+    /// </summary>
+    static abstract TSelf CopySign(TSelf magnitude, TSelf sign);
+
+    /// <summary>Sum of all lanes, pairwise.</summary>
+    static abstract float Sum(TSelf a);
+
+    /// <summary>Largest lane.</summary>
+    static abstract float MaxAcross(TSelf a);
+
+    /// <summary>Lane-wise sum.</summary>
+    static abstract TSelf operator +(TSelf a, TSelf b);
+
+    /// <summary>Lane-wise difference.</summary>
+    static abstract TSelf operator -(TSelf a, TSelf b);
+
+    /// <summary>Lane-wise product.</summary>
+    static abstract TSelf operator *(TSelf a, TSelf b);
+
+    /// <summary>Lane-wise quotient.</summary>
+    static abstract TSelf operator /(TSelf a, TSelf b);
+}
