@@ -1,6 +1,7 @@
 namespace Transformer.Models.Text;
 
-/// <summary>Files that are either wholly new or wholly old, whatever happens while writing.</summary>
+/// <summary>Files that are either wholly new or wholly old, whatever happens while writing.
+/// </summary>
 internal static class AtomicFile
 {
     /// <summary>Writes <c>path.tmp</c>, flushes it to disk, and renames it to the path.</summary>
