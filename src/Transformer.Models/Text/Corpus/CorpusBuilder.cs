@@ -7,7 +7,7 @@ internal sealed class CorpusBuilder(ulong seed)
 {
     private static readonly (Func<Draw, CorpusSentence?> Next, int Weight)[] s_templates =
     [
-        (ActionTemplates.Present, 22),
+        (ActionTemplates.Present, 20),
         (ActionTemplates.Negative, 6),
         (ActionTemplates.Question, 6),
         (ActionTemplates.Past, 11),
@@ -19,18 +19,18 @@ internal sealed class CorpusBuilder(ulong seed)
         (PersonTemplates.Help, 4),
         (PersonTemplates.Transfer, 5),
         (PersonTemplates.Occupation, 6),
-        (PersonTemplates.FormerOrFutureOccupation, 4),
+        (PersonTemplates.FormerOrFutureOccupation, 6),
         (PersonTemplates.Age, 2),
         (PlaceTemplates.Activity, 12),
         (PlaceTemplates.WhereDoes, 2),
-        (PlaceTemplates.Motion, 7),
+        (PlaceTemplates.Motion, 8),
         (PlaceTemplates.Location, 6),
         (PlaceTemplates.WhereIs, 2),
         (PlaceTemplates.Existence, 6),
         (PossessionTemplates.Have, 10),
         (PossessionTemplates.HaveCount, 5),
-        (PossessionTemplates.Like, 8),
-        (PossessionTemplates.Description, 8),
+        (PossessionTemplates.Like, 9),
+        (PossessionTemplates.Description, 11),
         (PossessionTemplates.Identification, 4),
     ];
 

@@ -60,6 +60,9 @@ internal sealed class Verb
     /// <summary>False for what is done in a moment and so has no "will be opening".</summary>
     public bool IsLasting { get; init; } = true;
 
+    /// <summary>Whether the object comes into being by it.</summary>
+    public bool IsCreation { get; init; }
+
     /// <summary>False for what children do not do.</summary>
     public bool SuitsChildren { get; init; } = true;
 
