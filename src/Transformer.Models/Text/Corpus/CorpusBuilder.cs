@@ -14,7 +14,7 @@ internal sealed class CorpusBuilder(ulong seed)
         (ActionTemplates.Future, 7),
         (ActionTemplates.Wish, 7),
         (ActionTemplates.Serving, 4),
-        (ActionTemplates.Contrast, 5),
+        (ActionTemplates.Contrast, 3),
         (PersonTemplates.Feeling, 8),
         (PersonTemplates.Help, 4),
         (PersonTemplates.Transfer, 5),

@@ -78,7 +78,7 @@ internal static class PersonTemplates
         Noun noun = draw.Pick(Things.Gifts);
         Adjective? adjective = draw.Adjective(noun, 25);
         NounPhrase thing = new(noun, Determiner.A, adjective);
-        string key = $"{subject.Key}|{verb.Base}|{other.Key}|{noun.English}";
+        string key = $"{subject.Key}|{verb.Base}|{noun.English}";
         string nominative = subject.Russian(Case.Nominative);
         string english = Phrase.Join(other.EnglishObject, thing.English);
         string russian = Phrase.Join(

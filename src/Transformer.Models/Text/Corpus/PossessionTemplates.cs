@@ -3,6 +3,8 @@ namespace Transformer.Models.Text.Corpus;
 /// <summary>What people have and like, and what things are like.</summary>
 internal static class PossessionTemplates
 {
+    private const int MostSiblings = 5;
+
     private static readonly Noun[] s_owned =
         [.. Things.Belongings, .. Things.Animals, .. People.Siblings];
 
@@ -57,9 +59,10 @@ internal static class PossessionTemplates
         Noun noun = draw.Pick(s_owned);
         if (noun.English == owner.Key) return null;
         Numeral number = draw.Pick(Numeral.All);
+        if (People.Siblings.Contains(noun) && number.Value > MostSiblings) return null;
         Adjective? adjective = draw.Adjective(noun, 30);
         return CorpusSentence.State(nameof(HaveCount),
-            $"{owner.Key}|have|{number.English}|{noun.English}",
+            $"{owner.Key}|have|{noun.English}",
             Phrase.Join(owner.English, Phrase.Have(owner.Person), number.English,
                 adjective?.English, noun.EnglishPlural),
             Phrase.Join("у", owner.AfterPreposition(Case.Genitive), "есть",

@@ -27,7 +27,7 @@ internal static class Things
         "кофе кофе кофе кофе кофе кофе", null, "hot cold good");
 
     private static readonly Noun s_milk = new("milk", null, Neuter,
-        "молоко молока молоку молоко молоком молоке", null, "hot cold fresh");
+        "молоко молока молоку молоко молоком молоке", null, "cold fresh");
 
     private static readonly Noun s_water = new("water", null, Feminine,
         "вода воды воде воду водой воде", null, "hot cold");

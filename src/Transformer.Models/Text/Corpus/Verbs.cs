@@ -127,10 +127,16 @@ internal static class Verbs
             "работал работала работало работали")
         {
             SuitsChildren = false,
-        }, [Places.School, Places.Hospital, Places.Shop, Places.Library, Places.Factory, Places.Kitchen]),
+        },
+        [
+            Places.School, Places.Hospital, Places.Shop, Places.Library, Places.Factory,
+            Places.Kitchen,
+        ]),
         (new("sleep sleeps slept sleeping", "спать",
-            "сплю спишь спит спим спите спят", "спал спала спало спали"),
-            [Places.Room, Places.House]),
+            "сплю спишь спит спим спите спят", "спал спала спало спали")
+        {
+            HasCompany = false,
+        }, [Places.Room, Places.House]),
         (new("play plays played playing", "играть",
             "играю играешь играет играем играете играют", "играл играла играло играли"),
             [Places.Park, Places.Garden, Places.Yard, Places.Room]),
