@@ -1,4 +1,3 @@
-using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
 using Transformer.Backends;
@@ -53,25 +52,6 @@ internal static unsafe class MatMul
     /// <summary>Vectors in a row of a tile: what the machine's registers can hold.</summary>
     public static int PreferredPanelVectors =>
         Avx512F.VL.IsSupported || AdvSimd.Arm64.IsSupported ? 4 : 2;
-
-    /// <summary>Runs the product with the widest vectors of the machine.</summary>
-    public static void Run<TEpilogue>(in MatMulProblem problem, in TEpilogue epilogue)
-        where TEpilogue : struct, IEpilogue
-    {
-        int vectors = PreferredPanelVectors;
-        if (Vector512.IsHardwareAccelerated)
-        {
-            Run<Simd512, TEpilogue>(in problem, vectors, in epilogue);
-        }
-        else if (Vector256.IsHardwareAccelerated)
-        {
-            Run<Simd256, TEpilogue>(in problem, vectors, in epilogue);
-        }
-        else
-        {
-            Run<Simd128, TEpilogue>(in problem, vectors, in epilogue);
-        }
-    }
 
     /// <summary>Runs the product with the given vectors and panel width (2 or 4 vectors).</summary>
     public static void Run<T, TEpilogue>(

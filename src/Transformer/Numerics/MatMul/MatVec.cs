@@ -16,7 +16,9 @@ namespace Transformer.Numerics;
 /// </remarks>
 internal static unsafe class MatVec
 {
-    private const int MostRows = 16;
+    /// <summary>The most rows for which this way is chosen.</summary>
+    public const int MostRows = 16;
+
     private const int ColumnBlock = 64;
     private const long BatchFloats = 1 << 15;
 
