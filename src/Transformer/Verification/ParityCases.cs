@@ -12,9 +12,17 @@ public static class ParityCases
     private static readonly Lock Gate = new();
     private static readonly List<Func<IEnumerable<ParityCase>>> Sources =
     [
-        LinearCases.All,
+        EmbeddingCases.All,
         LayerNormCases.All,
+        LinearCases.All,
+        GeluFeedForwardCases.All,
         FusedAttentionCases.All,
+        KvCacheAppendCases.All,
+        AddCases.All,
+        DropoutCases.All,
+        SoftmaxCrossEntropyCases.All,
+        GradientNormCases.All,
+        AdamWCases.All,
     ];
 
     /// <summary>Every case; each op's in their order.</summary>
