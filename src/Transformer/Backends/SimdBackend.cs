@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.Intrinsics;
+using Transformer.Ops;
 
 namespace Transformer.Backends;
 
@@ -11,6 +12,9 @@ public sealed class SimdBackend : Backend
 {
     private SimdBackend()
     {
+        Register(new FusedAttentionBackwardSimd());
+        Register(new FusedAttentionForwardSimd());
+        Register(new KvCacheAppendForwardSimd());
     }
 
     /// <summary>The only instance.</summary>
