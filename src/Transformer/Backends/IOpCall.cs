@@ -32,7 +32,13 @@ public interface IOpCall
 public interface IKernel<TCall> where TCall : struct, IOpCall
 {
     /// <summary>Whether this kernel can run the (valid) call; if not, why.</summary>
-    bool Supports(in TCall call, out string? reason);
+    /// <remarks>A kernel that runs every valid call leaves this as it is.</remarks>
+    bool Supports(in TCall call, out string? reason)
+    {
+        reason = null;
+        return true;
+    }
+
 
     /// <summary>Runs a validated, supported call.</summary>
     void Run(in TCall call);

@@ -1,3 +1,5 @@
+using Transformer.Ops;
+
 namespace Transformer.Backends;
 
 /// <summary>The definition: plain loops with double accumulation, every option, one thread.</summary>
@@ -6,6 +8,24 @@ public sealed class ReferenceBackend : Backend
 {
     private ReferenceBackend()
     {
+        Register<AdamWForward>(new AdamWReference());
+        Register<AddForward>(new AddReference());
+        Register<AttentionBackward>(new FusedAttentionReference());
+        Register<AttentionForward>(new FusedAttentionReference());
+        Register<DropoutBackward>(new DropoutReference());
+        Register<DropoutForward>(new DropoutReference());
+        Register<EmbeddingBackward>(new EmbeddingReference());
+        Register<EmbeddingForward>(new EmbeddingReference());
+        Register<GeluFeedForwardBackward>(new GeluFeedForwardReference());
+        Register<GeluFeedForwardForward>(new GeluFeedForwardReference());
+        Register<GradientNormForward>(new GradientNormReference());
+        Register<KvCacheAppendForward>(new KvCacheAppendReference());
+        Register<LayerNormBackward>(new LayerNormReference());
+        Register<LayerNormForward>(new LayerNormReference());
+        Register<LinearBackward>(new LinearReference());
+        Register<LinearForward>(new LinearReference());
+        Register<SoftmaxCrossEntropyBackward>(new SoftmaxCrossEntropyReference());
+        Register<SoftmaxCrossEntropyForward>(new SoftmaxCrossEntropyReference());
     }
 
     /// <summary>The only instance.</summary>

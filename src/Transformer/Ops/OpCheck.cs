@@ -25,6 +25,21 @@ internal static class OpCheck
         if (view.IsPresent) Exactly(op, argument, view, expected, shape);
     }
 
+    /// <summary>Requires exactly the given number of floating-point elements.</summary>
+    public static void Floats(
+        string op, string argument, BufferView view, long expected, string shape)
+    {
+        Exactly(op, argument, view, expected, shape);
+        IsFloat(op, argument, view);
+    }
+
+    /// <summary>As <see cref="Floats"/>, but the buffer may be absent.</summary>
+    public static void FloatsOrAbsent(
+        string op, string argument, BufferView view, long expected, string shape)
+    {
+        if (view.IsPresent) Floats(op, argument, view, expected, shape);
+    }
+
     /// <summary>Requires a buffer with at least the given number of elements.</summary>
     public static void AtLeast(
         string op, string argument, BufferView view, long expected, string reason)
@@ -50,7 +65,8 @@ internal static class OpCheck
     {
         if (view.IsPresent && !view.DType.IsFloatingPoint())
         {
-            Throw(op, $"'{argument}' is {view.DType}; expected a floating-point type.");
+            Throw(op, $"'{argument}' is {view.DType}; expected a floating-point type. " +
+                "Convert it first.");
         }
     }
 

@@ -26,6 +26,19 @@ public readonly struct BFloat16 : IEquatable<BFloat16>, IComparable<BFloat16>
         return new((ushort)((word + 0x7FFF + ((word >> 16) & 1)) >> 16));
     }
 
+    /// <summary>Rounds once, to nearest, ties to even; NaN stays NaN.</summary>
+    /// <remarks>Narrowing by way of binary32 would round twice. The binary32 number is therefore
+    /// truncated with its last bit set where digits were lost ("round to odd"), which keeps which
+    /// side of a tie the number lies on.</remarks>
+    public static explicit operator BFloat16(double value)
+    {
+        float narrow = (float)value;
+        if (double.IsNaN(value) || narrow == value) return (BFloat16)narrow;
+        uint word = BitConverter.SingleToUInt32Bits(narrow);
+        if (Math.Abs((double)narrow) > Math.Abs(value)) word--;
+        return (BFloat16)BitConverter.UInt32BitsToSingle(word | 1);
+    }
+
     /// <summary>Widens exactly.</summary>
     public static implicit operator float(BFloat16 value) =>
         BitConverter.UInt32BitsToSingle((uint)value.bits << 16);

@@ -37,19 +37,19 @@ public readonly record struct AdamWForward : IOpCall
     public long Length { get; init; }
 
     /// <summary>η.</summary>
-    public float LearningRate { get; init; }
+    public double LearningRate { get; init; }
 
     /// <summary>β₁ in [0, 1).</summary>
-    public float Beta1 { get; init; }
+    public double Beta1 { get; init; }
 
     /// <summary>β₂ in [0, 1).</summary>
-    public float Beta2 { get; init; }
+    public double Beta2 { get; init; }
 
     /// <summary>ε, added to the root.</summary>
-    public float Epsilon { get; init; }
+    public double Epsilon { get; init; }
 
     /// <summary>λ.</summary>
-    public float WeightDecay { get; init; }
+    public double WeightDecay { get; init; }
 
     /// <summary>t: 1 for the first step.</summary>
     public int Step { get; init; }
@@ -59,11 +59,11 @@ public readonly record struct AdamWForward : IOpCall
     {
         OpCheck.NotNegative(Op, nameof(Length), Length);
         string shape = $"[{Length}]";
-        OpCheck.Exactly(Op, "parameter", Parameter, Length, shape);
-        OpCheck.Exactly(Op, "gradient", Gradient, Length, shape);
-        OpCheck.Exactly(Op, "firstMoment", FirstMoment, Length, shape);
-        OpCheck.Exactly(Op, "secondMoment", SecondMoment, Length, shape);
-        OpCheck.ExactlyOrAbsent(Op, "gradientScale", GradientScale, 1, "[1]");
+        OpCheck.Floats(Op, "parameter", Parameter, Length, shape);
+        OpCheck.Floats(Op, "gradient", Gradient, Length, shape);
+        OpCheck.Floats(Op, "firstMoment", FirstMoment, Length, shape);
+        OpCheck.Floats(Op, "secondMoment", SecondMoment, Length, shape);
+        OpCheck.FloatsOrAbsent(Op, "gradientScale", GradientScale, 1, "[1]");
         OpCheck.InRange(Op, nameof(LearningRate), LearningRate, 0, float.MaxValue);
         OpCheck.InRange(Op, nameof(Beta1), Beta1, 0, 0.9999999);
         OpCheck.InRange(Op, nameof(Beta2), Beta2, 0, 0.9999999);

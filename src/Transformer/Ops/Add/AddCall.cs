@@ -29,9 +29,9 @@ public readonly record struct AddForward : IOpCall
     public void Validate()
     {
         OpCheck.NotNegative(Op, nameof(Length), Length);
-        OpCheck.Exactly(Op, "left", Left, Length, $"[{Length}]");
-        OpCheck.Exactly(Op, "right", Right, Length, $"[{Length}]");
-        OpCheck.Exactly(Op, "output", Output, Length, $"[{Length}]");
+        OpCheck.Floats(Op, "left", Left, Length, $"[{Length}]");
+        OpCheck.Floats(Op, "right", Right, Length, $"[{Length}]");
+        OpCheck.Floats(Op, "output", Output, Length, $"[{Length}]");
         OpCheck.NoOverlap(Op, "output", Output, "left", Left, inPlaceAllowed: true);
         OpCheck.NoOverlap(Op, "output", Output, "right", Right, inPlaceAllowed: true);
     }

@@ -86,8 +86,8 @@ internal static class DropoutChecks
         BufferView randomState, long length, float probability)
     {
         OpCheck.NotNegative(Op, "Length", length);
-        OpCheck.Exactly(Op, inputName, input, length, $"[{length}]");
-        OpCheck.Exactly(Op, outputName, output, length, $"[{length}]");
+        OpCheck.Floats(Op, inputName, input, length, $"[{length}]");
+        OpCheck.Floats(Op, outputName, output, length, $"[{length}]");
         OpCheck.Exactly(Op, "randomState", randomState, 2, "[2]");
         if (randomState.DType != DType.Int64)
         {

@@ -7,7 +7,7 @@ namespace Transformer.Ops;
 /// output[r] = scale · table[ids[r]] + positionTable[position(r)] + segmentTable[segmentIds[r]].
 /// </summary>
 /// <remarks>position(r) is positionIds[r], or r mod SequenceLength where those are absent.
-/// Ids are checked by the kernels' callers on the host; an id outside its table is an error.
+/// An id outside its table is an error; kernels check before they write.
 /// </remarks>
 public readonly record struct EmbeddingForward : IOpCall
 {
@@ -48,10 +48,10 @@ public readonly record struct EmbeddingForward : IOpCall
     public int Width { get; init; }
 
     /// <summary>Multiplies the token's vector; 0 means 1. Vaswani et al. use √Width.</summary>
-    public float Scale { get; init; }
+    public double Scale { get; init; }
 
     /// <summary>The scale with the default filled in.</summary>
-    public float EffectiveScale => Scale == 0 ? 1 : Scale;
+    public double EffectiveScale => Scale == 0 ? 1 : Scale;
 
     /// <inheritdoc/>
     public void Validate()
@@ -62,7 +62,7 @@ public readonly record struct EmbeddingForward : IOpCall
         EmbeddingChecks.Table("segmentTable", SegmentTable, Width, required: false);
         EmbeddingChecks.Positions(PositionTable, PositionIds, SequenceLength, Width);
         EmbeddingChecks.Segments(SegmentTable, SegmentIds);
-        OpCheck.Exactly(Op, "output", Output, (long)Rows * Width, $"[{Rows}, {Width}]");
+        OpCheck.Floats(Op, "output", Output, (long)Rows * Width, $"[{Rows}, {Width}]");
         OpCheck.NoOverlap(Op, "output", Output, "table", Table);
     }
 }
@@ -110,10 +110,10 @@ public readonly record struct EmbeddingBackward : IOpCall
     public int Width { get; init; }
 
     /// <summary>The scale of the forward call; 0 means 1.</summary>
-    public float Scale { get; init; }
+    public double Scale { get; init; }
 
     /// <summary>The scale with the default filled in.</summary>
-    public float EffectiveScale => Scale == 0 ? 1 : Scale;
+    public double EffectiveScale => Scale == 0 ? 1 : Scale;
 
     /// <inheritdoc/>
     public void Validate()
@@ -126,7 +126,7 @@ public readonly record struct EmbeddingBackward : IOpCall
             "segmentTableGradient", SegmentTableGradient, Width, required: false);
         EmbeddingChecks.Positions(PositionTableGradient, PositionIds, SequenceLength, Width);
         EmbeddingChecks.Segments(SegmentTableGradient, SegmentIds);
-        OpCheck.Exactly(
+        OpCheck.Floats(
             Op, "outputGradient", OutputGradient, (long)Rows * Width, $"[{Rows}, {Width}]");
     }
 }

@@ -118,14 +118,14 @@ public readonly record struct AttentionForward : IOpCall
         string rowShape = $"[{s.Batch}, {s.QueryHeads}, {s.QueryLength}]";
         AttentionChecks.Strided("output", Output, Inputs.EffectiveOutputStrides, s.Batch,
             s.QueryHeads, s.QueryLength, s.ValueDimension);
-        OpCheck.ExactlyOrAbsent(Op, "logSumExp", LogSumExp, rows, rowShape);
+        OpCheck.FloatsOrAbsent(Op, "logSumExp", LogSumExp, rows, rowShape);
         if (Scores.IsPresent != (ScoreOutput != ScoreOutput.None) && rows * s.KeyLength > 0)
         {
             OpCheck.Throw(Op, $"'scores' is {(Scores.IsPresent ? "present" : "absent")} with " +
                 $"ScoreOutput.{ScoreOutput}. Pass a buffer exactly when scores are asked for.");
         }
 
-        OpCheck.ExactlyOrAbsent(Op, "scores", Scores, rows * s.KeyLength,
+        OpCheck.FloatsOrAbsent(Op, "scores", Scores, rows * s.KeyLength,
             $"[{s.Batch}, {s.QueryHeads}, {s.QueryLength}, {s.KeyLength}]");
         AttentionChecks.Separate("output", Output, Inputs);
         AttentionChecks.Separate("logSumExp", LogSumExp, Inputs);
@@ -185,7 +185,7 @@ public readonly record struct AttentionBackward : IOpCall
             s.ValueDimension);
         AttentionChecks.Strided("outputGradient", OutputGradient, output, s.Batch, s.QueryHeads,
             s.QueryLength, s.ValueDimension);
-        OpCheck.Exactly(Op, "logSumExp", LogSumExp, rows,
+        OpCheck.Floats(Op, "logSumExp", LogSumExp, rows,
             $"[{s.Batch}, {s.QueryHeads}, {s.QueryLength}]");
         AttentionChecks.Strided("queryGradient", QueryGradient, Inputs.EffectiveQueryStrides,
             s.Batch, s.QueryHeads, s.QueryLength, s.HeadDimension);
@@ -193,6 +193,7 @@ public readonly record struct AttentionBackward : IOpCall
             s.KeyValueHeads, s.KeyLength, s.HeadDimension);
         AttentionChecks.Strided("valueGradient", ValueGradient, Inputs.EffectiveValueStrides,
             s.Batch, s.KeyValueHeads, s.KeyLength, s.ValueDimension);
+        OpCheck.IsFloat(Op, "biasGradient", BiasGradient);
         if (BiasGradient.IsPresent && BiasGradient.Length != Inputs.Bias.Length)
         {
             OpCheck.Throw(Op, $"'biasGradient' has {BiasGradient.Length} elements; expected " +

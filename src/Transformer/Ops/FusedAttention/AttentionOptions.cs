@@ -127,10 +127,10 @@ public readonly record struct AttentionMaskLayout(long Batch, long Head, long Qu
 public readonly record struct AttentionOptions
 {
     /// <summary>Multiplies q·k; 0 means 1/√D.</summary>
-    public float Scale { get; init; }
+    public double Scale { get; init; }
 
     /// <summary>c of s ← c·tanh(s/c), before bias and masks; 0 means none.</summary>
-    public float SoftCap { get; init; }
+    public double SoftCap { get; init; }
 
     /// <summary>Where the causal diagonal lies, if anywhere.</summary>
     public CausalAlignment Causal { get; init; }
@@ -144,6 +144,6 @@ public readonly record struct AttentionOptions
 
     /// <summary>The scale with the default filled in.</summary>
     /// <param name="headDimension">D.</param>
-    public float EffectiveScale(int headDimension) =>
-        Scale == 0 ? 1f / MathF.Sqrt(headDimension) : Scale;
+    public double EffectiveScale(int headDimension) =>
+        Scale == 0 ? 1 / Math.Sqrt(headDimension) : Scale;
 }

@@ -56,11 +56,11 @@ public readonly record struct GeluFeedForwardForward : IOpCall
     {
         GeluFeedForwardChecks.Sizes(Rows, Width, Hidden, OutputWidth, Activation);
         GeluFeedForwardChecks.Weights(Input, Weight1, Weight2, Rows, Width, Hidden, OutputWidth);
-        OpCheck.ExactlyOrAbsent(Op, "bias1", Bias1, Hidden, $"[{Hidden}]");
-        OpCheck.ExactlyOrAbsent(Op, "bias2", Bias2, OutputWidth, $"[{OutputWidth}]");
-        OpCheck.Exactly(
+        OpCheck.FloatsOrAbsent(Op, "bias1", Bias1, Hidden, $"[{Hidden}]");
+        OpCheck.FloatsOrAbsent(Op, "bias2", Bias2, OutputWidth, $"[{OutputWidth}]");
+        OpCheck.Floats(
             Op, "output", Output, (long)Rows * OutputWidth, $"[{Rows}, {OutputWidth}]");
-        OpCheck.ExactlyOrAbsent(
+        OpCheck.FloatsOrAbsent(
             Op, "preActivation", PreActivation, (long)Rows * Hidden, $"[{Rows}, {Hidden}]");
         OpCheck.NoOverlap(Op, "output", Output, "input", Input);
         OpCheck.NoOverlap(Op, "output", Output, "preActivation", PreActivation);
@@ -129,18 +129,18 @@ public readonly record struct GeluFeedForwardBackward : IOpCall
     {
         GeluFeedForwardChecks.Sizes(Rows, Width, Hidden, OutputWidth, Activation);
         GeluFeedForwardChecks.Weights(Input, Weight1, Weight2, Rows, Width, Hidden, OutputWidth);
-        OpCheck.Exactly(
+        OpCheck.Floats(
             Op, "preActivation", PreActivation, (long)Rows * Hidden, $"[{Rows}, {Hidden}]");
-        OpCheck.Exactly(Op, "outputGradient", OutputGradient, (long)Rows * OutputWidth,
+        OpCheck.Floats(Op, "outputGradient", OutputGradient, (long)Rows * OutputWidth,
             $"[{Rows}, {OutputWidth}]");
-        OpCheck.ExactlyOrAbsent(
+        OpCheck.FloatsOrAbsent(
             Op, "inputGradient", InputGradient, (long)Rows * Width, $"[{Rows}, {Width}]");
-        OpCheck.Exactly(Op, "weight1Gradient", Weight1Gradient, (long)Hidden * Width,
+        OpCheck.Floats(Op, "weight1Gradient", Weight1Gradient, (long)Hidden * Width,
             $"[{Hidden}, {Width}]");
-        OpCheck.ExactlyOrAbsent(Op, "bias1Gradient", Bias1Gradient, Hidden, $"[{Hidden}]");
-        OpCheck.Exactly(Op, "weight2Gradient", Weight2Gradient, (long)OutputWidth * Hidden,
+        OpCheck.FloatsOrAbsent(Op, "bias1Gradient", Bias1Gradient, Hidden, $"[{Hidden}]");
+        OpCheck.Floats(Op, "weight2Gradient", Weight2Gradient, (long)OutputWidth * Hidden,
             $"[{OutputWidth}, {Hidden}]");
-        OpCheck.ExactlyOrAbsent(
+        OpCheck.FloatsOrAbsent(
             Op, "bias2Gradient", Bias2Gradient, OutputWidth, $"[{OutputWidth}]");
         OpCheck.NoOverlap(Op, "inputGradient", InputGradient, "outputGradient", OutputGradient);
         OpCheck.NoOverlap(Op, "inputGradient", InputGradient, "input", Input);
@@ -170,9 +170,9 @@ internal static class GeluFeedForwardChecks
         BufferView input, BufferView weight1, BufferView weight2, int rows, int width, int hidden,
         int outputWidth)
     {
-        OpCheck.Exactly(Op, "input", input, (long)rows * width, $"[{rows}, {width}]");
-        OpCheck.Exactly(Op, "weight1", weight1, (long)hidden * width, $"[{hidden}, {width}]");
-        OpCheck.Exactly(
+        OpCheck.Floats(Op, "input", input, (long)rows * width, $"[{rows}, {width}]");
+        OpCheck.Floats(Op, "weight1", weight1, (long)hidden * width, $"[{hidden}, {width}]");
+        OpCheck.Floats(
             Op, "weight2", weight2, (long)outputWidth * hidden, $"[{outputWidth}, {hidden}]");
     }
 }

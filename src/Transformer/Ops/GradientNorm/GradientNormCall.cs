@@ -28,15 +28,15 @@ public readonly record struct GradientNormForward : IOpCall
     public long Length { get; init; }
 
     /// <summary>Largest norm let through; 0 means no clipping.</summary>
-    public float MaxNorm { get; init; }
+    public double MaxNorm { get; init; }
 
     /// <inheritdoc/>
     public void Validate()
     {
         OpCheck.NotNegative(Op, nameof(Length), Length);
-        OpCheck.Exactly(Op, "gradient", Gradient, Length, $"[{Length}]");
-        OpCheck.Exactly(Op, "norm", Norm, 1, "[1]");
-        OpCheck.Exactly(Op, "clipScale", ClipScale, 1, "[1]");
+        OpCheck.Floats(Op, "gradient", Gradient, Length, $"[{Length}]");
+        OpCheck.Floats(Op, "norm", Norm, 1, "[1]");
+        OpCheck.Floats(Op, "clipScale", ClipScale, 1, "[1]");
         OpCheck.InRange(Op, nameof(MaxNorm), MaxNorm, 0, float.MaxValue);
     }
 }

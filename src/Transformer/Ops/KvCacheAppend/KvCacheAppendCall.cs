@@ -58,7 +58,7 @@ public readonly record struct KvCacheAppendForward : IOpCall
 
         OpCheck.Exactly(Op, "positions", Positions, Batch, $"[{Batch}]");
         OpCheck.IsInt32(Op, "positions", Positions);
-        OpCheck.Exactly(Op, "cache", Cache, (long)Batch * Capacity * Width,
+        OpCheck.Floats(Op, "cache", Cache, (long)Batch * Capacity * Width,
             $"[{Batch}, {Capacity}, {Width}]");
         OpCheck.NoOverlap(Op, "cache", Cache, "source", Source);
     }

@@ -47,10 +47,10 @@ public readonly record struct LayerNormForward : IOpCall
     public int Width { get; init; }
 
     /// <summary>ε; 0 means the default 1e-5.</summary>
-    public float Epsilon { get; init; }
+    public double Epsilon { get; init; }
 
     /// <summary>ε with the default filled in.</summary>
-    public float EffectiveEpsilon => Epsilon == 0 ? 1e-5f : Epsilon;
+    public double EffectiveEpsilon => Epsilon == 0 ? 1e-5 : Epsilon;
 
     /// <inheritdoc/>
     public void Validate()
@@ -60,14 +60,14 @@ public readonly record struct LayerNormForward : IOpCall
         OpCheck.InRange(Op, nameof(Epsilon), Epsilon, 0, 1);
         long count = (long)Rows * Width;
         string shape = $"[{Rows}, {Width}]";
-        OpCheck.Exactly(Op, "input", Input, count, shape);
-        OpCheck.ExactlyOrAbsent(Op, "residual", Residual, count, shape);
-        OpCheck.ExactlyOrAbsent(Op, "weight", Weight, Width, $"[{Width}] to match input {shape}");
-        OpCheck.ExactlyOrAbsent(Op, "bias", Bias, Width, $"[{Width}] to match input {shape}");
-        OpCheck.ExactlyOrAbsent(Op, "sum", Sum, count, shape);
-        OpCheck.Exactly(Op, "output", Output, count, shape);
-        OpCheck.ExactlyOrAbsent(Op, "mean", Mean, Rows, $"[{Rows}]");
-        OpCheck.ExactlyOrAbsent(Op, "inverseStd", InverseStd, Rows, $"[{Rows}]");
+        OpCheck.Floats(Op, "input", Input, count, shape);
+        OpCheck.FloatsOrAbsent(Op, "residual", Residual, count, shape);
+        OpCheck.FloatsOrAbsent(Op, "weight", Weight, Width, $"[{Width}] to match input {shape}");
+        OpCheck.FloatsOrAbsent(Op, "bias", Bias, Width, $"[{Width}] to match input {shape}");
+        OpCheck.FloatsOrAbsent(Op, "sum", Sum, count, shape);
+        OpCheck.Floats(Op, "output", Output, count, shape);
+        OpCheck.FloatsOrAbsent(Op, "mean", Mean, Rows, $"[{Rows}]");
+        OpCheck.FloatsOrAbsent(Op, "inverseStd", InverseStd, Rows, $"[{Rows}]");
         OpCheck.NoOverlap(Op, "output", Output, "input", Input, inPlaceAllowed: true);
         OpCheck.NoOverlap(Op, "output", Output, "residual", Residual);
         OpCheck.NoOverlap(Op, "output", Output, "sum", Sum);
@@ -132,15 +132,15 @@ public readonly record struct LayerNormBackward : IOpCall
         OpCheck.Positive(Op, nameof(Width), Width);
         long count = (long)Rows * Width;
         string shape = $"[{Rows}, {Width}]";
-        OpCheck.Exactly(Op, "sum", Sum, count, shape);
-        OpCheck.ExactlyOrAbsent(Op, "weight", Weight, Width, $"[{Width}]");
-        OpCheck.Exactly(Op, "mean", Mean, Rows, $"[{Rows}]");
-        OpCheck.Exactly(Op, "inverseStd", InverseStd, Rows, $"[{Rows}]");
-        OpCheck.Exactly(Op, "outputGradient", OutputGradient, count, shape);
-        OpCheck.ExactlyOrAbsent(Op, "sumGradient", SumGradient, count, shape);
-        OpCheck.Exactly(Op, "inputGradient", InputGradient, count, shape);
-        OpCheck.ExactlyOrAbsent(Op, "weightGradient", WeightGradient, Width, $"[{Width}]");
-        OpCheck.ExactlyOrAbsent(Op, "biasGradient", BiasGradient, Width, $"[{Width}]");
+        OpCheck.Floats(Op, "sum", Sum, count, shape);
+        OpCheck.FloatsOrAbsent(Op, "weight", Weight, Width, $"[{Width}]");
+        OpCheck.Floats(Op, "mean", Mean, Rows, $"[{Rows}]");
+        OpCheck.Floats(Op, "inverseStd", InverseStd, Rows, $"[{Rows}]");
+        OpCheck.Floats(Op, "outputGradient", OutputGradient, count, shape);
+        OpCheck.FloatsOrAbsent(Op, "sumGradient", SumGradient, count, shape);
+        OpCheck.Floats(Op, "inputGradient", InputGradient, count, shape);
+        OpCheck.FloatsOrAbsent(Op, "weightGradient", WeightGradient, Width, $"[{Width}]");
+        OpCheck.FloatsOrAbsent(Op, "biasGradient", BiasGradient, Width, $"[{Width}]");
         OpCheck.NoOverlap(
             Op, "inputGradient", InputGradient, "outputGradient", OutputGradient, true);
         OpCheck.NoOverlap(Op, "inputGradient", InputGradient, "sumGradient", SumGradient, true);

@@ -47,13 +47,13 @@ public readonly record struct LinearForward : IOpCall
         OpCheck.Positive(Op, nameof(InputFeatures), InputFeatures);
         OpCheck.Positive(Op, nameof(OutputFeatures), OutputFeatures);
         string output = $"[{Rows}, {OutputFeatures}]";
-        OpCheck.Exactly(
+        OpCheck.Floats(
             Op, "input", Input, (long)Rows * InputFeatures, $"[{Rows}, {InputFeatures}]");
-        OpCheck.Exactly(Op, "weight", Weight, (long)OutputFeatures * InputFeatures,
+        OpCheck.Floats(Op, "weight", Weight, (long)OutputFeatures * InputFeatures,
             $"[{OutputFeatures}, {InputFeatures}]");
-        OpCheck.ExactlyOrAbsent(Op, "bias", Bias, OutputFeatures, $"[{OutputFeatures}]");
-        OpCheck.Exactly(Op, "output", Output, (long)Rows * OutputFeatures, output);
-        OpCheck.ExactlyOrAbsent(
+        OpCheck.FloatsOrAbsent(Op, "bias", Bias, OutputFeatures, $"[{OutputFeatures}]");
+        OpCheck.Floats(Op, "output", Output, (long)Rows * OutputFeatures, output);
+        OpCheck.FloatsOrAbsent(
             Op, "preActivation", PreActivation, (long)Rows * OutputFeatures, output);
         OpCheck.NoOverlap(Op, "output", Output, "input", Input);
         OpCheck.NoOverlap(Op, "output", Output, "weight", Weight);
@@ -119,24 +119,24 @@ public readonly record struct LinearBackward : IOpCall
         string output = $"[{Rows}, {OutputFeatures}]";
         string weight = $"[{OutputFeatures}, {InputFeatures}]";
         long weights = (long)OutputFeatures * InputFeatures;
-        OpCheck.Exactly(Op, "input", Input, (long)Rows * InputFeatures, input);
-        OpCheck.Exactly(Op, "weight", Weight, weights, weight);
-        OpCheck.Exactly(Op, "outputGradient", OutputGradient, (long)Rows * OutputFeatures, output);
+        OpCheck.Floats(Op, "input", Input, (long)Rows * InputFeatures, input);
+        OpCheck.Floats(Op, "weight", Weight, weights, weight);
+        OpCheck.Floats(Op, "outputGradient", OutputGradient, (long)Rows * OutputFeatures, output);
         if (Activation == Activation.None)
         {
-            OpCheck.ExactlyOrAbsent(
+            OpCheck.FloatsOrAbsent(
                 Op, "preActivation", PreActivation, (long)Rows * OutputFeatures, output);
         }
         else
         {
-            OpCheck.Exactly(
+            OpCheck.Floats(
                 Op, "preActivation", PreActivation, (long)Rows * OutputFeatures, output);
         }
 
-        OpCheck.ExactlyOrAbsent(
+        OpCheck.FloatsOrAbsent(
             Op, "inputGradient", InputGradient, (long)Rows * InputFeatures, input);
-        OpCheck.ExactlyOrAbsent(Op, "weightGradient", WeightGradient, weights, weight);
-        OpCheck.ExactlyOrAbsent(
+        OpCheck.FloatsOrAbsent(Op, "weightGradient", WeightGradient, weights, weight);
+        OpCheck.FloatsOrAbsent(
             Op, "biasGradient", BiasGradient, OutputFeatures, $"[{OutputFeatures}]");
         OpCheck.NoOverlap(Op, "inputGradient", InputGradient, "outputGradient", OutputGradient);
         OpCheck.NoOverlap(Op, "inputGradient", InputGradient, "weight", Weight);

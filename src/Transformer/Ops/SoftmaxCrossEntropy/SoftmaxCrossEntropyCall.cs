@@ -48,7 +48,7 @@ public readonly record struct SoftmaxCrossEntropyForward : IOpCall
     public int Classes { get; init; }
 
     /// <summary>ε in [0, 1).</summary>
-    public float LabelSmoothing { get; init; }
+    public double LabelSmoothing { get; init; }
 
     /// <summary>Label of rows that do not count; null: none.</summary>
     public int? IgnoreIndex { get; init; }
@@ -60,9 +60,9 @@ public readonly record struct SoftmaxCrossEntropyForward : IOpCall
     public void Validate()
     {
         SoftmaxCrossEntropyChecks.Common(Logits, Labels, Rows, Classes, LabelSmoothing);
-        OpCheck.ExactlyOrAbsent(Op, "rowLosses", RowLosses, Rows, $"[{Rows}]");
-        OpCheck.Exactly(Op, "logSumExp", LogSumExp, Rows, $"[{Rows}]");
-        OpCheck.Exactly(Op, "loss", Loss, 1, "[1]");
+        OpCheck.FloatsOrAbsent(Op, "rowLosses", RowLosses, Rows, $"[{Rows}]");
+        OpCheck.Floats(Op, "logSumExp", LogSumExp, Rows, $"[{Rows}]");
+        OpCheck.Floats(Op, "loss", Loss, 1, "[1]");
         OpCheck.NoOverlap(Op, "logSumExp", LogSumExp, "logits", Logits);
     }
 }
@@ -101,7 +101,7 @@ public readonly record struct SoftmaxCrossEntropyBackward : IOpCall
     public int Classes { get; init; }
 
     /// <summary>ε in [0, 1).</summary>
-    public float LabelSmoothing { get; init; }
+    public double LabelSmoothing { get; init; }
 
     /// <summary>Label of rows that do not count; null: none.</summary>
     public int? IgnoreIndex { get; init; }
@@ -113,9 +113,9 @@ public readonly record struct SoftmaxCrossEntropyBackward : IOpCall
     public void Validate()
     {
         SoftmaxCrossEntropyChecks.Common(Logits, Labels, Rows, Classes, LabelSmoothing);
-        OpCheck.Exactly(Op, "logSumExp", LogSumExp, Rows, $"[{Rows}]");
-        OpCheck.ExactlyOrAbsent(Op, "lossGradient", LossGradient, 1, "[1]");
-        OpCheck.Exactly(Op, "logitsGradient", LogitsGradient, (long)Rows * Classes,
+        OpCheck.Floats(Op, "logSumExp", LogSumExp, Rows, $"[{Rows}]");
+        OpCheck.FloatsOrAbsent(Op, "lossGradient", LossGradient, 1, "[1]");
+        OpCheck.Floats(Op, "logitsGradient", LogitsGradient, (long)Rows * Classes,
             $"[{Rows}, {Classes}]");
         OpCheck.NoOverlap(Op, "logitsGradient", LogitsGradient, "logits", Logits, true);
     }
@@ -126,11 +126,11 @@ internal static class SoftmaxCrossEntropyChecks
     private const string Op = "SoftmaxCrossEntropy";
 
     public static void Common(
-        BufferView logits, BufferView labels, int rows, int classes, float labelSmoothing)
+        BufferView logits, BufferView labels, int rows, int classes, double labelSmoothing)
     {
         OpCheck.NotNegative(Op, "Rows", rows);
         OpCheck.Positive(Op, "Classes", classes);
-        OpCheck.Exactly(Op, "logits", logits, (long)rows * classes, $"[{rows}, {classes}]");
+        OpCheck.Floats(Op, "logits", logits, (long)rows * classes, $"[{rows}, {classes}]");
         OpCheck.Exactly(Op, "labels", labels, rows, $"[{rows}]");
         OpCheck.IsInt32(Op, "labels", labels);
         OpCheck.InRange(Op, "LabelSmoothing", labelSmoothing, 0, 1);

@@ -1,0 +1,98 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+
+namespace Transformer.Models.Interchange;
+
+/// <summary>
+/// Writes a file so that, whatever happens, either the old content or the whole new content is
+/// found under its name: the new content goes to <c>name.tmp</c>, is flushed to the disk and then
+/// renamed over the target.
+/// </summary>
+public static partial class AtomicFile
+{
+    /// <summary>Writes <paramref name="path"/> through <paramref name="write"/>.</summary>
+    /// <param name="path">The file to create or replace; its folder must exist.</param>
+    /// <param name="write">Writes the content, once, to the stream that it is given.</param>
+    /// <param name="byteLength">
+    /// Bytes that will be written, reserved before the first is; 0 when not known in advance.
+    /// </param>
+    /// <exception cref="IOException">
+    /// The file could not be written, for example because the disk is full. The temporary file is
+    /// gone and the old file untouched.
+    /// </exception>
+    /// <remarks>
+    /// Two writers of one path at the same time: the second fails. On Windows a file that is
+    /// open or memory-mapped cannot be replaced; dispose its reader first.
+    /// </remarks>
+    public static void Write(string path, Action<Stream> write, long byteLength = 0)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        ArgumentNullException.ThrowIfNull(write);
+        ArgumentOutOfRangeException.ThrowIfNegative(byteLength);
+        string target = Path.GetFullPath(path), temporary = target + ".tmp";
+        bool created = false;
+        try
+        {
+            if (Directory.Exists(target)) throw new IOException("a folder has this name.");
+            using (FileStream stream = new(temporary, new FileStreamOptions
+            {
+                Mode = FileMode.Create,
+                Access = FileAccess.Write,
+                Share = FileShare.None,
+                PreallocationSize = byteLength,
+            }))
+            {
+                created = true;
+                write(stream);
+                stream.Flush(flushToDisk: true);
+            }
+            File.Move(temporary, target, overwrite: true);
+        }
+        catch (Exception e)
+        {
+            if (created) TryDelete(temporary);
+            if (e is not (IOException or UnauthorizedAccessException)) throw;
+            string need = byteLength > 0
+                ? string.Create(CultureInfo.InvariantCulture, $" ({byteLength} bytes needed)") : "";
+            throw new IOException($"Could not write '{path}'{need}: {e.Message}", e);
+        }
+        FlushFolder(Path.GetDirectoryName(target));
+    }
+
+    private static void TryDelete(string path)
+    {
+        try
+        {
+            File.Delete(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The caller learns of the first failure, which is the cause.
+        }
+    }
+
+    /// <summary>
+    /// Makes the rename itself durable. Windows orders it in its journal; elsewhere the folder has
+    /// to be flushed, and a file system that refuses loses nothing but that guarantee.
+    /// </summary>
+    private static void FlushFolder(string? folder)
+    {
+        if (folder is null || !(OperatingSystem.IsLinux() || OperatingSystem.IsMacOS())) return;
+        int descriptor = OpenFolder(folder, flags: 0);
+        if (descriptor < 0) return;
+        _ = Flush(descriptor);
+        _ = Close(descriptor);
+    }
+
+    [LibraryImport("libc", EntryPoint = "open", StringMarshalling = StringMarshalling.Utf8)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int OpenFolder(string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "fsync")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int Flush(int descriptor);
+
+    [LibraryImport("libc", EntryPoint = "close")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int Close(int descriptor);
+}

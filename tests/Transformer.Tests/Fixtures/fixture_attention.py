@@ -1,0 +1,161 @@
+"""Attention: scaled dot-product with every option, in plain tensor code, and MultiheadAttention."""
+import torch
+from torch import nn
+
+from fixture_file import FixtureFile, real
+
+HEADS = "Hq = 2, Hkv = 2 unless the shapes say otherwise; [batch, head, position, size]."
+
+
+def visibility(case, batch, heads, queries, keys, causal, lengths, mask):
+    """Which key each query may see, as bool [B, Hq, Sq, Skv]."""
+    visible = torch.ones(batch, heads, queries, keys, dtype=torch.bool)
+    i, j = torch.arange(queries)[:, None], torch.arange(keys)[None, :]
+    if lengths is not None:
+        lengths = case.input("key_lengths", torch.tensor(lengths))
+        visible = visible & (j < lengths[:, None, None, None])
+    if causal is not None:
+        case.option("causal", causal)
+        offset = torch.zeros(batch, dtype=torch.int64)
+        if causal == "bottom_right":
+            offset = (lengths if lengths is not None else torch.full((batch,), keys)) - queries
+        visible = visible & (j <= i + offset[:, None, None, None])
+    if mask is not None:
+        visible = visible & case.input("mask", mask)
+    return visible
+
+
+def attention(file, name, batch=2, heads=2, kv_heads=None, queries=4, keys=6, size=3, value_size=3,
+              scale=None, soft_cap=None, causal=None, lengths=None, mask=None, bias=None, spread=1):
+    """o = softmax(cap(scale q kᵀ) + bias, over the visible keys) v; an empty row gives zero."""
+    case = file.case(name)
+    groups = heads // (kv_heads or heads)
+    q = case.leaf("q", real(batch, heads, queries, size, scale=spread))
+    k = case.leaf("k", real(batch, heads // groups, keys, size, scale=spread))
+    v = case.leaf("v", real(batch, heads // groups, keys, value_size))
+    wide_k, wide_v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
+    factor = size**-0.5 if scale is None else case.input("scale", torch.tensor(scale)).item()
+    raw = factor * (q @ wide_k.transpose(-1, -2))
+    capped = raw
+    if soft_cap is not None:
+        cap = case.input("soft_cap", torch.tensor(soft_cap)).item()
+        capped = cap * torch.tanh(raw / cap)
+    scores = capped if bias is None else capped + case.leaf("bias", bias)
+    visible = visibility(case, batch, heads, queries, keys, causal, lengths, mask)
+    masked = scores.masked_fill(~visible, -torch.inf)
+    seen = (masked > -torch.inf).any(-1, keepdim=True)
+    weights = torch.softmax(masked.masked_fill(~seen, 0.0), -1) * seen
+    if file.name in ("attention_scores", "attention_heads"):
+        case.result("raw", raw)
+        case.result("capped", capped)
+    case.result("masked", masked)
+    case.result("probabilities", weights)
+    case.result("lse", torch.logsumexp(masked, -1))
+    case.backward(weights @ wide_v, "o")
+
+
+def random_mask(*shape):
+    return torch.rand(*shape) < 0.6
+
+
+def scaled_dot_product():
+    file = FixtureFile("attention_scores", "Scale and soft cap. " + HEADS, 11)
+    attention(file, "default")
+    attention(file, "scale", scale=0.375)
+    attention(file, "soft_cap", soft_cap=5.0, spread=3)
+    attention(file, "large_logits", spread=40)
+    attention(file, "single_key", queries=3, keys=1)
+    yield file
+
+    file = FixtureFile("attention_causal", "Causal, top-left and bottom-right alignment; with more "
+                       "queries than keys the first bottom-right rows see nothing. " + HEADS, 12)
+    for alignment in ("top_left", "bottom_right"):
+        attention(file, f"{alignment}_square", causal=alignment, queries=5, keys=5)
+        attention(file, f"{alignment}_wide", causal=alignment, queries=3, keys=6)
+        attention(file, f"{alignment}_tall", causal=alignment, queries=6, keys=3)
+    yield file
+
+    file = FixtureFile("attention_lengths", "Key lengths, per sequence; length 0 gives empty rows. "
+                       "bottom_right aligns to the length: offset[b] = length[b] − Sq. "
+                       + HEADS, 13)
+    attention(file, "lengths", batch=3, lengths=[6, 0, 3])
+    attention(file, "lengths_top_left", batch=3, lengths=[6, 0, 3], causal="top_left")
+    attention(file, "lengths_bottom_right", batch=3, lengths=[6, 5, 2], causal="bottom_right")
+    yield file
+
+    file = FixtureFile("attention_mask", "Boolean mask, true = may attend, broadcast right-aligned "
+                       "to [B, Hq, Sq, Skv]. In rank3 one row sees nothing. " + HEADS, 14)
+    rank3 = random_mask(2, 4, 6)
+    rank3[1, 2] = False
+    attention(file, "rank2", mask=random_mask(4, 6))
+    attention(file, "rank3", mask=rank3)
+    attention(file, "rank4", mask=random_mask(2, 2, 4, 6))
+    attention(file, "rank4_batch", mask=random_mask(2, 1, 4, 6))
+    attention(file, "rank4_keys", mask=random_mask(2, 1, 1, 6))
+    yield file
+
+    file = FixtureFile("attention_bias", "Additive bias after the soft cap, broadcast "
+                       "right-aligned to [B, Hq, Sq, Skv], with its gradient. In rank3_hidden "
+                       "some entries "
+                       "are −∞ and one row is wholly −∞. " + HEADS, 15)
+    hidden = real(2, 4, 6).masked_fill(~random_mask(2, 4, 6), -torch.inf)
+    hidden[0, 3] = -torch.inf
+    attention(file, "rank1", bias=real(6))
+    attention(file, "rank2", bias=real(4, 6))
+    attention(file, "rank3", bias=real(2, 4, 6))
+    attention(file, "rank3_hidden", bias=hidden)
+    attention(file, "rank4", bias=real(2, 2, 4, 6))
+    attention(file, "rank4_batch", bias=real(2, 1, 4, 6))
+    attention(file, "rank4_row", bias=real(1, 2, 4, 1))
+    yield file
+
+    file = FixtureFile("attention_heads", "Grouped heads (query head h reads key/value head "
+                       "h / (Hq / Hkv)), values of another size than keys, and all options "
+                       "together.", 16)
+    attention(file, "grouped", heads=4, kv_heads=2)
+    attention(file, "multi_query", heads=3, kv_heads=1, batch=1)
+    attention(file, "value_wider", value_size=5)
+    attention(file, "value_narrower", value_size=2, size=5)
+    attention(file, "everything", heads=4, kv_heads=2, queries=4, keys=6, size=5, value_size=3,
+              scale=0.5, soft_cap=5.0, causal="bottom_right", lengths=[6, 3],
+              mask=random_mask(4, 4, 6), bias=real(2, 1, 4, 6), spread=2)
+    yield file
+
+
+def module_attention(file, name, cross=False, lengths=None, visible=None, bias=None):
+    """nn.MultiheadAttention(8, 2); PyTorch takes the negation of `visible`."""
+    case, queries = file.case(name), 4
+    keys = 6 if cross else queries
+    module = case.parameters(nn.MultiheadAttention(8, 2, batch_first=True))
+    query = case.leaf("query", real(2, queries, 8))
+    key = case.leaf("key", real(2, keys, 8)) if cross else query
+    value = case.leaf("value", real(2, keys, 8)) if cross else query
+    padding = attn_mask = None
+    if lengths is not None:
+        lengths = case.input("key_lengths", torch.tensor(lengths))
+        padding = torch.arange(keys)[None, :] >= lengths[:, None]
+    if visible is not None:
+        attn_mask = ~case.input("visible", visible)
+    if bias is not None:
+        attn_mask = case.input("bias", bias)
+    options = {"key_padding_mask": padding, "attn_mask": attn_mask}
+    output, average = module(query, key, value, average_attn_weights=True, **options)
+    _, per_head = module(query, key, value, average_attn_weights=False, **options)
+    case.result("weights", average)
+    case.result("weights_per_head", per_head)
+    case.backward(output)
+
+
+def multihead_attention():
+    file = FixtureFile("multihead_attention", "nn.MultiheadAttention, embed 8, 2 heads, batch "
+                       "first. y = out_proj(concat of heads); in_proj_weight is Q, K, V "
+                       "stacked, each "
+                       "[out, in]. In the cases without `key`, key = value = query and `d_query` "
+                       "is the sum of the three.", 20)
+    module_attention(file, "self")
+    module_attention(file, "cross", cross=True)
+    module_attention(file, "self_key_padding", lengths=[4, 2])
+    module_attention(file, "cross_key_padding", cross=True, lengths=[3, 6])
+    module_attention(file, "self_causal", visible=torch.ones(4, 4, dtype=torch.bool).tril())
+    module_attention(file, "cross_bias", cross=True, bias=real(4, 6))
+    yield file
