@@ -13,13 +13,18 @@ public sealed class SimdBackend : Backend
     private SimdBackend()
     {
         Register(new AdamWSimd());
+        Register(new AddForwardSimd());
         Register(new DropoutBackwardSimd());
         Register(new DropoutForwardSimd());
         Register(new EmbeddingBackwardSimd());
         Register(new EmbeddingForwardSimd());
+        Register(new GeluFeedForwardBackwardSimd());
+        Register(new GeluFeedForwardForwardSimd());
         Register(new GradientNormSimd());
         Register(new LayerNormBackwardSimd());
         Register(new LayerNormForwardSimd());
+        Register(new LinearBackwardSimd());
+        Register(new LinearForwardSimd());
         Register(new SoftmaxCrossEntropyBackwardSimd());
         Register(new SoftmaxCrossEntropyForwardSimd());
     }
