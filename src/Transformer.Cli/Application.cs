@@ -56,6 +56,7 @@ public static class Application
     {
         DevicesCommand.Create(),
         RunCommand.Create(),
+        VerifyCommand.Create(),
     };
 
     private static bool IsUserError(Exception exception) => exception is
