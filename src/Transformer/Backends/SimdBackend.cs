@@ -18,9 +18,12 @@ public sealed class SimdBackend : Backend
         Register(new DropoutForwardSimd());
         Register(new EmbeddingBackwardSimd());
         Register(new EmbeddingForwardSimd());
+        Register(new FusedAttentionBackwardSimd());
+        Register(new FusedAttentionForwardSimd());
         Register(new GeluFeedForwardBackwardSimd());
         Register(new GeluFeedForwardForwardSimd());
         Register(new GradientNormSimd());
+        Register(new KvCacheAppendForwardSimd());
         Register(new LayerNormBackwardSimd());
         Register(new LayerNormForwardSimd());
         Register(new LinearBackwardSimd());
