@@ -48,8 +48,8 @@ internal unsafe struct AttentionProblem
         MaskLayout = inputs.MaskLayout;
         BiasLayout = inputs.BiasLayout;
         Sizes = inputs.Sizes;
-        Scale = inputs.Options.EffectiveScale(Sizes.HeadDimension);
-        SoftCap = inputs.Options.SoftCap;
+        Scale = (float)inputs.Options.EffectiveScale(Sizes.HeadDimension);
+        SoftCap = (float)inputs.Options.SoftCap;
         Group = Sizes.QueryHeads / Sizes.KeyValueHeads;
         causal = inputs.Options.Causal;
         pastLength = inputs.Options.PastLength;
