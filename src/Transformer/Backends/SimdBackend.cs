@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.Intrinsics;
+using Transformer.Ops;
 
 namespace Transformer.Backends;
 
@@ -11,6 +12,26 @@ public sealed class SimdBackend : Backend
 {
     private SimdBackend()
     {
+        Register(new ActivationBackwardSimd());
+        Register(new ActivationForwardSimd());
+        Register(new AdamWSimd());
+        Register(new AddForwardSimd());
+        Register(new DropoutBackwardSimd());
+        Register(new DropoutForwardSimd());
+        Register(new EmbeddingBackwardSimd());
+        Register(new EmbeddingForwardSimd());
+        Register(new FusedAttentionBackwardSimd());
+        Register(new FusedAttentionForwardSimd());
+        Register(new GeluFeedForwardBackwardSimd());
+        Register(new GeluFeedForwardForwardSimd());
+        Register(new GradientNormSimd());
+        Register(new KvCacheAppendForwardSimd());
+        Register(new LayerNormBackwardSimd());
+        Register(new LayerNormForwardSimd());
+        Register(new LinearBackwardSimd());
+        Register(new LinearForwardSimd());
+        Register(new SoftmaxCrossEntropyBackwardSimd());
+        Register(new SoftmaxCrossEntropyForwardSimd());
     }
 
     /// <summary>The only instance.</summary>

@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 namespace Transformer.Numerics;
 
 /// <summary>Elementary functions on vectors, with stated error bounds.</summary>
-internal static class SimdMath
+internal static partial class SimdMath
 {
     /// <summary>
     /// eˣ: x = n·ln 2 + r with |r| ≤ ½ ln 2, eˣ = 2ⁿ·p(r), p of degree 6.
@@ -11,8 +11,7 @@ internal static class SimdMath
     /// <remarks>
     /// At most 2 ulp from the exact value for x in [−87.3, 88.7]; 0 below −87.34 (where the result
     /// would be subnormal) and +∞ above 88.72; NaN stays NaN. ln 2 is subtracted in two parts
-    /// (Cody, Waite), so r is exact to the last bit; coefficients are 1/k!, the remainder of the
-    /// series after degree 6 being below 2⁻²⁶ on the interval.
+    /// (Cody, Waite), the first product being exact.
     /// 2ⁿ is applied in two factors because n may be 128, which has no power of its own.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -22,17 +21,24 @@ internal static class SimdMath
         T n = T.Round(clamped * T.Broadcast(1.44269504f));
         T r = T.MultiplyAdd(n, T.Broadcast(-0.693359375f), clamped);
         r = T.MultiplyAdd(n, T.Broadcast(2.12194440e-4f), r);
-        T p = T.MultiplyAdd(r, T.Broadcast(1f / 720), T.Broadcast(1f / 120));
-        p = T.MultiplyAdd(p, r, T.Broadcast(1f / 24));
-        p = T.MultiplyAdd(p, r, T.Broadcast(1f / 6));
-        p = T.MultiplyAdd(p, r, T.Broadcast(0.5f));
-        p = T.MultiplyAdd(p * r, r, r);
-        p += T.Broadcast(1f);
+        T p = ExpReduced(r);
         T half = T.Round(n * T.Broadcast(0.5f));
         T result = p * T.PowerOfTwo(half) * T.PowerOfTwo(n - half);
         result = T.SelectLess(x, T.Broadcast(-87.336f), T.Zero, result);
         return T.SelectLess(
             T.Broadcast(88.7228f), x, T.Broadcast(float.PositiveInfinity), result);
+    }
+
+    /// <summary>eʳ for |r| ≤ ½ ln 2: 1 + r + r²·q(r), q of degree 4 with the least largest relative
+    /// error of the whole, 3.1·10⁻⁹.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static T ExpReduced<T>(T r) where T : struct, ISimdFloat<T>
+    {
+        T q = T.MultiplyAdd(r, T.Broadcast(1.38145379e-3f), T.Broadcast(8.36874532e-3f));
+        q = T.MultiplyAdd(q, r, T.Broadcast(4.166839083e-2f));
+        q = T.MultiplyAdd(q, r, T.Broadcast(0.166665204f));
+        q = T.MultiplyAdd(q, r, T.Broadcast(0.4999999343f));
+        return T.MultiplyAdd(q * r, r, r) + T.Broadcast(1f);
     }
 
     /// <summary>
@@ -46,12 +52,7 @@ internal static class SimdMath
         T n = T.Round(clamped * T.Broadcast(1.44269504f));
         T r = T.MultiplyAdd(n, T.Broadcast(-0.693359375f), clamped);
         r = T.MultiplyAdd(n, T.Broadcast(2.12194440e-4f), r);
-        T p = T.MultiplyAdd(r, T.Broadcast(1f / 720), T.Broadcast(1f / 120));
-        p = T.MultiplyAdd(p, r, T.Broadcast(1f / 24));
-        p = T.MultiplyAdd(p, r, T.Broadcast(1f / 6));
-        p = T.MultiplyAdd(p, r, T.Broadcast(0.5f));
-        p = T.MultiplyAdd(p * r, r, r);
-        p += T.Broadcast(1f);
+        T p = ExpReduced(r);
         return T.SelectLess(x, T.Broadcast(-87.33f), T.Zero, p * T.PowerOfTwo(n));
     }
 }

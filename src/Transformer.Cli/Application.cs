@@ -1,0 +1,81 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using Transformer.Cli.Commands;
+using Transformer.Cli.Commands.Run;
+
+namespace Transformer.Cli;
+
+/// <summary>The command line: one class a command, errors as one line, exit codes by kind.</summary>
+public static class Application
+{
+    /// <summary>Everything done.</summary>
+    public const int Done = 0;
+
+    /// <summary>A check failed.</summary>
+    public const int CheckFailed = 1;
+
+    /// <summary>Bad usage or bad input.</summary>
+    public const int BadInput = 2;
+
+    /// <summary>Interrupted, after saving.</summary>
+    public const int Interrupted = 130;
+
+    /// <summary>Parses the arguments, runs the command and returns the exit code.</summary>
+    /// <param name="args">The arguments after the program's name.</param>
+    /// <param name="output">Standard output.</param>
+    /// <param name="error">Standard error: one line for an error.</param>
+    public static int Run(string[] args, TextWriter output, TextWriter error)
+    {
+        ParseResult parsed = CreateRoot().Parse(args);
+        if (parsed.Errors.Count > 0) return Report(error, FirstError(parsed), BadInput);
+        try
+        {
+            InvocationConfiguration configuration = new()
+            {
+                EnableDefaultExceptionHandler = false,
+                Output = output,
+                Error = error,
+
+                // Commands get a cancelled token on Ctrl-C and may take this long to save.
+                ProcessTerminationTimeout = TimeSpan.FromMinutes(1),
+            };
+            return parsed.InvokeAsync(configuration).GetAwaiter().GetResult();
+        }
+        catch (OperationCanceledException)
+        {
+            return Report(error, "interrupted", Interrupted);
+        }
+        catch (Exception exception) when (IsUserError(exception))
+        {
+            return Report(error, exception.Message, BadInput);
+        }
+    }
+
+    private static RootCommand CreateRoot() => new(
+        "Fused attention and Transformers: verify, measure, train, translate.")
+    {
+        BenchCommand.Create(),
+        DevicesCommand.Create(),
+        RunCommand.Create(),
+        VerifyCommand.Create(),
+    };
+
+    private static bool IsUserError(Exception exception) => exception is
+        ArgumentException or NotSupportedException or IOException or UnauthorizedAccessException or
+        InvalidDataException or InvalidOperationException or ArithmeticException or
+        OutOfMemoryException;
+
+    private static string FirstError(ParseResult parsed)
+    {
+        ParseError first = parsed.Errors[0];
+        string command = parsed.CommandResult.Command is RootCommand
+            ? "" : $" {parsed.CommandResult.Command.Name}";
+        return $"{first.Message.TrimEnd('.')}. See 'transformer{command} --help'.";
+    }
+
+    private static int Report(TextWriter error, string message, int exitCode)
+    {
+        error.WriteLine($"error: {message.ReplaceLineEndings(" ")}");
+        return exitCode;
+    }
+}

@@ -1,0 +1,33 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Transformer.Models.Interchange;
+
+namespace Transformer.Cli.Output;
+
+/// <summary>Where a command's results for machines go.</summary>
+/// <param name="Target">A file's path, "-" for standard output, or null for nowhere.</param>
+internal sealed record JsonOutput(string? Target)
+{
+    /// <summary>True when standard output belongs to the JSON alone.</summary>
+    public bool OwnsStandardOutput => Target == "-";
+
+    /// <summary>Writes one document where it was asked for, a file beside and renamed.</summary>
+    public void Write(TextWriter output, Action<Utf8JsonWriter> write)
+    {
+        if (Target is null) return;
+        using MemoryStream buffer = new();
+        JsonWriterOptions options = new()
+        {
+            Indented = true,
+            Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        };
+        using (Utf8JsonWriter writer = new(buffer, options)) write(writer);
+        if (OwnsStandardOutput)
+        {
+            output.WriteLine(System.Text.Encoding.UTF8.GetString(buffer.ToArray()));
+            return;
+        }
+
+        AtomicFile.Write(Target, stream => buffer.WriteTo(stream), buffer.Length);
+    }
+}

@@ -1,0 +1,31 @@
+namespace Transformer.Models.Text;
+
+/// <summary>How <see cref="WordTokenizer.Train"/> chooses the vocabulary.</summary>
+public sealed record WordTokenizerOptions
+{
+    /// <summary>Most tokens to keep, the four special ones included; at least 5.</summary>
+    public int VocabularySize { get; init; } = int.MaxValue;
+
+    /// <summary>Times a word must occur to be kept; at least 1.</summary>
+    public int MinFrequency { get; init; } = 1;
+
+    /// <summary>Folds text to lower case before splitting; case is then lost.</summary>
+    public bool Lowercase { get; init; }
+
+    /// <exception cref="ArgumentException">A value is out of range.</exception>
+    internal void Validate()
+    {
+        int specials = SpecialTokens.Names.Count;
+        if (VocabularySize <= specials)
+        {
+            throw new ArgumentException(
+                $"WordTokenizer: 'VocabularySize' is {VocabularySize}; expected at least " +
+                $"{specials + 1}: {specials} special tokens and a word.");
+        }
+        if (MinFrequency < 1)
+        {
+            throw new ArgumentException(
+                $"WordTokenizer: 'MinFrequency' is {MinFrequency}; expected at least 1.");
+        }
+    }
+}

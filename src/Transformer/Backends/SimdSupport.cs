@@ -1,0 +1,36 @@
+using Transformer.Tensors;
+
+namespace Transformer.Backends;
+
+/// <summary>What the vectorised kernels can take.</summary>
+internal static class SimdSupport
+{
+    /// <summary>True when every buffer that is present holds floats.</summary>
+    public static bool AllFloat32(out string? reason, params ReadOnlySpan<BufferView> buffers)
+    {
+        foreach (BufferView buffer in buffers)
+        {
+            if (buffer.IsPresent && buffer.DType != DType.Float32)
+            {
+                reason = $"the kernel computes in Float32 only; a buffer holds {buffer.DType}";
+                return false;
+            }
+        }
+
+        reason = null;
+        return true;
+    }
+}
+
+/// <summary>Cuts rows into batches by their number alone, never by the number of threads.</summary>
+internal static class RowBatches
+{
+    private const int RowsPerBatch = 16;
+
+    /// <summary>Batches for that many rows.</summary>
+    public static int Count(int rows) => (rows + RowsPerBatch - 1) / RowsPerBatch;
+
+    /// <summary>The rows [First, Last) of one batch.</summary>
+    public static (int First, int Last) Range(int batch, int rows) =>
+        (batch * RowsPerBatch, Math.Min(rows, (batch + 1) * RowsPerBatch));
+}

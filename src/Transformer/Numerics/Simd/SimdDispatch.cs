@@ -1,0 +1,25 @@
+using System.Runtime.Intrinsics;
+
+namespace Transformer.Numerics;
+
+/// <summary>Work that is compiled for each vector width.</summary>
+internal interface ISimdAction
+{
+    /// <summary>Does the work.</summary>
+    /// <param name="panelVectors">Vectors in a row of a product's tile; see
+    /// <see cref="MatMul.PreferredPanelVectors"/>.</param>
+    void Run<T>(int panelVectors) where T : struct, ISimdFloat<T>;
+}
+
+/// <summary>Chooses the widest vectors that the machine accelerates.</summary>
+internal static class SimdDispatch
+{
+    /// <summary>Runs the action with them.</summary>
+    public static void Run<TAction>(in TAction action) where TAction : struct, ISimdAction
+    {
+        int vectors = MatMul.PreferredPanelVectors;
+        if (Vector512.IsHardwareAccelerated) action.Run<Simd512>(vectors);
+        else if (Vector256.IsHardwareAccelerated) action.Run<Simd256>(vectors);
+        else action.Run<Simd128>(vectors);
+    }
+}

@@ -1,0 +1,124 @@
+using System.Runtime.Intrinsics;
+using Transformer.Backends;
+using Transformer.Numerics;
+using Transformer.Tensors;
+
+namespace Transformer.Ops;
+
+/// <summary>
+/// tableGradient[ids[r]] += scale·dY[r]; positions and segments likewise, unscaled.
+/// </summary>
+/// <remarks>
+/// Shapes: ids [Rows] Int32; dY [Rows, Width]; gradients of tables [·, Width].
+/// Work: a batch owns 32 columns of every table and walks all rows in order: no two threads touch
+/// the same number, and sums are taken in the order of rows whatever the number of threads.
+/// Traffic: dY read once, one table row read and written a row: memory-bound, scattered.
+/// Preconditions: ids are checked before anything is written.
+/// </remarks>
+internal sealed unsafe class EmbeddingBackwardSimd : IKernel<EmbeddingBackward>
+{
+    private const int ColumnsPerBatch = 32;
+
+    public bool Supports(in EmbeddingBackward call, out string? reason) =>
+        SimdSupport.AllFloat32(
+            out reason, call.OutputGradient, call.TableGradient, call.PositionTableGradient,
+            call.SegmentTableGradient);
+
+    public void Run(in EmbeddingBackward call)
+    {
+        EmbeddingSimd.CheckIds(
+            call.Ids, call.TableGradient, call.PositionIds, call.PositionTableGradient,
+            call.SegmentIds, call.SegmentTableGradient, call.Width);
+        if (Vector512.IsHardwareAccelerated) Run<Simd512>(in call);
+        else if (Vector256.IsHardwareAccelerated) Run<Simd256>(in call);
+        else Run<Simd128>(in call);
+    }
+
+    internal static void Run<T>(in EmbeddingBackward call) where T : struct, ISimdFloat<T>
+    {
+        Work<T> work = new(in call);
+        CpuParallel.For((call.Width + ColumnsPerBatch - 1) / ColumnsPerBatch, ref work);
+    }
+
+    private readonly struct Work<T> : IBatchWork where T : struct, ISimdFloat<T>
+    {
+        private readonly int* ids, positionIds, segmentIds;
+        private readonly float* dy, table, positionTable, segmentTable;
+        private readonly int rows, sequenceLength, width;
+        private readonly float scale;
+
+        public Work(in EmbeddingBackward call)
+        {
+            ids = call.Ids.Pointer<int>();
+            positionIds = call.PositionIds.Pointer<int>();
+            segmentIds = call.SegmentIds.Pointer<int>();
+            dy = call.OutputGradient.Pointer<float>();
+            table = call.TableGradient.Pointer<float>();
+            positionTable = call.PositionTableGradient.Pointer<float>();
+            segmentTable = call.SegmentTableGradient.Pointer<float>();
+            rows = call.Rows;
+            sequenceLength = call.SequenceLength;
+            width = call.Width;
+            scale = (float)call.EffectiveScale;
+        }
+
+        public void Run(int batch)
+        {
+            int start = batch * ColumnsPerBatch;
+            int count = Math.Min(ColumnsPerBatch, width - start);
+            for (int row = 0; row < rows; row++)
+            {
+                float* gradient = dy + ((long)row * width) + start;
+                if (table != null)
+                {
+                    AddScaled(gradient, scale, table + ((long)ids[row] * width) + start, count);
+                }
+
+                if (positionTable != null)
+                {
+                    int position = positionIds != null ? positionIds[row] : row % sequenceLength;
+                    AddScaled(
+                        gradient, 1, positionTable + ((long)position * width) + start, count);
+                }
+
+                if (segmentTable != null)
+                {
+                    AddScaled(gradient, 1,
+                        segmentTable + ((long)segmentIds[row] * width) + start, count);
+                }
+            }
+        }
+
+        private static void AddScaled(float* source, float factor, float* target, int count)
+        {
+            T f = T.Broadcast(factor);
+            int i = 0;
+            for (; i + T.Width <= count; i += T.Width)
+            {
+                T.Store(T.MultiplyAdd(T.Load(source + i), f, T.Load(target + i)), target + i);
+            }
+
+            for (; i < count; i++) target[i] += source[i] * factor;
+        }
+    }
+}
+
+internal static class EmbeddingSimd
+{
+    public static void CheckIds(
+        BufferView ids, BufferView table, BufferView positionIds, BufferView positionTable,
+        BufferView segmentIds, BufferView segmentTable, int width)
+    {
+        const string op = "Embedding";
+        if (table.IsPresent) IdCheck.InRange(op, "ids", ids, table.Length / width);
+        if (positionTable.IsPresent)
+        {
+            IdCheck.InRange(op, "positionIds", positionIds, positionTable.Length / width);
+        }
+
+        if (segmentTable.IsPresent)
+        {
+            IdCheck.InRange(op, "segmentIds", segmentIds, segmentTable.Length / width);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+using Transformer.Backends;
+using Transformer.Numerics;
+using Transformer.Tensors;
+
+namespace Transformer.Ops;
+
+/// <summary>
+/// With h = f(preActivation) and g = (outputGradient·weight2) ⊙ f′(preActivation): weight2Gradient
+/// += outputGradientᵀ·h; weight1Gradient += gᵀ·input; inputGradient = g·weight1; bias gradients +=
+/// column sums of outputGradient and g.
+/// </summary>
+/// <remarks>
+/// Shapes: as in the forward kernel.
+/// Work: four products; h and g come out of the first one's epilogue, where f and f′ share their
+/// costly part.
+/// Memory: h and g, [Rows, Hidden] each, besides the products' packed operands.
+/// Numerics: binary32; parameter gradients are added to what their buffers hold.
+/// Preconditions: a validated call on Float32 buffers.
+/// </remarks>
+internal sealed class GeluFeedForwardBackwardSimd : IKernel<GeluFeedForwardBackward>
+{
+    public bool Supports(in GeluFeedForwardBackward call, out string? reason) =>
+        SimdSupport.AllFloat32(
+            out reason, call.Input, call.Weight1, call.Weight2, call.PreActivation,
+            call.OutputGradient, call.InputGradient, call.Weight1Gradient, call.Bias1Gradient,
+            call.Weight2Gradient, call.Bias2Gradient);
+
+    public void Run(in GeluFeedForwardBackward call) =>
+        SimdDispatch.Run(new GeluFeedForwardBackwardAction(call));
+}
+
+/// <summary>The backward call at one vector width.</summary>
+internal readonly unsafe struct GeluFeedForwardBackwardAction(GeluFeedForwardBackward call)
+    : ISimdAction
+{
+    public void Run<T>(int panelVectors) where T : struct, ISimdFloat<T>
+    {
+        if (call.Rows == 0) return;
+        switch (call.Activation)
+        {
+            case Activation.Relu:
+                Run<T, ReluActivation>(panelVectors);
+                break;
+            case Activation.Gelu:
+                Run<T, GeluActivation>(panelVectors);
+                break;
+            default:
+                Run<T, GeluTanhActivation>(panelVectors);
+                break;
+        }
+    }
+
+    private void Run<T, TActivation>(int panelVectors)
+        where T : struct, ISimdFloat<T>
+        where TActivation : struct, IActivation
+    {
+        (int rows, int width, int hidden, int outputs) =
+            (call.Rows, call.Width, call.Hidden, call.OutputWidth);
+        float* outputGradient = call.OutputGradient.Pointer<float>();
+        long length = (long)rows * hidden;
+        using HostBlock scratch = HostMemory.Rent(2 * length * sizeof(float));
+        float* gradient = scratch.Pointer<float>();
+        float* activated = gradient + length;
+        ActivationGradientEpilogue<TActivation> epilogue = new(
+            call.PreActivation.Pointer<float>(), activated, hidden);
+        LinearProducts.InputGradient<T, ActivationGradientEpilogue<TActivation>>(
+            outputGradient, call.Weight2.Pointer<float>(), rows, hidden, outputs, gradient,
+            panelVectors, in epilogue);
+        LinearProducts.WeightGradient<T>(
+            outputGradient, activated, rows, hidden, outputs,
+            call.Weight2Gradient.Pointer<float>(), panelVectors);
+        LinearProducts.WeightGradient<T>(
+            gradient, call.Input.Pointer<float>(), rows, width, hidden,
+            call.Weight1Gradient.Pointer<float>(), panelVectors);
+        if (call.Bias1Gradient.IsPresent)
+        {
+            ColumnSums.Add<T>(gradient, rows, hidden, call.Bias1Gradient.Pointer<float>());
+        }
+
+        if (call.Bias2Gradient.IsPresent)
+        {
+            ColumnSums.Add<T>(outputGradient, rows, outputs, call.Bias2Gradient.Pointer<float>());
+        }
+
+        if (call.InputGradient.IsPresent)
+        {
+            LinearProducts.InputGradient<T, NoEpilogue>(
+                gradient, call.Weight1.Pointer<float>(), rows, width, hidden,
+                call.InputGradient.Pointer<float>(), panelVectors, default);
+        }
+    }
+}

@@ -1,0 +1,158 @@
+using System.Runtime.Intrinsics;
+using Transformer.Backends;
+using Transformer.Numerics;
+using Transformer.Tensors;
+
+namespace Transformer.Ops;
+
+/// <summary>
+/// x̂ = (sum − mean)·inverseStd, g = dY ⊙ weight,
+/// dX = inverseStd·(g − avg(g) − x̂·avg(g ⊙ x̂)) + dSum; dWeight += Σ dY ⊙ x̂; dBias += Σ dY.
+/// </summary>
+/// <remarks>
+/// Shapes: sum, dY, dSum, dX [Rows, Width]; weight, dWeight, dBias [Width]; mean, inverseStd
+/// [Rows].
+/// Work: a batch is 16 rows; a row belongs to one thread. Each batch sums dWeight and dBias in
+/// its own scratch rows [2, Width]; they are added up in order of batches afterwards, so results
+/// do not depend on the number of threads.
+/// Traffic: sum and dY read once from memory (the second pass hits L1), dX written once.
+/// Preconditions: dX may be dY or dSum; the first pass reads a row fully before the second writes.
+/// Source: the chain rule through mean and variance; Ba, Kiros, Hinton 2016.
+/// </remarks>
+internal sealed unsafe class LayerNormBackwardSimd : IKernel<LayerNormBackward>
+{
+    public bool Supports(in LayerNormBackward call, out string? reason) =>
+        SimdSupport.AllFloat32(
+            out reason, call.Sum, call.Weight, call.Mean, call.InverseStd, call.OutputGradient,
+            call.SumGradient, call.InputGradient, call.WeightGradient) &&
+        SimdSupport.AllFloat32(out reason, call.BiasGradient);
+
+    public void Run(in LayerNormBackward call)
+    {
+        if (Vector512.IsHardwareAccelerated) Run<Simd512>(in call);
+        else if (Vector256.IsHardwareAccelerated) Run<Simd256>(in call);
+        else Run<Simd128>(in call);
+    }
+
+    internal static void Run<T>(in LayerNormBackward call) where T : struct, ISimdFloat<T>
+    {
+        int batches = RowBatches.Count(call.Rows);
+        long partial = 2L * call.Width;
+        using HostBlock scratch = HostMemory.Rent(batches * partial * sizeof(float));
+        Work<T> work = new(in call, scratch.Pointer<float>());
+        CpuParallel.For(batches, ref work);
+        float* weightGradient = call.WeightGradient.Pointer<float>();
+        float* biasGradient = call.BiasGradient.Pointer<float>();
+        for (int batch = 0; batch < batches; batch++)
+        {
+            float* sums = scratch.Pointer<float>() + (batch * partial);
+            if (weightGradient != null) Accumulate<T>(sums, weightGradient, call.Width);
+            if (biasGradient != null) Accumulate<T>(sums + call.Width, biasGradient, call.Width);
+        }
+    }
+
+    private static void Accumulate<T>(float* source, float* target, int width)
+        where T : struct, ISimdFloat<T>
+    {
+        int i = 0;
+        for (; i + T.Width <= width; i += T.Width)
+        {
+            T.Store(T.Load(target + i) + T.Load(source + i), target + i);
+        }
+
+        for (; i < width; i++) target[i] += source[i];
+    }
+
+    private readonly struct Work<T> : IBatchWork where T : struct, ISimdFloat<T>
+    {
+        private readonly float* sum, weight, mean, inverseStd, dy, dsum, dx, partials;
+        private readonly int rows, width;
+
+        public Work(in LayerNormBackward call, float* scratch)
+        {
+            sum = call.Sum.Pointer<float>();
+            weight = call.Weight.Pointer<float>();
+            mean = call.Mean.Pointer<float>();
+            inverseStd = call.InverseStd.Pointer<float>();
+            dy = call.OutputGradient.Pointer<float>();
+            dsum = call.SumGradient.Pointer<float>();
+            dx = call.InputGradient.Pointer<float>();
+            partials = scratch;
+            rows = call.Rows;
+            width = call.Width;
+        }
+
+        public void Run(int batch)
+        {
+            float* dWeight = partials + (batch * 2L * width);
+            float* dBias = dWeight + width;
+            new Span<float>(dWeight, 2 * width).Clear();
+            (int first, int last) = RowBatches.Range(batch, rows);
+            for (int row = first; row < last; row++)
+            {
+                long offset = (long)row * width;
+                (float gradientTotal, float projection) = Reduce(row, offset, dWeight, dBias);
+                WriteInputGradient(row, offset, gradientTotal / width, projection / width);
+            }
+        }
+
+        private (float GradientTotal, float Projection) Reduce(
+            int row, long offset, float* dWeight, float* dBias)
+        {
+            float center = mean[row], scale = inverseStd[row];
+            T c = T.Broadcast(center), s = T.Broadcast(scale);
+            T total = T.Zero, projection = T.Zero;
+            int i = 0;
+            for (; i + T.Width <= width; i += T.Width)
+            {
+                T gradient = T.Load(dy + offset + i);
+                T normal = (T.Load(sum + offset + i) - c) * s;
+                T.Store(T.MultiplyAdd(gradient, normal, T.Load(dWeight + i)), dWeight + i);
+                T.Store(gradient + T.Load(dBias + i), dBias + i);
+                if (weight != null) gradient *= T.Load(weight + i);
+                total += gradient;
+                projection = T.MultiplyAdd(gradient, normal, projection);
+            }
+
+            float tailTotal = 0, tailProjection = 0;
+            for (; i < width; i++)
+            {
+                float gradient = dy[offset + i];
+                float normal = (sum[offset + i] - center) * scale;
+                dWeight[i] += gradient * normal;
+                dBias[i] += gradient;
+                if (weight != null) gradient *= weight[i];
+                tailTotal += gradient;
+                tailProjection += gradient * normal;
+            }
+
+            return (T.Sum(total) + tailTotal, T.Sum(projection) + tailProjection);
+        }
+
+        private void WriteInputGradient(int row, long offset, float average, float projection)
+        {
+            float center = mean[row], scale = inverseStd[row];
+            T c = T.Broadcast(center), s = T.Broadcast(scale);
+            T a = T.Broadcast(average), p = T.Broadcast(projection);
+            int i = 0;
+            for (; i + T.Width <= width; i += T.Width)
+            {
+                T gradient = T.Load(dy + offset + i);
+                T normal = (T.Load(sum + offset + i) - c) * s;
+                if (weight != null) gradient *= T.Load(weight + i);
+                T value = (gradient - a - (normal * p)) * s;
+                if (dsum != null) value += T.Load(dsum + offset + i);
+                T.Store(value, dx + offset + i);
+            }
+
+            for (; i < width; i++)
+            {
+                float gradient = dy[offset + i];
+                float normal = (sum[offset + i] - center) * scale;
+                if (weight != null) gradient *= weight[i];
+                float value = (gradient - average - (normal * projection)) * scale;
+                dx[offset + i] = dsum == null ? value : value + dsum[offset + i];
+            }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+using System.Runtime.CompilerServices;
+using Transformer.Backends;
+using Transformer.Numerics;
+using Transformer.Tensors;
+
+namespace Transformer.Ops;
+
+/// <summary>
+/// With g = outputGradient ⊙ f′(preActivation): inputGradient = g·weight; weightGradient +=
+/// gᵀ·input; biasGradient += column sums of g.
+/// </summary>
+/// <remarks>
+/// Shapes: as in the forward kernel.
+/// Work: g is written to scratch once, unless there is no activation; then two products, of which
+/// the second packs both operands, and one pass for the bias.
+/// Numerics: binary32; parameter gradients are added to what their buffers hold.
+/// Preconditions: a validated call on Float32 buffers.
+/// </remarks>
+internal sealed class LinearBackwardSimd : IKernel<LinearBackward>
+{
+    public bool Supports(in LinearBackward call, out string? reason) => SimdSupport.AllFloat32(
+        out reason, call.Input, call.Weight, call.PreActivation, call.OutputGradient,
+        call.InputGradient, call.WeightGradient, call.BiasGradient);
+
+    public void Run(in LinearBackward call) => SimdDispatch.Run(new LinearBackwardAction(call));
+}
+
+/// <summary>The backward call at one vector width.</summary>
+internal readonly unsafe struct LinearBackwardAction(LinearBackward call) : ISimdAction
+{
+    public void Run<T>(int panelVectors) where T : struct, ISimdFloat<T>
+    {
+        float* gradient = call.OutputGradient.Pointer<float>();
+        if (call.Activation == Activation.None)
+        {
+            Products<T>(gradient, panelVectors);
+            return;
+        }
+
+        long length = (long)call.Rows * call.OutputFeatures;
+        using HostBlock scratch = HostMemory.Rent(length * sizeof(float));
+        float* passed = scratch.Pointer<float>();
+        float* preActivation = call.PreActivation.Pointer<float>();
+        switch (call.Activation)
+        {
+            case Activation.Relu:
+                ActivationGradient.Run<T, ReluActivation>(gradient, preActivation, length, passed);
+                break;
+            case Activation.Gelu:
+                ActivationGradient.Run<T, GeluActivation>(gradient, preActivation, length, passed);
+                break;
+            default:
+                ActivationGradient.Run<T, GeluTanhActivation>(
+                    gradient, preActivation, length, passed);
+                break;
+        }
+
+        Products<T>(passed, panelVectors);
+    }
+
+    private void Products<T>(float* gradient, int panelVectors) where T : struct, ISimdFloat<T>
+    {
+        (int rows, int inputs, int outputs) = (call.Rows, call.InputFeatures, call.OutputFeatures);
+        if (call.InputGradient.IsPresent)
+        {
+            LinearProducts.InputGradient<T, NoEpilogue>(
+                gradient, call.Weight.Pointer<float>(), rows, inputs, outputs,
+                call.InputGradient.Pointer<float>(), panelVectors, default);
+        }
+
+        if (call.WeightGradient.IsPresent)
+        {
+            LinearProducts.WeightGradient<T>(
+                gradient, call.Input.Pointer<float>(), rows, inputs, outputs,
+                call.WeightGradient.Pointer<float>(), panelVectors);
+        }
+
+        if (call.BiasGradient.IsPresent)
+        {
+            ColumnSums.Add<T>(gradient, rows, outputs, call.BiasGradient.Pointer<float>());
+        }
+    }
+}
+
+/// <summary>The products of a linear layer's backward pass.</summary>
+internal static unsafe class LinearProducts
+{
+    /// <summary>inputGradient [rows, inputs] = gradient [rows, outputs] · weight [outputs, inputs].
+    /// </summary>
+    public static void InputGradient<T, TEpilogue>(
+        float* gradient, float* weight, int rows, int inputs, int outputs, float* inputGradient,
+        int panelVectors, in TEpilogue epilogue)
+        where T : struct, ISimdFloat<T>
+        where TEpilogue : struct, IEpilogue => MatMul.Run<T, TEpilogue>(
+            new MatMulProblem
+            {
+                A = new(gradient, outputs),
+                B = new(weight, inputs),
+                C = (nint)inputGradient,
+                CStride = inputs,
+                Rows = rows,
+                Columns = inputs,
+                Depth = outputs,
+            },
+            panelVectors, in epilogue);
+
+    /// <summary>weightGradient [outputs, inputs] += gradientᵀ · input.</summary>
+    public static void WeightGradient<T>(
+        float* gradient, float* input, int rows, int inputs, int outputs, float* weightGradient,
+        int panelVectors)
+        where T : struct, ISimdFloat<T>
+    {
+        if (rows == 0) return;
+        MatMul.Run<T, NoEpilogue>(
+            new MatMulProblem
+            {
+                A = new(gradient, outputs, transposed: true),
+                B = new(input, inputs),
+                C = (nint)weightGradient,
+                CStride = inputs,
+                Rows = outputs,
+                Columns = inputs,
+                Depth = rows,
+                Accumulate = true,
+            },
+            panelVectors, default);
+    }
+}
+
+/// <summary>passed[i] = gradient[i]·f′(preActivation[i]).</summary>
+internal static unsafe class ActivationGradient
+{
+    private const int BatchLength = 8192;
+
+    /// <summary>Computes all elements.</summary>
+    public static void Run<T, TActivation>(
+        float* gradient, float* preActivation, long length, float* passed)
+        where T : struct, ISimdFloat<T>
+        where TActivation : struct, IActivation
+    {
+        Work<T, TActivation> work = new(gradient, preActivation, length, passed);
+        CpuParallel.For(checked((int)((length + BatchLength - 1) / BatchLength)), ref work);
+    }
+
+    private readonly struct Work<T, TActivation>(
+        float* gradient, float* preActivation, long length, float* passed) : IBatchWork
+        where T : struct, ISimdFloat<T>
+        where TActivation : struct, IActivation
+    {
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Run(int batch)
+        {
+            nint start = (nint)batch * BatchLength;
+            nint end = (nint)Math.Min(length, start + BatchLength);
+            for (nint i = start; i < end; i += T.Width)
+            {
+                T x = SimdTail.Load<T>(preActivation + i, end - i);
+                T g = SimdTail.Load<T>(gradient + i, end - i);
+                SimdTail.Store(g * TActivation.Derivative(x, out _), passed + i, end - i);
+            }
+        }
+    }
+}

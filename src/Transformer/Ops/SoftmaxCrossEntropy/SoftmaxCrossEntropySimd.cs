@@ -1,0 +1,142 @@
+using System.Runtime.Intrinsics;
+using Transformer.Backends;
+using Transformer.Numerics;
+using Transformer.Tensors;
+
+namespace Transformer.Ops;
+
+/// <summary>
+/// loss[r] = lse(x) − (1 − ε)·x[label] − ε·avg(x), x = logits[r], lse(x) = m + ln Σ exp(x − m).
+/// </summary>
+/// <remarks>
+/// Shapes: logits [Rows, Classes]; labels, rowLosses, logSumExp [Rows]; loss [1].
+/// Work: a batch is 16 rows; a row belongs to one thread.
+/// Registers: two accumulators each for the sum of exponentials and the sum of logits.
+/// Traffic: a row is read for its maximum and again, from L1 or L2, for its sums.
+/// Numerics: float lanes, row losses reduced in double in order of rows, whatever the number of
+/// threads. Logits of −∞ have weight 0.
+/// Source: Szegedy et al. 2016 §7 (label smoothing), in PyTorch's form.
+/// </remarks>
+internal sealed unsafe class SoftmaxCrossEntropyForwardSimd : IKernel<SoftmaxCrossEntropyForward>
+{
+    public bool Supports(in SoftmaxCrossEntropyForward call, out string? reason) =>
+        SimdSupport.AllFloat32(
+            out reason, call.Logits, call.RowLosses, call.LogSumExp, call.Loss);
+
+    public void Run(in SoftmaxCrossEntropyForward call)
+    {
+        IdCheck.Labels(
+            SoftmaxCrossEntropyForward.Op, "labels", call.Labels.Pointer<int>(), call.Rows,
+            call.Classes, call.IgnoreIndex);
+        if (Vector512.IsHardwareAccelerated) Run<Simd512>(in call);
+        else if (Vector256.IsHardwareAccelerated) Run<Simd256>(in call);
+        else Run<Simd128>(in call);
+    }
+
+    internal static void Run<T>(in SoftmaxCrossEntropyForward call)
+        where T : struct, ISimdFloat<T>
+    {
+        using HostBlock scratch = HostMemory.Rent((long)call.Rows * sizeof(float));
+        Work<T> work = new(in call, scratch.Pointer<float>());
+        CpuParallel.For(RowBatches.Count(call.Rows), ref work);
+        int* labels = call.Labels.Pointer<int>();
+        float* rowLosses = work.RowLosses;
+        double total = 0;
+        long counted = 0;
+        for (int row = 0; row < call.Rows; row++)
+        {
+            if (labels[row] == call.IgnoreIndex) continue;
+            total += rowLosses[row];
+            counted++;
+        }
+
+        if (call.Reduction == LossReduction.Mean && counted > 0) total /= counted;
+        *call.Loss.Pointer<float>() = (float)total;
+    }
+
+    private readonly struct Work<T> : IBatchWork where T : struct, ISimdFloat<T>
+    {
+        public readonly float* RowLosses;
+        private readonly float* logits, logSumExp;
+        private readonly int* labels;
+        private readonly int rows, classes;
+        private readonly float smoothing;
+        private readonly int? ignoreIndex;
+
+        public Work(in SoftmaxCrossEntropyForward call, float* scratch)
+        {
+            logits = call.Logits.Pointer<float>();
+            labels = call.Labels.Pointer<int>();
+            logSumExp = call.LogSumExp.Pointer<float>();
+            RowLosses = call.RowLosses.IsPresent ? call.RowLosses.Pointer<float>() : scratch;
+            rows = call.Rows;
+            classes = call.Classes;
+            smoothing = (float)call.LabelSmoothing;
+            ignoreIndex = call.IgnoreIndex;
+        }
+
+        public void Run(int batch)
+        {
+            (int first, int last) = RowBatches.Range(batch, rows);
+            for (int row = first; row < last; row++)
+            {
+                float* x = logits + ((long)row * classes);
+                float maximum = Maximum(x);
+                (float exponentials, float total) = Sums(x, maximum);
+                float lse = maximum + MathF.Log(exponentials);
+                logSumExp[row] = lse;
+                if (labels[row] == ignoreIndex)
+                {
+                    RowLosses[row] = 0;
+                    continue;
+                }
+
+                float loss = lse - ((1 - smoothing) * x[labels[row]]);
+                RowLosses[row] = smoothing == 0 ? loss : loss - (smoothing * (total / classes));
+            }
+        }
+
+        private float Maximum(float* x)
+        {
+            float maximum = float.NegativeInfinity;
+            int i = 0;
+            if (classes >= T.Width)
+            {
+                T lanes = T.Load(x);
+                for (i = T.Width; i + T.Width <= classes; i += T.Width)
+                {
+                    lanes = T.Max(lanes, T.Load(x + i));
+                }
+
+                maximum = T.MaxAcross(lanes);
+            }
+
+            for (; i < classes; i++) maximum = MathF.Max(maximum, x[i]);
+            return maximum;
+        }
+
+        private (float Exponentials, float Total) Sums(float* x, float maximum)
+        {
+            T m = T.Broadcast(maximum);
+            T e0 = T.Zero, e1 = T.Zero, t0 = T.Zero, t1 = T.Zero;
+            int i = 0;
+            for (; i + (2 * T.Width) <= classes; i += 2 * T.Width)
+            {
+                T a = T.Load(x + i), b = T.Load(x + i + T.Width);
+                e0 += SimdMath.ExpNonPositive(a - m);
+                e1 += SimdMath.ExpNonPositive(b - m);
+                t0 += a;
+                t1 += b;
+            }
+
+            float tailExponentials = 0, tailTotal = 0;
+            for (; i < classes; i++)
+            {
+                tailExponentials += MathF.Exp(x[i] - maximum);
+                tailTotal += x[i];
+            }
+
+            return (T.Sum(e0 + e1) + tailExponentials, T.Sum(t0 + t1) + tailTotal);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+using System.Text;
+using Transformer.Backends;
+using Transformer.Numerics;
+using Transformer.Tensors;
+
+namespace Transformer.Verification;
+
+/// <summary>What all memories of one case share: its seed and what was computed beforehand.
+/// </summary>
+/// <param name="seed">Seeds every random operand.</param>
+/// <param name="dtype">Element type whose values the inputs take, whatever stores them.</param>
+/// <param name="unaligned">Buffers start at odd element offsets.</param>
+/// <param name="preparation">Backend that computes inputs which are results of another call.
+/// </param>
+/// <param name="preparationType">Element type of that computation.</param>
+internal sealed class CaseData(
+    ulong seed, DType dtype, bool unaligned, Backend preparation, DType preparationType)
+{
+    private readonly Dictionary<string, IReadOnlyDictionary<string, double[]>> prepared = [];
+
+    public DType DType => dtype;
+
+    public bool Unaligned => unaligned;
+
+    public static ulong Hash(string text)
+    {
+        ulong hash = 14695981039346656037;
+        foreach (byte b in Encoding.UTF8.GetBytes(text)) hash = (hash ^ b) * 1099511628211;
+        return hash;
+    }
+
+    public double[] Normal(string name, long count, double mean, double deviation)
+    {
+        double[] values = new double[count];
+        uint stream = (uint)Hash(name);
+        for (long i = 0; i < count; i += 4)
+        {
+            (uint x, uint y, uint z, uint w) = Philox.Block(
+                (uint)i, (uint)(i >> 32), 0, stream, (uint)seed, (uint)(seed >> 32));
+            (double a, double b) = BoxMuller(x, y);
+            (double c, double d) = BoxMuller(z, w);
+            ReadOnlySpan<double> four = [a, b, c, d];
+            for (int k = 0; k < 4 && i + k < count; k++)
+            {
+                values[i + k] = mean + (deviation * four[k]);
+            }
+        }
+
+        return values;
+    }
+
+    public int[] Integers(string name, int count, int exclusiveLimit)
+    {
+        int[] values = new int[count];
+        uint stream = (uint)Hash(name);
+        for (int i = 0; i < count; i++)
+        {
+            uint word = Philox.Word(seed, stream, 1, (ulong)i);
+            values[i] = (int)((ulong)word * (uint)exclusiveLimit >> 32);
+        }
+
+        return values;
+    }
+
+    public double Round(double value) => dtype switch
+    {
+        DType.Float16 => (double)(Half)value,
+        DType.BFloat16 => (float)(BFloat16)(float)value,
+        DType.Float32 => (float)value,
+        _ => value,
+    };
+
+    /// <summary>Runs another call on the case's inputs once and keeps its outputs.</summary>
+    public IReadOnlyDictionary<string, double[]> Prepare<TCall>(
+        string key, Func<CaseMemory, TCall> build) where TCall : struct, IOpCall
+    {
+        if (prepared.TryGetValue(key, out var values)) return values;
+        using CaseMemory memory = new(this, preparation.Memory, preparationType);
+        preparation.Run(build(memory));
+        preparation.Synchronize();
+        return prepared[key] = memory.ReadOutputs();
+    }
+
+    private static (double, double) BoxMuller(uint a, uint b)
+    {
+        double radius = Math.Sqrt(-2 * Math.Log((a + 1.0) / 4294967296.0));
+        (double sin, double cos) = Math.SinCos(2 * Math.PI * b / 4294967296.0);
+        return (radius * cos, radius * sin);
+    }
+}
