@@ -54,8 +54,10 @@ public static class Application
     private static RootCommand CreateRoot() => new(
         "Fused attention and Transformers: verify, measure, train, translate.")
     {
+        BenchCommand.Create(),
         DevicesCommand.Create(),
         RunCommand.Create(),
+        VerifyCommand.Create(),
     };
 
     private static bool IsUserError(Exception exception) => exception is
