@@ -160,8 +160,9 @@ internal static unsafe class MatMul
                 column, Math.Min(rowBlock, problem.Rows - row));
             if (problem.A.Transposed)
             {
-                using HostBlock scratch = HostMemory.Rent(
-                    (long)(rowBlock + MatMulTile.Rows) * b.DepthBlock * sizeof(float));
+                long floats =
+                    (long)(rowBlock + MatMulTile.Rows) * (b.DepthBlock + MatMulPack.TilePad);
+                using HostBlock scratch = HostMemory.Rent(floats * sizeof(float));
                 Depths(in target, panel, endPanel, scratch.Pointer<float>());
             }
             else

@@ -27,7 +27,7 @@ internal readonly unsafe struct LeftOperand
 
     /// <summary>What <see cref="MatMulPack.LeftBlock"/> wrote for the given depth.</summary>
     public static LeftOperand Packed(float* data, nint depth) =>
-        new(data, depth, 1, MatMulTile.Rows);
+        new(data, depth + MatMulPack.TilePad, 1, MatMulTile.Rows);
 
     /// <summary>The tile at a row that is a multiple of six.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -79,6 +79,9 @@ internal readonly unsafe struct PackedMatrix
 /// <summary>Rearranges operands into the order in which the tiles read them.</summary>
 internal static unsafe class MatMulPack
 {
+    /// <summary>Steps of depth between packed left tiles.</summary>
+    public const int TilePad = 8;
+
     private const int Block = 16;
 
     // Many short streams start here; the machine's own prefetchers notice them late.
@@ -120,7 +123,7 @@ internal static unsafe class MatMulPack
         in MatrixView a, nint row, int rows, nint start, nint depth, float* packed)
     {
         const int width = MatMulTile.Rows;
-        nint tileFloats = depth * width;
+        nint tileFloats = (depth + TilePad) * width;
         int whole = rows / width;
         int tail = rows - whole * width;
         float* source = a.Data + start * a.Stride + row;
