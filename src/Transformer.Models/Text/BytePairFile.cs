@@ -37,10 +37,12 @@ internal static class BytePairFile
         file.Require(
             file.TypeOf(root, "normalizer") is null,
             "has a 'normalizer'; byte-pair files here have none.");
+        bool isByteLevel = file.TypeOf(root, "pre_tokenizer") == ByteLevel;
+        JsonElement split = isByteLevel ? root.GetProperty("pre_tokenizer") : default;
         file.Require(
-            file.TypeOf(root, "pre_tokenizer") == ByteLevel &&
-                IsFlag(root.GetProperty("pre_tokenizer"), "add_prefix_space", JsonValueKind.False) &&
-                !IsFlag(root.GetProperty("pre_tokenizer"), "use_regex", JsonValueKind.False),
+            isByteLevel &&
+                IsFlag(split, "add_prefix_space", JsonValueKind.False) &&
+                !IsFlag(split, "use_regex", JsonValueKind.False),
             "has another 'pre_tokenizer' than ByteLevel with add_prefix_space false and " +
             "use_regex true, the only one supported.");
         file.Require(

@@ -14,7 +14,7 @@ internal sealed class BytePairTrainer
     /// merge rewrites the whole word.</summary>
     private const int LongestWord = 256;
 
-    private const int ProgressInterval = 64;
+    private const int ProgressInterval = 16;
 
     private readonly List<string> _pieces;
     private readonly Dictionary<string, int> _ids = new(StringComparer.Ordinal);
@@ -23,8 +23,11 @@ internal sealed class BytePairTrainer
     private readonly Dictionary<ulong, long> _changes = [];
     private readonly int[][] _words;
     private readonly long[] _frequencies;
+    private readonly bool[] _goes;
+    private readonly bool[] _comes;
 
-    /// <param name="frequencies">Times that each piece of text occurs.</param>
+    /// <param name="frequencies">Times that each piece of text occurs; at least one piece.
+    /// </param>
     /// <param name="firstId">Id of byte 0; bytes follow in order, then merged pieces.</param>
     public BytePairTrainer(IReadOnlyDictionary<string, long> frequencies, int firstId)
     {
@@ -34,6 +37,8 @@ internal sealed class BytePairTrainer
         _words = [.. frequencies.Keys.Select(
             word => Encoding.UTF8.GetBytes(word).Select(b => firstId + b).ToArray())];
         _frequencies = [.. frequencies.Values];
+        int longest = _words.Max(word => word.Length);
+        (_goes, _comes) = (new bool[longest], new bool[longest]);
     }
 
     /// <summary>Pieces learnt, the 256 bytes first, spelled in <see cref="ByteAlphabet"/>.
@@ -113,26 +118,33 @@ internal sealed class BytePairTrainer
         ApplyChanges();
     }
 
-    /// <summary>Merges a pair in one word and notes how the counts of pairs change.</summary>
+    /// <summary>Merges a pair in one word and notes how the counts of pairs change: those of
+    /// pairs that touch a merged place, before and after.</summary>
     private void Rewrite(int word, BytePairMerge merge)
     {
         int[] old = _words[word];
-        int length = 0;
+        Span<bool> goes = _goes.AsSpan(0, old.Length);
+        Span<bool> comes = _comes.AsSpan(0, old.Length);
         int[] symbols = new int[old.Length];
-        for (int i = 0; i < old.Length; i++)
+        int length = 0;
+        for (int i = 0; i < old.Length; i++, length++)
         {
             bool found = old[i] == merge.Left && i + 1 < old.Length && old[i + 1] == merge.Right;
-            symbols[length++] = found ? merge.Id : old[i];
-            if (found) i++;
+            symbols[length] = found ? merge.Id : old[i];
+            goes[i] = comes[length] = found;
+            if (found) goes[++i] = true;
         }
         if (length == old.Length) return;
 
         long frequency = _frequencies[word];
-        for (int i = 0; i + 1 < old.Length; i++) Change(old[i], old[i + 1], -frequency);
+        for (int i = 0; i + 1 < old.Length; i++)
+        {
+            if (goes[i] || goes[i + 1]) Change(old[i], old[i + 1], -frequency);
+        }
         for (int i = 0; i + 1 < length; i++)
         {
-            ulong key = Change(symbols[i], symbols[i + 1], frequency);
-            if (symbols[i] == merge.Id || symbols[i + 1] == merge.Id) _queue.AddWord(key, word);
+            if (comes[i] || comes[i + 1])
+                _queue.AddWord(Change(symbols[i], symbols[i + 1], frequency), word);
         }
         _words[word] = symbols[..length];
     }

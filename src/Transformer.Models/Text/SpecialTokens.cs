@@ -1,7 +1,7 @@
 namespace Transformer.Models.Text;
 
 /// <summary>Ids of the four tokens that stand for no text.</summary>
-/// <param name="Pad">Id of <c>&lt;pad&gt;</c>, which fills sentences up to the batch length.</param>
+/// <param name="Pad">Id of <c>&lt;pad&gt;</c>, which fills sentences up to batch length.</param>
 /// <param name="Unknown">Id of <c>&lt;unk&gt;</c>, which stands for words not known.</param>
 /// <param name="Bos">Id of <c>&lt;bos&gt;</c>, which opens a sequence.</param>
 /// <param name="Eos">Id of <c>&lt;eos&gt;</c>, which ends a sequence.</param>

@@ -61,7 +61,7 @@ public static class TextFiles
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         if (Directory.Exists(path))
-            throw new IOException($"Cannot read {what} '{path}': it is a folder. Name a file in it.");
+            throw new IOException($"Cannot read {what} '{path}': it is a folder. Name a file.");
         if (!File.Exists(path))
             throw new FileNotFoundException($"Cannot find {what} '{path}'. Check the path.", path);
         try

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Transformer.Models.Interchange;
 
 namespace Transformer.Models.Text;
 

@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace Transformer.Models.Text;
 
-/// <summary>One token a word or punctuation mark; words not in the vocabulary are unknown.</summary>
+/// <summary>One token a word or punctuation mark; words never seen are unknown.</summary>
 /// <remarks>Simple and readable, right for a closed vocabulary. For open text use
 /// <see cref="BytePairTokenizer"/>, which knows every word. Decoding restores the usual spacing
 /// of English and Russian, not unusual spacing.</remarks>

@@ -63,6 +63,16 @@ public abstract class Backend
         ((IKernel<TCall>)kernels[typeof(TCall)]).Run(in call);
     }
 
+    /// <summary>Validates the call and binds it to its kernel, to be run many times.</summary>
+    /// <exception cref="ArgumentException">An argument does not fit the others.</exception>
+    /// <exception cref="NotSupportedException">The backend lacks this call; says why.</exception>
+    public PreparedCall Prepare<TCall>(in TCall call) where TCall : struct, IOpCall
+    {
+        call.Validate();
+        if (!Supports(in call, out string? reason)) ThrowUnsupported<TCall>(reason);
+        return new PreparedCall<TCall>((IKernel<TCall>)kernels[typeof(TCall)], call);
+    }
+
     /// <summary>Waits until all work given to the device is done.</summary>
     public virtual void Synchronize()
     {

@@ -12,15 +12,20 @@ public sealed class SimdBackend : Backend
 {
     private SimdBackend()
     {
+        Register(new ActivationBackwardSimd());
+        Register(new ActivationForwardSimd());
         Register(new AdamWSimd());
         Register(new AddForwardSimd());
         Register(new DropoutBackwardSimd());
         Register(new DropoutForwardSimd());
         Register(new EmbeddingBackwardSimd());
         Register(new EmbeddingForwardSimd());
+        Register(new FusedAttentionBackwardSimd());
+        Register(new FusedAttentionForwardSimd());
         Register(new GeluFeedForwardBackwardSimd());
         Register(new GeluFeedForwardForwardSimd());
         Register(new GradientNormSimd());
+        Register(new KvCacheAppendForwardSimd());
         Register(new LayerNormBackwardSimd());
         Register(new LayerNormForwardSimd());
         Register(new LinearBackwardSimd());

@@ -14,7 +14,8 @@ internal static unsafe class IdCheck
     {
         for (long i = 0; i < count; i++)
         {
-            if ((uint)ids[i] >= (ulong)limit) Throw(op, argument, i, ids[i], 0, limit - 1);
+            if ((uint)ids[i] < (ulong)limit) continue;
+            Throw(op, argument, i, ids[i], limit - 1, "", "Pass ids of this table");
         }
     }
 
@@ -30,8 +31,9 @@ internal static unsafe class IdCheck
         for (long i = 0; i < count; i++)
         {
             if ((uint)labels[i] < (uint)classes || labels[i] == ignoreIndex) continue;
-            Throw(op, argument, i, labels[i], 0, classes - 1, ignoreIndex is { } ignored
-                ? $" or the ignored {ignored}" : " (no label is ignored)");
+            string ignored = ignoreIndex is { } value ? $" or the ignored {value}" : "";
+            Throw(op, argument, i, labels[i], classes - 1, ignored,
+                "Pass labels of these classes or set 'IgnoreIndex'");
         }
     }
 
@@ -40,7 +42,8 @@ internal static unsafe class IdCheck
     {
         for (long i = 0; i < count; i++)
         {
-            if ((uint)lengths[i] > (uint)longest) Throw(op, argument, i, lengths[i], 0, longest);
+            if ((uint)lengths[i] <= (uint)longest) continue;
+            Throw(op, argument, i, lengths[i], longest, "", "Pass each sequence's number of keys");
         }
     }
 
@@ -60,10 +63,9 @@ internal static unsafe class IdCheck
 
     [DoesNotReturn]
     private static void Throw(
-        string op, string argument, long index, int value, long low, long high, string more = "")
+        string op, string argument, long index, int value, long last, string more, string remedy)
     {
-        string expected = high < low ? "no value, the range is empty" : $"{low} to {high}{more}";
-        OpCheck.Throw(op, $"'{argument}[{index}]' is {value}; expected {expected}. " +
-            "Check where it was made.");
+        OpCheck.Throw(op, $"'{argument}[{index}]' is {value}; expected 0 to {last}{more}. " +
+            $"{remedy}.");
     }
 }

@@ -32,6 +32,9 @@ public sealed class Tensor : IDisposable
     /// <summary>Element type.</summary>
     public DType DType { get; }
 
+    /// <summary>True once <see cref="Dispose"/> was called.</summary>
+    public bool IsDisposed => block.IsClosed;
+
     /// <summary>All elements as a flat view, for op calls.</summary>
     /// <exception cref="ObjectDisposedException">The tensor was disposed.</exception>
     public BufferView View

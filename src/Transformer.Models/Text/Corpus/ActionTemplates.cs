@@ -20,11 +20,7 @@ internal static class ActionTemplates
 
         public string Accusative => Object.Russian(Case.Accusative);
 
-        public bool IsHabit => Verb.Base switch
-        {
-            "buy" or "sell" => Things.Groceries.Contains(Noun),
-            _ => true,
-        };
+        public bool IsHabit => Verb != Verbs.Buy || Things.Groceries.Contains(Noun);
     }
 
     /// <summary>"The boy reads a book every day", "I am reading a book now".</summary>
@@ -75,7 +71,7 @@ internal static class ActionTemplates
         Clause clause = Next(draw);
         if (!clause.Subject.HasPast) return null;
         Verb verb = clause.Verb;
-        if (verb.IsContinuous && draw.Chance(35))
+        if (verb.IsContinuous && draw.Chance(45))
         {
             return CorpusSentence.State(nameof(Past), clause.Key,
                 Phrase.Join(clause.Subject.English, Phrase.Was(clause.Subject.Person),
@@ -108,14 +104,14 @@ internal static class ActionTemplates
     {
         Clause clause = Next(draw);
         Person person = clause.Subject.Person;
-        string object_ = Phrase.Join("to", clause.Verb.Base, clause.Object.English);
+        string wished = Phrase.Join("to", clause.Verb.Base, clause.Object.English);
         string russian = Phrase.Join(clause.Nominative, Verbs.Want.Present(person),
             clause.Verb.PerfectiveInfinitive, clause.Accusative);
         return draw.Chance(25)
             ? CorpusSentence.Ask(nameof(Wish), clause.Key,
-                Phrase.Join(Phrase.Do(person), clause.Subject.English, "want", object_), russian)
+                Phrase.Join(Phrase.Do(person), clause.Subject.English, "want", wished), russian)
             : CorpusSentence.State(nameof(Wish), clause.Key,
-                Phrase.Join(clause.Subject.English, Verbs.Want.Simple(person), object_),
+                Phrase.Join(clause.Subject.English, Verbs.Want.Simple(person), wished),
                 russian);
     }
 
@@ -145,6 +141,7 @@ internal static class ActionTemplates
         Clause first = Next(draw, isPlain: true);
         Clause second = Next(draw, isPlain: true);
         if (first.Subject.English == second.Subject.English) return null;
+        if (first.Noun == second.Noun) return null;
         return CorpusSentence.State(nameof(Contrast), first.Key,
             $"{first.English} and {second.English}", $"{first.Russian}, а {second.Russian}")
             with { Keys = [first.Key, second.Key] };
@@ -153,11 +150,12 @@ internal static class ActionTemplates
     private static Clause Next(Draw draw, bool isPlain = false)
     {
         (Verb verb, IReadOnlyList<Noun> objects) = draw.Pick(Verbs.Actions);
-        Participant subject = draw.Subject(adult: !verb.SuitsChildren);
         Noun noun = draw.Pick(objects);
+        bool isHousehold = verb == Verbs.Buy && Things.Household.Contains(noun);
+        Participant subject = draw.Subject(isHousehold || !verb.SuitsChildren, isPlain);
         NounPhrase thing = isPlain
             ? new(noun, noun.IsMass ? Determiner.None : Determiner.A)
-            : draw.Object(subject, noun);
+            : draw.Object(subject, noun, verb.IsCreation);
         return new(subject, verb, noun, thing);
     }
 }

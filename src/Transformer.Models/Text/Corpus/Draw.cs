@@ -15,61 +15,69 @@ internal sealed class Draw(SplitMix64 random)
 
     public T Pick<T>(IReadOnlyList<T> items) => random.Pick(items);
 
+    /// <summary>In <paramref name="percent"/> of 100 calls an adjective that fits.</summary>
+    public Adjective? Adjective(Noun noun, int percent) =>
+        noun.Adjectives.Count > 0 && Chance(percent) ? Pick(noun.Adjectives) : null;
+
     /// <summary>Who acts, in the nominative.</summary>
-    /// <param name="adult">No child: for trade, cooking and work.</param>
-    public Participant Subject(bool adult = false) =>
-        Chance(45) ? Pick(Pronoun.All) : Person(null, adult);
-
-    /// <summary>A participant that also has the other cases: no "you all".</summary>
-    public Participant Declined() => Chance(45) ? Pick(Pronoun.Simple) : Person(null);
-
-    /// <summary>A person other than the subject, as its object.</summary>
-    public Participant? Other(Participant subject)
+    /// <param name="adult">No child: for work, cooking and buying furniture.</param>
+    /// <param name="isPlain">Without adjective.</param>
+    public Participant Subject(bool adult = false, bool isPlain = false)
     {
-        if (!Chance(25))
-        {
-            NounPhrase person = Person(subject);
-            return person.Key == subject.Key ? null : person;
-        }
-        Pronoun pronoun = Pick(Pronoun.Simple);
-        return Circle(pronoun.Person) == Circle(subject.Person) ? null : pronoun;
-    }
-
-    /// <summary>A named person.</summary>
-    /// <param name="subject">Subject of the clause if the person is not; it chooses свой.</param>
-    /// <param name="adult">No child.</param>
-    public NounPhrase Person(Participant? subject, bool adult = false)
-    {
+        if (Chance(50)) return Pick(Pronoun.All);
         while (true)
         {
-            bool isKin = Chance(50);
-            Noun noun = Pick(isKin ? People.Kin : People.Others);
+            Noun noun = Anybody();
             if (adult && People.Young.Contains(noun)) continue;
-            bool isPlural = People.Groups.Contains(noun) && Chance(35);
-            Adjective? adjective = Chance(12) ? Pick(noun.Adjectives) : null;
-            Determiner determiner = isKin
-                ? Possessive(subject)
-                : Chance(75) ? Determiner.The : Determiner.This;
-            return Own(subject, noun, determiner, adjective, isPlural);
+            Determiner determiner = PersonDeterminer(noun, null);
+            // No adjective after "the": it would open the Russian sentence, and each form with
+            // a capital letter is one more word to learn.
+            Adjective? adjective = isPlain || determiner == Determiner.The
+                ? null
+                : Adjective(noun, 15);
+            return new NounPhrase(noun, determiner, adjective, IsGroup(noun));
         }
+    }
+
+    /// <summary>A participant that also has the other cases.</summary>
+    public Participant Declined() =>
+        Chance(50) ? Pick(Pronoun.Simple) : Named(Anybody());
+
+    /// <summary>A person other than the subject, in another case.</summary>
+    /// <param name="subject">Subject of the clause; it chooses свой.</param>
+    /// <param name="isPlain">Singular and without adjective.</param>
+    public Participant? Other(Participant subject, bool isPlain = true)
+    {
+        if (Chance(30))
+        {
+            Pronoun pronoun = Pick(Pronoun.Simple);
+            return Circle(pronoun.Person) == Circle(subject.Person) ? null : pronoun;
+        }
+        Noun noun = Anybody();
+        return noun.English == subject.Key
+            ? null
+            : Own(subject, noun, PersonDeterminer(noun, subject),
+                isPlain ? null : Adjective(noun, 20), !isPlain && IsGroup(noun));
     }
 
     /// <summary>One person of a kind: "my brother", "this woman".</summary>
-    public NounPhrase Named(Noun noun) => new(noun, People.Kin.Contains(noun)
-        ? Possessive(null)
-        : Chance(60) ? Determiner.The : Determiner.This);
+    public NounPhrase Named(Noun noun) => new(noun, PersonDeterminer(noun, null));
 
     /// <summary>A thing or animal as object of a subject.</summary>
-    public NounPhrase Object(Participant subject, Noun noun)
+    /// <param name="subject">Subject of the clause; it chooses свой.</param>
+    /// <param name="noun">The thing.</param>
+    /// <param name="isNew">It comes into being only now: it has no owner and is not old.</param>
+    public NounPhrase Object(Participant subject, Noun noun, bool isNew)
     {
-        Adjective? adjective = Chance(35) ? Pick(noun.Adjectives) : null;
+        Adjective? adjective = Adjective(noun, 35);
+        if (isNew && adjective?.English == "old") adjective = null;
         if (noun.IsMass) return new(noun, Determiner.None, adjective);
         bool isPlural = Chance(25);
-        Determiner determiner = Below(100) switch
+        Determiner determiner = (isNew ? 0 : Below(100)) switch
         {
             < 45 => isPlural ? Determiner.None : Determiner.A,
-            < 65 => Determiner.The,
-            < 80 => Determiner.This,
+            < 60 => Determiner.The,
+            < 75 => Determiner.This,
             _ => Possessive(subject),
         };
         return Own(subject, noun, determiner, adjective, isPlural);
@@ -78,14 +86,19 @@ internal sealed class Draw(SplitMix64 random)
     /// <summary>A thing in the nominative that is spoken of as known.</summary>
     public NounPhrase Known(Noun noun, int adjectivePercent)
     {
-        Adjective? adjective = Chance(adjectivePercent) ? Pick(noun.Adjectives) : null;
         bool isPlural = !noun.IsMass && Chance(25);
+        bool isPublic = Places.Sights.Contains(noun) && !Places.Homes.Contains(noun);
         Determiner determiner = Below(100) switch
         {
-            < 45 => Determiner.The,
-            < 65 when !noun.IsMass => Determiner.This,
-            _ => Possessive(null),
+            < 60 when !isPlural => Determiner.The,
+            < 75 when !noun.IsMass => Determiner.This,
+            _ when !isPublic => Possessive(null),
+            _ => Determiner.This,
         };
+        // No adjective after "the", for the reason given in Subject.
+        Adjective? adjective = determiner == Determiner.The
+            ? null
+            : Adjective(noun, adjectivePercent);
         return new(noun, determiner, adjective, isPlural);
     }
 
@@ -100,20 +113,25 @@ internal sealed class Draw(SplitMix64 random)
     }
 
     private static NounPhrase Own(
-        Participant? subject,
+        Participant subject,
         Noun noun,
         Determiner determiner,
         Adjective? adjective,
         bool isPlural) =>
         new(noun, determiner, adjective, isPlural)
         {
-            IsOwn = subject is not null && determiner == OwnOf(subject.Person),
+            IsOwn = determiner != Determiner.None && determiner == OwnOf(subject.Person),
         };
 
     /// <summary>A possessive; beside a subject in the third person none in the third person,
     /// since "his" could then be его or свой.</summary>
     public Determiner Possessive(Participant? subject)
     {
+        if (subject is not null && OwnOf(subject.Person) is not Determiner.None and var own &&
+            Chance(30))
+        {
+            return own;
+        }
         while (true)
         {
             Determiner determiner = Pick(s_possessives);
@@ -122,6 +140,15 @@ internal sealed class Draw(SplitMix64 random)
                 return determiner;
         }
     }
+
+    private Noun Anybody() => Pick(Chance(50) ? People.Kin : People.Others);
+
+    private bool IsGroup(Noun noun) => People.Groups.Contains(noun) && Chance(35);
+
+    private Determiner PersonDeterminer(Noun noun, Participant? subject) =>
+        People.Kin.Contains(noun) ? Possessive(subject)
+        : Chance(75) ? Determiner.The
+        : Determiner.This;
 
     private static Determiner OwnOf(Person person) => person switch
     {

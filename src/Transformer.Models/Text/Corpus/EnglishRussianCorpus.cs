@@ -17,7 +17,7 @@ public sealed class EnglishRussianCorpus
 
     /// <summary>Times that each word of a held-out sentence occurs in training, at least.
     /// </summary>
-    internal const int MinimumOccurrences = 10;
+    internal const int MinimumOccurrences = 20;
 
     private const int MinimumPairs = 6_000;
     private const int MaximumPairs = 100_000;

@@ -26,7 +26,8 @@ internal sealed class Noun
         Gender = gender;
         _singular = Split(singular);
         _plural = plural is null ? [] : Split(plural);
-        Adjectives = [.. adjectives.Split(' ').Select(name => Corpus.Adjectives.ByName[name])];
+        Adjectives = [.. adjectives.Split(' ', StringSplitOptions.RemoveEmptyEntries)
+            .Select(name => Corpus.Adjectives.ByName[name])];
     }
 
     public string English { get; }

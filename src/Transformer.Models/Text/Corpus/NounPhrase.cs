@@ -11,6 +11,8 @@ internal sealed class NounPhrase(
 
     public Determiner Determiner => determiner;
 
+    public Adjective? Adjective => adjective;
+
     /// <summary>Whether it belongs to a third person.</summary>
     public bool IsTheirs =>
         determiner is Determiner.His or Determiner.Her or Determiner.Their;

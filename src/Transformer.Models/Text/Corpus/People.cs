@@ -6,7 +6,7 @@ namespace Transformer.Models.Text.Corpus;
 internal static class People
 {
     private const string Ages = "young old";
-    private const string Skills = "young old good";
+    private const string Skills = "young good";
 
     private static Noun Person(
         string english,
@@ -44,10 +44,10 @@ internal static class People
 
     private static readonly Noun s_student = Person("student", "students", Masculine,
         "студент студента студенту студента студентом студенте",
-        "студенты студентов студентам студентов студентами студентах", "young good",
+        "студенты студентов студентам студентов студентами студентах", Skills,
         Person("student", "students", Feminine,
             "студентка студентки студентке студентку студенткой студентке",
-            "студентки студенток студенткам студенток студентками студентках", "young good"));
+            "студентки студенток студенткам студенток студентками студентках", Skills));
 
     private static readonly Noun s_teacher = Person("teacher", "teachers", Masculine,
         "учитель учителя учителю учителя учителем учителе",
@@ -80,36 +80,21 @@ internal static class People
             "художница художницы художнице художницу художницей художнице",
             "художницы художниц художницам художниц художницами художницах", Skills));
 
-    private static readonly Noun s_singer = Person("singer", "singers", Masculine,
-        "певец певца певцу певца певцом певце",
-        "певцы певцов певцам певцов певцами певцах", Skills,
-        Person("singer", "singers", Feminine,
-            "певица певицы певице певицу певицей певице",
-            "певицы певиц певицам певиц певицами певицах", Skills));
-
-    private static readonly Noun s_journalist = Person("journalist", "journalists", Masculine,
-        "журналист журналиста журналисту журналиста журналистом журналисте",
-        "журналисты журналистов журналистам журналистов журналистами журналистах", Skills,
-        Person("journalist", "journalists", Feminine,
-            "журналистка журналистки журналистке журналистку журналисткой журналистке",
-            "журналистки журналисток журналисткам журналисток журналистками журналистках",
-            Skills));
-
     private static readonly Noun s_brother = Person("brother", "brothers", Masculine,
         "брат брата брату брата братом брате",
-        "братья братьев братьям братьев братьями братьях", Ages);
+        "братья братьев братьям братьев братьями братьях", "small");
 
     private static readonly Noun s_sister = Person("sister", "sisters", Feminine,
         "сестра сестры сестре сестру сестрой сестре",
-        "сёстры сестёр сёстрам сестёр сёстрами сёстрах", Ages);
+        "сёстры сестёр сёстрам сестёр сёстрами сёстрах", "small");
 
     private static readonly Noun s_mother = Person("mother", "mothers", Feminine,
         "мать матери матери мать матерью матери",
-        "матери матерей матерям матерей матерями матерях", Ages);
+        "матери матерей матерям матерей матерями матерях", "");
 
     private static readonly Noun s_father = Person("father", "fathers", Masculine,
         "отец отца отцу отца отцом отце",
-        "отцы отцов отцам отцов отцами отцах", Ages);
+        "отцы отцов отцам отцов отцами отцах", "");
 
     private static readonly Noun s_friend = Person("friend", "friends", Masculine,
         "друг друга другу друга другом друге",
@@ -140,7 +125,7 @@ internal static class People
 
     /// <summary>People that also occur in the plural.</summary>
     public static IReadOnlySet<Noun> Groups { get; } =
-        new HashSet<Noun> { s_boy, s_girl, s_child, s_student, s_teacher, s_friend };
+        new HashSet<Noun> { s_boy, s_girl, s_child, s_student, s_friend };
 
     /// <summary>People that do not trade.</summary>
     public static IReadOnlySet<Noun> Young { get; } =
@@ -151,9 +136,7 @@ internal static class People
         [s_boy, s_girl, s_child, s_brother, s_sister, s_friend, s_son, s_daughter];
 
     public static IReadOnlyList<Noun> Occupations { get; } =
-    [
-        s_student, s_teacher, s_doctor, s_engineer, s_writer, s_artist, s_singer, s_journalist,
-    ];
+        [s_student, s_teacher, s_doctor, s_engineer, s_writer, s_artist];
 
     /// <summary>People who have, or had, an occupation.</summary>
     public static IReadOnlyList<Noun> Professionals { get; } =

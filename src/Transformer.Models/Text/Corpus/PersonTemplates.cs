@@ -9,7 +9,7 @@ internal static class PersonTemplates
     {
         Verb verb = draw.Pick(Verbs.Feelings);
         Participant subject = draw.Subject();
-        if (draw.Other(subject) is not { } other) return null;
+        if (draw.Other(subject, isPlain: false) is not { } other) return null;
         Person person = subject.Person;
         string key = $"{subject.Key}|{verb.Base}|{other.Key}";
         string nominative = subject.Russian(Case.Nominative);
@@ -76,9 +76,9 @@ internal static class PersonTemplates
         Participant subject = draw.Subject();
         if (draw.Other(subject) is not { } other) return null;
         Noun noun = draw.Pick(Things.Gifts);
-        Adjective? adjective = draw.Chance(25) ? draw.Pick(noun.Adjectives) : null;
+        Adjective? adjective = draw.Adjective(noun, 25);
         NounPhrase thing = new(noun, Determiner.A, adjective);
-        string key = $"{subject.Key}|{verb.Base}|{other.Key}|{noun.English}";
+        string key = $"{subject.Key}|{verb.Base}|{noun.English}";
         string nominative = subject.Russian(Case.Nominative);
         string english = Phrase.Join(other.EnglishObject, thing.English);
         string russian = Phrase.Join(
@@ -100,9 +100,7 @@ internal static class PersonTemplates
         Participant subject = Professional(draw);
         (string key, NounPhrase what) = OccupationOf(draw, subject);
         bool isNegative = draw.Chance(20);
-        Adjective? adjective = !isNegative && draw.Chance(40)
-            ? draw.Pick(what.Noun.Adjectives)
-            : null;
+        Adjective? adjective = isNegative ? null : draw.Adjective(what.Noun, 40);
         what = new(what.Noun, what.Determiner, adjective, subject.IsPlural);
         string nominative = subject.Russian(Case.Nominative);
         string be = Phrase.Be(subject.Person);
@@ -165,6 +163,7 @@ internal static class PersonTemplates
             ? draw.Pick(Pronoun.Singular)
             : draw.Named(draw.Pick(People.Aged));
         Numeral age = draw.Pick(Numeral.All);
+        if (subject is Pronoun && age.IsPaucal) return null;
         return CorpusSentence.State(nameof(Age), $"{subject.Key}|age|{age.English}",
             Phrase.Join(subject.English, Phrase.Be(subject.Person), age.English, "years old"),
             Phrase.Join(subject.Russian(Case.Dative), age.Russian, age.Years));

@@ -10,7 +10,9 @@ internal static class PlaceTemplates
         Participant subject = draw.Subject(adult: !verb.SuitsChildren);
         Noun noun = draw.Pick(places);
         NounPhrase place = draw.Place(subject, noun);
-        Participant? company = draw.Chance(25) ? draw.Other(subject) : null;
+        Participant? company = verb.HasCompany && place.Adjective is null && draw.Chance(30)
+            ? draw.Other(subject)
+            : null;
         Person person = subject.Person;
         string key = $"{subject.Key}|{verb.Base}|{noun.English}";
         string where = Phrase.Join(noun.At, place.English,
@@ -65,7 +67,9 @@ internal static class PlaceTemplates
         Participant subject = draw.Subject();
         Noun noun = draw.Pick(Places.Destinations);
         NounPhrase place = draw.Place(null, noun);
-        Participant? company = draw.Chance(30) ? draw.Other(subject) : null;
+        Participant? company = place.Adjective is null && draw.Chance(35)
+            ? draw.Other(subject)
+            : null;
         Person person = subject.Person;
         (string? go, string time, string timeRussian, string goRussian) = draw.Below(4) switch
         {
@@ -130,7 +134,7 @@ internal static class PlaceTemplates
     public static CorpusSentence? Existence(Draw draw)
     {
         (Noun noun, Noun place) = Placed(draw, withAnimals: false);
-        Adjective? adjective = draw.Chance(30) ? draw.Pick(noun.Adjectives) : null;
+        Adjective? adjective = draw.Adjective(noun, 40);
         NounPhrase thing = new(noun, Determiner.A, adjective);
         string where = $"{place.At} the {place.English}";
         string whereRussian = Phrase.At(place, place.Russian(Case.Prepositional, isPlural: false));

@@ -9,7 +9,7 @@ internal static class Places
 
     public static Noun House { get; } = new("house", "houses", Masculine,
         "дом дома дому дом домом доме", "дома домов домам дома домами домах",
-        "new old big small beautiful red blue expensive");
+        "new old big small beautiful red blue");
 
     public static Noun Room { get; } = new("room", "rooms", Feminine,
         "комната комнаты комнате комнату комнатой комнате",
@@ -22,10 +22,6 @@ internal static class Places
     public static Noun City { get; } = new("city", "cities", Masculine,
         "город города городу город городом городе",
         "города городов городам города городами городах", Buildings);
-
-    public static Noun Village { get; } = new("village", "villages", Feminine,
-        "деревня деревни деревне деревню деревней деревне",
-        "деревни деревень деревням деревни деревнями деревнях", "old big small beautiful");
 
     public static Noun School { get; } = new("school", "schools", Feminine,
         "школа школы школе школу школой школе",
@@ -42,10 +38,6 @@ internal static class Places
     public static Noun Library { get; } = new("library", "libraries", Feminine,
         "библиотека библиотеки библиотеке библиотеку библиотекой библиотеке",
         "библиотеки библиотек библиотекам библиотеки библиотеками библиотеках", Buildings);
-
-    public static Noun Museum { get; } = new("museum", "museums", Masculine,
-        "музей музея музею музей музеем музее",
-        "музеи музеев музеям музеи музеями музеях", "new old big small interesting");
 
     public static Noun Factory { get; } = new("factory", "factories", Masculine,
         "завод завода заводу завод заводом заводе",
@@ -79,17 +71,14 @@ internal static class Places
     /// <summary>Where people go on foot.</summary>
     public static IReadOnlyList<Noun> Destinations { get; } =
     [
-        School, Hospital, Shop, Library, Museum, Factory, Park, Garden, Forest,
+        School, Hospital, Shop, Library, Factory, Park, Garden, Forest,
     ];
 
-    /// <summary>Places that are described, liked and seen.</summary>
+    /// <summary>Places that are described and liked.</summary>
     public static IReadOnlyList<Noun> Sights { get; } =
-    [
-        House, Room, Kitchen, City, Village, School, Hospital, Shop, Library,
-        Museum, Factory, Park, Garden, Yard, Forest,
-    ];
+        [House, Room, City, School, Shop, Park, Garden];
 
     /// <summary>Places that take a possessive.</summary>
     public static IReadOnlySet<Noun> Homes { get; } =
-        new HashSet<Noun> { House, Room, Garden };
+        new HashSet<Noun> { House, Room };
 }

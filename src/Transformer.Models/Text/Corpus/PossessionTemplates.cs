@@ -3,6 +3,8 @@ namespace Transformer.Models.Text.Corpus;
 /// <summary>What people have and like, and what things are like.</summary>
 internal static class PossessionTemplates
 {
+    private const int MostSiblings = 5;
+
     private static readonly Noun[] s_owned =
         [.. Things.Belongings, .. Things.Animals, .. People.Siblings];
 
@@ -24,7 +26,7 @@ internal static class PossessionTemplates
         Participant owner = draw.Declined();
         Noun noun = draw.Pick(s_owned);
         if (noun.English == owner.Key) return null;
-        Adjective? adjective = draw.Chance(35) ? draw.Pick(noun.Adjectives) : null;
+        Adjective? adjective = draw.Adjective(noun, 50);
         bool isPlural = draw.Chance(20);
         NounPhrase what = new(
             noun, isPlural ? Determiner.None : Determiner.A, adjective, isPlural);
@@ -57,9 +59,10 @@ internal static class PossessionTemplates
         Noun noun = draw.Pick(s_owned);
         if (noun.English == owner.Key) return null;
         Numeral number = draw.Pick(Numeral.All);
-        Adjective? adjective = draw.Chance(30) ? draw.Pick(noun.Adjectives) : null;
+        if (People.Siblings.Contains(noun) && number.Value > MostSiblings) return null;
+        Adjective? adjective = draw.Adjective(noun, 30);
         return CorpusSentence.State(nameof(HaveCount),
-            $"{owner.Key}|have|{number.English}|{noun.English}",
+            $"{owner.Key}|have|{noun.English}",
             Phrase.Join(owner.English, Phrase.Have(owner.Person), number.English,
                 adjective?.English, noun.EnglishPlural),
             Phrase.Join("у", owner.AfterPreposition(Case.Genitive), "есть",
@@ -73,7 +76,7 @@ internal static class PossessionTemplates
         Participant person = draw.Declined();
         Noun noun = draw.Pick(s_liked);
         NounPhrase what = noun.IsMass
-            ? new(noun, Determiner.None, draw.Chance(50) ? draw.Pick(noun.Adjectives) : null)
+            ? new(noun, Determiner.None, draw.Adjective(noun, 50))
             : draw.Known(noun, adjectivePercent: 30);
         if (person is NounPhrase or { Person: Person.He or Person.They } && what.IsTheirs)
             return null;
@@ -113,7 +116,7 @@ internal static class PossessionTemplates
             < 5 => CorpusSentence.State(nameof(Description), key,
                 Phrase.Join(what.English, be, hasVery ? "very" : null, adjective.English),
                 Phrase.Join(nominative, hasVery ? "очень" : null, Agreed(Case.Nominative))),
-            < 7 => CorpusSentence.State(nameof(Description), key,
+            < 7 when !what.IsPlural => CorpusSentence.State(nameof(Description), key,
                 Phrase.Join(what.English, Phrase.Was(what.Person), adjective.English),
                 Phrase.Join(nominative, what.Agree(Verbs.Be.Past),
                     Agreed(Case.Instrumental))),
@@ -131,7 +134,7 @@ internal static class PossessionTemplates
     {
         Noun noun = draw.Pick(s_owned);
         bool isPlural = draw.Chance(35);
-        Adjective? adjective = draw.Chance(40) ? draw.Pick(noun.Adjectives) : null;
+        Adjective? adjective = draw.Adjective(noun, 40);
         NounPhrase what = new(noun, draw.Possessive(null), adjective, isPlural);
         string key = $"this|{what.Determiner}|{noun.English}";
         string russian = Phrase.Join("это", what.Russian(Case.Nominative));

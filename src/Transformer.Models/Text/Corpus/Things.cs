@@ -5,12 +5,12 @@ namespace Transformer.Models.Text.Corpus;
 /// <summary>Things and animals, and what one does with them.</summary>
 internal static class Things
 {
-    private const string Goods = "new old big small beautiful red blue expensive";
+    private const string Goods = "new old big small beautiful red blue";
     private const string Fresh = "fresh good";
 
     private static readonly Noun s_book = new("book", "books", Feminine,
         "книга книги книге книгу книгой книге", "книги книг книгам книги книгами книгах",
-        "new old interesting good expensive");
+        "new old interesting good");
 
     private static readonly Noun s_newspaper = new("newspaper", "newspapers", Feminine,
         "газета газеты газете газету газетой газете",
@@ -20,10 +20,6 @@ internal static class Things
         "письмо письма письму письмо письмом письме",
         "письма писем письмам письма письмами письмах", "new old interesting");
 
-    private static readonly Noun s_magazine = new("magazine", "magazines", Masculine,
-        "журнал журнала журналу журнал журналом журнале",
-        "журналы журналов журналам журналы журналами журналах", "new old interesting");
-
     private static readonly Noun s_tea = new("tea", null, Masculine,
         "чай чая чаю чай чаем чае", null, "hot cold good");
 
@@ -31,7 +27,7 @@ internal static class Things
         "кофе кофе кофе кофе кофе кофе", null, "hot cold good");
 
     private static readonly Noun s_milk = new("milk", null, Neuter,
-        "молоко молока молоку молоко молоком молоке", null, "hot cold fresh");
+        "молоко молока молоку молоко молоком молоке", null, "cold fresh");
 
     private static readonly Noun s_water = new("water", null, Feminine,
         "вода воды воде воду водой воде", null, "hot cold");
@@ -71,11 +67,11 @@ internal static class Things
     private static readonly Noun s_picture = new("picture", "pictures", Feminine,
         "картина картины картине картину картиной картине",
         "картины картин картинам картины картинами картинах",
-        "new old big small beautiful interesting expensive");
+        "new old big small beautiful interesting");
 
     private static readonly Noun s_dress = new("dress", "dresses", Neuter,
         "платье платья платью платье платьем платье",
-        "платья платьев платьям платья платьями платьях", "new old beautiful red blue expensive");
+        "платья платьев платьям платья платьями платьях", "new old beautiful red blue");
 
     private static readonly Noun s_bag = new("bag", "bags", Feminine,
         "сумка сумки сумке сумку сумкой сумке",
@@ -92,7 +88,7 @@ internal static class Things
     private static readonly Noun s_phone = new("phone", "phones", Masculine,
         "телефон телефона телефону телефон телефоном телефоне",
         "телефоны телефонов телефонам телефоны телефонами телефонах",
-        "new old red blue expensive");
+        "new old red blue");
 
     private static readonly Noun s_lamp = new("lamp", "lamps", Feminine,
         "лампа лампы лампе лампу лампой лампе",
@@ -104,7 +100,7 @@ internal static class Things
 
     private static readonly Noun s_table = new("table", "tables", Masculine,
         "стол стола столу стол столом столе",
-        "столы столов столам столы столами столах", "new old big small expensive")
+        "столы столов столам столы столами столах", "new old big small")
     {
         Lies = false,
         TakesNa = true,
@@ -116,14 +112,6 @@ internal static class Things
         "стулья стульев стульям стулья стульями стульях", "new old red blue")
     {
         Lies = false,
-        TakesNa = true,
-        At = "on",
-    };
-
-    private static readonly Noun s_shelf = new("shelf", "shelves", Feminine,
-        "полка полки полке полку полкой полке",
-        "полки полок полкам полки полками полках", "new old big small")
-    {
         TakesNa = true,
         At = "on",
     };
@@ -161,9 +149,9 @@ internal static class Things
         IsAnimate = true,
     };
 
-    /// <summary>What is read; all but the magazine and the newspaper is also written.</summary>
+    /// <summary>What is read; all but the newspaper is also written.</summary>
     public static IReadOnlyList<Noun> Readings { get; } =
-        [s_book, s_newspaper, s_letter, s_magazine];
+        [s_book, s_newspaper, s_letter];
 
     public static IReadOnlyList<Noun> Writings { get; } = [s_book, s_letter];
 
@@ -186,25 +174,29 @@ internal static class Things
 
     /// <summary>What is given and shown.</summary>
     public static IReadOnlyList<Noun> Gifts { get; } =
-        [s_book, s_letter, s_magazine, s_apple, Flower, s_key, s_phone, s_picture, s_cup, s_bag];
+        [s_book, s_letter, s_apple, Flower, s_key, s_phone, s_picture, s_cup, s_bag];
 
     public static IReadOnlyList<Noun> Animals { get; } = [s_cat, s_dog, s_horse];
 
+    /// <summary>What children do not buy.</summary>
+    public static IReadOnlySet<Noun> Household { get; } =
+        new HashSet<Noun> { Car, s_picture, s_lamp, s_table, s_chair };
+
     public static IReadOnlyList<Noun> Openings { get; } = [Window, Door, s_bag, s_box];
 
-    public static IReadOnlyList<Noun> Furniture { get; } = [s_table, s_chair, s_lamp, s_shelf];
+    public static IReadOnlyList<Noun> Furniture { get; } = [s_table, s_chair, s_lamp];
 
     /// <summary>Small things that are put on furniture.</summary>
     public static IReadOnlyList<Noun> SmallThings { get; } =
     [
-        s_book, s_newspaper, s_letter, s_magazine, s_key, s_phone, s_apple, s_bag, s_cup, s_lamp,
+        s_book, s_newspaper, s_letter, s_key, s_phone, s_apple, s_bag, s_cup, s_lamp,
     ];
 
     /// <summary>Small things that are put into a bag or a box.</summary>
     public static IReadOnlyList<Noun> TinyThings { get; } =
-        [s_book, s_newspaper, s_letter, s_magazine, s_key, s_phone, s_apple];
+        [s_book, s_newspaper, s_letter, s_key, s_phone, s_apple];
 
-    public static IReadOnlyList<Noun> Surfaces { get; } = [s_table, s_chair, s_shelf];
+    public static IReadOnlyList<Noun> Surfaces { get; } = [s_table, s_chair];
 
     public static IReadOnlyList<Noun> Containers { get; } = [s_bag, s_box];
 

@@ -60,6 +60,12 @@ internal sealed class Verb
     /// <summary>False for what is done in a moment and so has no "will be opening".</summary>
     public bool IsLasting { get; init; } = true;
 
+    /// <summary>Whether the object comes into being by it.</summary>
+    public bool IsCreation { get; init; }
+
+    /// <summary>Whether it is told with whom it is done.</summary>
+    public bool HasCompany { get; init; } = true;
+
     /// <summary>False for what children do not do.</summary>
     public bool SuitsChildren { get; init; } = true;
 

@@ -3,6 +3,14 @@ namespace Transformer.Models.Text.Corpus;
 /// <summary>The verbs of the corpus with their objects and places.</summary>
 internal static class Verbs
 {
+    public static Verb Buy { get; } = new("buy buys bought buying", "покупать",
+        "покупаю покупаешь покупает покупаем покупаете покупают",
+        "покупал покупала покупало покупали")
+    {
+        PerfectiveInfinitive = "купить",
+        PerfectivePast = new("купил купила купило купили"),
+    };
+
     private static readonly Verb s_see = new("see sees saw seeing", "видеть",
         "вижу видишь видит видим видите видят", "видел видела видело видели")
     {
@@ -25,6 +33,7 @@ internal static class Verbs
         {
             PerfectiveInfinitive = "написать",
             PerfectivePast = new("написал написала написало написали"),
+            IsCreation = true,
         }, Things.Writings),
         (new("drink drinks drank drinking", "пить",
             "пью пьёшь пьёт пьём пьёте пьют", "пил пила пило пили")
@@ -44,23 +53,10 @@ internal static class Verbs
         {
             PerfectiveInfinitive = "приготовить",
             PerfectivePast = new("приготовил приготовила приготовило приготовили"),
+            IsCreation = true,
             SuitsChildren = false,
         }, [Things.Soup, Things.Fish]),
-        (new("buy buys bought buying", "покупать",
-            "покупаю покупаешь покупает покупаем покупаете покупают",
-            "покупал покупала покупало покупали")
-        {
-            PerfectiveInfinitive = "купить",
-            PerfectivePast = new("купил купила купило купили"),
-        }, [.. Things.Groceries, .. Things.Belongings]),
-        (new("sell sells sold selling", "продавать",
-            "продаю продаёшь продаёт продаём продаёте продают",
-            "продавал продавала продавало продавали")
-        {
-            PerfectiveInfinitive = "продать",
-            PerfectivePast = new("продал продала продало продали"),
-            SuitsChildren = false,
-        }, [Places.House, .. Things.Belongings]),
+        (Buy, [.. Things.Groceries, .. Things.Belongings]),
         (s_see, [.. Things.Belongings, .. Things.Animals, Places.House, Things.Window]),
         (new("draw draws drew drawing", "рисовать",
             "рисую рисуешь рисует рисуем рисуете рисуют", "рисовал рисовала рисовало рисовали")
@@ -125,26 +121,28 @@ internal static class Verbs
             "живу живёшь живёт живём живёте живут", "жил жила жило жили")
         {
             IsContinuous = false,
-        }, [Places.House, Places.City, Places.Village]),
+        }, [Places.House, Places.City]),
         (new("work works worked working", "работать",
             "работаю работаешь работает работаем работаете работают",
             "работал работала работало работали")
         {
             SuitsChildren = false,
-        }, [Places.School, Places.Hospital, Places.Shop, Places.Library, Places.Factory, Places.Museum, Places.Kitchen]),
+        },
+        [
+            Places.School, Places.Hospital, Places.Shop, Places.Library, Places.Factory,
+            Places.Kitchen,
+        ]),
         (new("sleep sleeps slept sleeping", "спать",
-            "сплю спишь спит спим спите спят", "спал спала спало спали"),
-            [Places.Room, Places.House]),
+            "сплю спишь спит спим спите спят", "спал спала спало спали")
+        {
+            HasCompany = false,
+        }, [Places.Room, Places.House]),
         (new("play plays played playing", "играть",
             "играю играешь играет играем играете играют", "играл играла играло играли"),
             [Places.Park, Places.Garden, Places.Yard, Places.Room]),
         (new("walk walks walked walking", "гулять",
             "гуляю гуляешь гуляет гуляем гуляете гуляют", "гулял гуляла гуляло гуляли"),
             [Places.Park, Places.Garden, Places.Forest, Places.City]),
-        (new("rest rests rested resting", "отдыхать",
-            "отдыхаю отдыхаешь отдыхает отдыхаем отдыхаете отдыхают",
-            "отдыхал отдыхала отдыхало отдыхали"),
-            [Places.Park, Places.Garden, Places.Village, Places.House]),
     ];
 
     /// <summary>Going often and both ways: the simple tenses of "go".</summary>

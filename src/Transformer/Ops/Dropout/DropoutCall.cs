@@ -1,3 +1,4 @@
+using System.Globalization;
 using Transformer.Backends;
 using Transformer.Tensors;
 
@@ -91,12 +92,14 @@ internal static class DropoutChecks
         OpCheck.Exactly(Op, "randomState", randomState, 2, "[2]");
         if (randomState.DType != DType.Int64)
         {
-            OpCheck.Throw(Op, $"'randomState' is {randomState.DType}; expected Int64.");
+            OpCheck.Throw(Op, $"'randomState' is {randomState.DType}; expected Int64: seed, step.");
         }
 
         if (!(probability >= 0 && probability < 1))
         {
-            OpCheck.InRange(Op, "Probability", probability, 0, 0.999);
+            OpCheck.Throw(Op, string.Create(CultureInfo.InvariantCulture,
+                $"'Probability' is {probability}; expected a number from 0 up to but not " +
+                $"including 1."));
         }
 
         OpCheck.NoOverlap(Op, outputName, output, inputName, input, inPlaceAllowed: true);

@@ -49,9 +49,11 @@ public readonly record struct KvCacheAppendForward : IOpCall
         OpCheck.Positive(Op, nameof(NewLength), NewLength);
         OpCheck.Positive(Op, nameof(Capacity), Capacity);
         OpCheck.Positive(Op, nameof(Width), Width);
+        OpCheck.NotNegative(Op, nameof(SourceRowStride), SourceRowStride);
         long rows = (long)Batch * NewLength;
         if (rows > 0)
         {
+            OpCheck.IsFloat(Op, "source", Source);
             OpCheck.AtLeast(Op, "source", Source,
                 ((rows - 1) * EffectiveSourceRowStride) + Width, $"[{Batch}, {NewLength}, {Width}]");
         }

@@ -1,0 +1,323 @@
+using System.Runtime.CompilerServices;
+using Transformer.Backends;
+using Transformer.Numerics;
+using Transformer.Tensors;
+
+namespace Transformer.Ops;
+
+/// <summary>
+/// Tiled attention: o = softmax(scale·q·kᵀ)·v with the weights of one tile only ever in scratch.
+/// </summary>
+/// <remarks>
+/// Shapes and strides: as <see cref="AttentionInputs"/>.
+/// Who owns what: a unit is (sequence, key/value head, up to 40 blocks of 6 queries, over all
+/// query heads of the group); it runs over the keys in tiles of 64 that are packed once (k
+/// transposed, v padded) and serve all its blocks. A batch is one or more units. Up to 8 queries
+/// over more than 1024 keys (decoding) are also split into ranges of 512 keys, whose partial
+/// results <see cref="AttentionMerge{T}"/> joins; up to 3 rows take dot products instead of
+/// transposing k.
+/// Scratch of a unit: q and o [240, D + Dv] floats, k and v tile [64, D + Dv], scores [6, 64].
+/// Arithmetic: 2·(D + Dv) operations a visible score; bytes: q, o once, k, v once a unit, so 60
+/// operations a byte at D = 64 with 240 queries: bound by arithmetic.
+/// Masking: a block knows its interval of keys; tiles outside it are skipped and columns inside
+/// a tile are cut to it, so only blocks at an edge select.
+/// Source: Dao et al. 2022, algorithm 1, with keys in the outer loop of a unit.
+/// </remarks>
+internal static unsafe class AttentionForwardTiles<T> where T : struct, ISimdFloat<T>
+{
+    /// <summary>Keys of a tile.</summary>
+    public const int KeyTile = 64;
+
+    private const int Rows = AttentionMultiply.Rows;
+    private const long WorkPerBatch = 1 << 17;
+    private const int SplitKeys = 512;
+    private const int SplitFromKeys = 1024;
+    private const int SplitUpToQueries = 8;
+    private const int DotUpToRows = 3;
+
+    /// <summary>Computes every row; logSumExp may be null.</summary>
+    public static void Run(in AttentionProblem problem, float* output, float* logSumExp)
+    {
+        AttentionSizes s = problem.Sizes;
+        int blocks = problem.Group * ((s.QueryLength + Rows - 1) / Rows);
+        int perUnit = BlocksPerUnit(problem, blocks);
+        int unitsPerPair = (blocks + perUnit - 1) / perUnit;
+        int splits = s.QueryLength <= SplitUpToQueries && s.KeyLength > SplitFromKeys
+            ? (s.KeyLength + SplitKeys - 1) / SplitKeys : 1;
+        long units = (long)s.Batch * s.KeyValueHeads * unitsPerPair * splits;
+        long work = Math.Max(1, (long)perUnit * Rows * s.KeyLength / splits *
+            (s.HeadDimension + s.ValueDimension));
+        int perBatch = (int)Math.Clamp(WorkPerBatch / work, 1, units);
+        int partial = AttentionMerge<T>.Stride(s.ValueDimension);
+        using HostBlock partials = splits == 1 ? default : HostMemory.Rent(
+            (long)s.Batch * s.QueryHeads * s.QueryLength * splits * partial * sizeof(float));
+        Work batches = new()
+        {
+            Problem = problem,
+            Output = output,
+            LogSumExp = logSumExp,
+            BlocksPerUnit = perUnit,
+            UnitsPerPair = unitsPerPair,
+            Units = units,
+            UnitsPerBatch = perBatch,
+            Splits = splits,
+            Partials = partials.Pointer<float>(),
+        };
+        CpuParallel.For(checked((int)((units + perBatch - 1) / perBatch)), ref batches);
+        if (splits > 1)
+        {
+            AttentionMerge<T>.Run(problem, batches.Partials, splits, output, logSumExp);
+        }
+    }
+
+    /// <summary>Many blocks amortise the packing; few give more units to share out.</summary>
+    private static int BlocksPerUnit(in AttentionProblem problem, int blocks)
+    {
+        AttentionSizes s = problem.Sizes;
+        int fit = Math.Clamp(65536 / (s.HeadDimension + s.ValueDimension) / Rows, 8, 40);
+        long pairs = (long)s.Batch * s.KeyValueHeads;
+        while (fit > 8 && pairs * ((blocks + fit - 1) / fit) < 32) fit /= 2;
+        return Math.Min(fit, blocks);
+    }
+
+    private struct Work : IBatchWork
+    {
+        public AttentionProblem Problem;
+        public float* Output;
+        public float* LogSumExp;
+        public int BlocksPerUnit;
+        public int UnitsPerPair;
+        public long Units;
+        public int UnitsPerBatch;
+        public int Splits;
+        public float* Partials;
+
+        public readonly void Run(int batch)
+        {
+            AttentionSizes s = Problem.Sizes;
+            int width = AttentionPacking.Pad<T>(s.HeadDimension);
+            int valueWidth = AttentionPacking.Pad<T>(s.ValueDimension);
+            long rows = (long)BlocksPerUnit * Rows;
+            long floats = ScratchCarver.Bytes(rows * (width + valueWidth)) +
+                ScratchCarver.Bytes((long)KeyTile * (s.HeadDimension + valueWidth)) +
+                ScratchCarver.Bytes(rows * T.Width) +
+                ScratchCarver.Bytes(BlocksPerUnit * (AttentionSoftmax.MaximumStride + 4L)) +
+                ScratchCarver.Bytes((Rows + 1L) * KeyTile) + (8 * 64);
+            using HostBlock block = HostMemory.Rent(floats);
+            Unit unit = new(this, block.Address);
+            long first = (long)batch * UnitsPerBatch;
+            long end = Math.Min(Units, first + UnitsPerBatch);
+            for (long index = first; index < end; index++) unit.Run(index);
+        }
+    }
+
+    /// <summary>The state of one unit, all of it in scratch.</summary>
+    private ref struct Unit
+    {
+        private readonly AttentionProblem problem;
+        private readonly Work work;
+        private readonly int width;
+        private readonly int valueWidth;
+        private readonly float* queries;
+        private readonly float* outputs;
+        private readonly float* keys;
+        private readonly float* values;
+        private readonly float* sums;
+        private readonly float* maxima;
+        private readonly float* scores;
+        private readonly float* mask;
+        private readonly float* factors;
+        private readonly int* spans;
+        private int sequence;
+        private int keyHead;
+        private int firstBlock;
+        private int split;
+        private bool useDots;
+        private bool finite;
+
+        public Unit(in Work work, nint scratch)
+        {
+            problem = work.Problem;
+            this.work = work;
+            width = AttentionPacking.Pad<T>(problem.Sizes.HeadDimension);
+            valueWidth = AttentionPacking.Pad<T>(problem.Sizes.ValueDimension);
+            ScratchCarver carver = new(scratch);
+            long rows = (long)work.BlocksPerUnit * Rows;
+            queries = carver.Take(rows * width);
+            outputs = carver.Take(rows * valueWidth);
+            keys = carver.Take((long)KeyTile * problem.Sizes.HeadDimension);
+            values = carver.Take((long)KeyTile * valueWidth);
+            sums = carver.Take(rows * T.Width);
+            maxima = carver.Take(work.BlocksPerUnit * AttentionSoftmax.MaximumStride);
+            spans = (int*)carver.Take(work.BlocksPerUnit * 4L);
+            scores = carver.Take(Rows * KeyTile);
+            mask = carver.Take(KeyTile);
+            factors = carver.Take(AttentionSoftmax.MaximumStride);
+            new Span<float>(scores, Rows * KeyTile).Clear();
+        }
+
+        public void Run(long index)
+        {
+            AttentionSizes s = problem.Sizes;
+            split = (int)(index % work.Splits);
+            index /= work.Splits;
+            long pair = index / work.UnitsPerPair;
+            int part = (int)(index % work.UnitsPerPair);
+            // Later queries of a causal call see more keys: the largest units go first.
+            if (problem.IsCausal) part = work.UnitsPerPair - 1 - part;
+            sequence = (int)(pair / s.KeyValueHeads);
+            keyHead = (int)(pair % s.KeyValueHeads);
+            firstBlock = part * work.BlocksPerUnit;
+            int blocks = problem.Group * ((s.QueryLength + Rows - 1) / Rows);
+            int count = Math.Min(work.BlocksPerUnit, blocks - firstBlock);
+            useDots = problem.Group * s.QueryLength <= DotUpToRows;
+            Start(count, out int first, out int end);
+            if (work.Splits > 1)
+            {
+                first = Math.Max(first, split * SplitKeys);
+                end = Math.Min(end, (split + 1) * SplitKeys);
+            }
+
+            for (int tile = first / KeyTile * KeyTile; tile < end; tile += KeyTile)
+            {
+                int tileKeys = Math.Min(KeyTile, end - tile);
+                if (!useDots)
+                {
+                    AttentionPacking.Transposed<T>(problem.KeyRow(sequence, keyHead, tile),
+                        problem.KeyStrides.Sequence, tileKeys, s.HeadDimension, keys, KeyTile);
+                }
+
+                finite = AttentionPacking.Rows<T>(problem.ValueRow(sequence, keyHead, tile),
+                    problem.ValueStrides.Sequence, tileKeys, s.ValueDimension, 1, values);
+                for (int block = 0; block < count; block++) AddTile(block, tile, tileKeys);
+            }
+
+            for (int block = 0; block < count; block++) Finish(block);
+        }
+
+        /// <summary>Query head and first query of a block.</summary>
+        private readonly void Locate(int block, out int head, out int query, out int rows)
+        {
+            int perHead = (problem.Sizes.QueryLength + Rows - 1) / Rows;
+            int index = firstBlock + block;
+            head = (keyHead * problem.Group) + (index / perHead);
+            query = index % perHead * Rows;
+            rows = Math.Min(Rows, problem.Sizes.QueryLength - query);
+        }
+
+        /// <summary>Packs the queries, clears the state, finds every block's keys.</summary>
+        private readonly void Start(int count, out int first, out int end)
+        {
+            first = int.MaxValue;
+            end = 0;
+            new Span<float>(queries, count * Rows * width).Clear();
+            new Span<float>(outputs, count * Rows * valueWidth).Clear();
+            new Span<float>(sums, count * Rows * T.Width).Clear();
+            new Span<float>(maxima, count * AttentionSoftmax.MaximumStride)
+                .Fill(float.NegativeInfinity);
+            for (int block = 0; block < count; block++)
+            {
+                Locate(block, out int head, out int query, out int rows);
+                AttentionPacking.Rows<T>(problem.QueryRow(sequence, head, query),
+                    problem.QueryStrides.Sequence, rows, problem.Sizes.HeadDimension,
+                    problem.Scale, queries + (block * Rows * width));
+                int* span = spans + (block * 4);
+                problem.VisibleKeys(sequence, query, out span[0], out span[3]);
+                problem.VisibleKeys(sequence, query + rows - 1, out span[2], out span[1]);
+                if (span[0] >= span[1]) continue;
+                first = Math.Min(first, span[0]);
+                end = Math.Max(end, span[1]);
+            }
+
+            first = Math.Min(first, end);
+        }
+
+        /// <summary>One block of queries against the packed tile.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private readonly void AddTile(int block, int tile, int tileKeys)
+        {
+            // The block's queries see keys within [span 0, span 1), all of them [span 2, span 3).
+            int* span = spans + (block * 4);
+            int first = Math.Max(0, span[0] - tile);
+            int end = Math.Min(tileKeys, span[1] - tile);
+            if (first >= end) return;
+            Locate(block, out int head, out int query, out int rows);
+            if (!problem.MaskShowsAny(sequence, head, query, rows, tile + first, tile + end))
+            {
+                return;
+            }
+
+            int from = first / T.Width * T.Width;
+            int to = AttentionPacking.Pad<T>(end);
+            float* q = queries + (block * Rows * width);
+            if (useDots)
+            {
+                AttentionDots.Run<T>(q, rows, problem.Sizes.HeadDimension,
+                    problem.KeyRow(sequence, keyHead, tile), problem.KeyStrides.Sequence,
+                    first, end, scores, KeyTile);
+            }
+            else
+            {
+                AttentionMultiply.Run<T>(q, width, 1, keys + from, KeyTile, scores + from, KeyTile,
+                    problem.Sizes.HeadDimension, (to - from) / T.Width, null);
+            }
+
+            bool shape = problem.ShapesScores || span[2] - tile > from || span[3] - tile < to ||
+                tileKeys < to;
+            if (shape) Shape(head, query, rows, tile, tileKeys, from, to);
+            AttentionSoftmax.Update<T>(scores, KeyTile, from, to,
+                maxima + (block * AttentionSoftmax.MaximumStride),
+                sums + (block * Rows * T.Width), factors);
+            float* target = outputs + (block * Rows * valueWidth);
+            float* value = values + (first * valueWidth);
+            if (finite || !shape)
+            {
+                AttentionMultiply.Run<T>(scores + first, KeyTile, 1, value, valueWidth, target,
+                    valueWidth, end - first, valueWidth / T.Width, factors);
+            }
+            else
+            {
+                AttentionVisible.Add<T>(scores + first, KeyTile, 1, value, valueWidth, target,
+                    valueWidth, end - first, valueWidth / T.Width, factors);
+            }
+        }
+
+        private readonly void Shape(
+            int head, int query, int rows, int tile, int tileKeys, int from, int to)
+        {
+            for (int row = 0; row < Rows; row++)
+            {
+                // Rows past the last query repeat it; nobody reads them.
+                AttentionRow.Of(problem, sequence, head, query + Math.Min(row, rows - 1), tile,
+                    tileKeys).Shape<T>(problem, scores + (row * KeyTile), from, to, mask, null);
+            }
+        }
+
+        private readonly void Finish(int block)
+        {
+            Locate(block, out int head, out int query, out int rows);
+            float* result = outputs + (block * Rows * valueWidth);
+            float* sum = sums + (block * Rows * T.Width);
+            float* maximum = maxima + (block * AttentionSoftmax.MaximumStride);
+            for (int row = 0; row < rows; row++)
+            {
+                float total = AttentionSoftmax.Sum<T>(sum, row);
+                long index = problem.RowIndex(sequence, head, query + row);
+                if (work.Splits > 1)
+                {
+                    AttentionMerge<T>.Put(work.Partials, (index * work.Splits) + split,
+                        result + (row * valueWidth), valueWidth, maximum[row], total);
+                    continue;
+                }
+
+                AttentionPacking.Unpack<T>(result + (row * valueWidth), 1,
+                    problem.Sizes.ValueDimension, AttentionSoftmax.Inverse(total),
+                    work.Output + problem.OutputOffset(sequence, head, query + row), 0);
+                if (work.LogSumExp != null)
+                {
+                    work.LogSumExp[index] = AttentionSoftmax.LogSumExp(maximum[row], total);
+                }
+            }
+        }
+    }
+}

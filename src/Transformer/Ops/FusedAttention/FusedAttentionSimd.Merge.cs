@@ -1,0 +1,151 @@
+using System.Runtime.CompilerServices;
+using Transformer.Backends;
+using Transformer.Numerics;
+
+namespace Transformer.Ops;
+
+/// <summary>
+/// Joins partial results of key ranges: with M = max mᵢ, o = Σ exp(mᵢ − M)·oᵢ / Σ exp(mᵢ − M)·lᵢ.
+/// </summary>
+/// <remarks>
+/// Shapes: partials [rows, splits, Stride], each oᵢ (not normalised), then mᵢ and lᵢ. A batch is
+/// up to 16 rows, a row is summed in the order of its splits. Bytes: every partial once.
+/// Numerics: a range without visible keys has lᵢ = 0 and is skipped.
+/// </remarks>
+internal static unsafe class AttentionMerge<T> where T : struct, ISimdFloat<T>
+{
+    private const int RowsPerBatch = 16;
+
+    /// <summary>Floats of one partial result.</summary>
+    public static int Stride(int valueDimension) =>
+        AttentionPacking.Pad<T>(valueDimension) + AttentionSoftmax.MaximumStride;
+
+    /// <summary>Writes a partial result.</summary>
+    public static void Put(
+        float* partials, long index, float* output, int valueWidth, float maximum, float sum)
+    {
+        float* target = partials + (index * (valueWidth + AttentionSoftmax.MaximumStride));
+        new Span<float>(output, valueWidth).CopyTo(new(target, valueWidth));
+        target[valueWidth] = maximum;
+        target[valueWidth + 1] = sum;
+    }
+
+    /// <summary>Joins the partial results of every row; logSumExp may be null.</summary>
+    public static void Run(
+        in AttentionProblem problem, float* partials, int splits, float* output, float* logSumExp)
+    {
+        AttentionSizes s = problem.Sizes;
+        long rows = (long)s.Batch * s.QueryHeads * s.QueryLength;
+        Work work = new()
+        {
+            Problem = problem,
+            Partials = partials,
+            Splits = splits,
+            Rows = rows,
+            Output = output,
+            LogSumExp = logSumExp,
+        };
+        CpuParallel.For(checked((int)((rows + RowsPerBatch - 1) / RowsPerBatch)), ref work);
+    }
+
+    private struct Work : IBatchWork
+    {
+        public AttentionProblem Problem;
+        public float* Partials;
+        public int Splits;
+        public long Rows;
+        public float* Output;
+        public float* LogSumExp;
+
+        public readonly void Run(int batch)
+        {
+            long end = Math.Min(Rows, (batch + 1L) * RowsPerBatch);
+            for (long row = (long)batch * RowsPerBatch; row < end; row++) Join(row);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private readonly void Join(long row)
+        {
+            AttentionSizes s = Problem.Sizes;
+            int width = AttentionPacking.Pad<T>(s.ValueDimension);
+            int stride = Stride(s.ValueDimension);
+            float* parts = Partials + (row * Splits * stride);
+            float maximum = float.NegativeInfinity;
+            for (int i = 0; i < Splits; i++)
+            {
+                float m = parts[(i * stride) + width];
+                if (m > maximum) maximum = m;
+            }
+
+            // The first partial becomes the accumulator: nobody reads it again.
+            float sum = 0;
+            for (int i = 0; i < Splits; i++)
+            {
+                float* part = parts + (i * stride);
+                float factor = part[width + 1] == 0 ? 0 : MathF.Exp(part[width] - maximum);
+                sum += factor == 0 ? 0 : factor * part[width + 1];
+                for (int v = 0; v < width; v += T.Width)
+                {
+                    T scaled = factor == 0 ? T.Zero : T.Load(part + v) * T.Broadcast(factor);
+                    T.Store(i == 0 ? scaled : T.Load(parts + v) + scaled, parts + v);
+                }
+            }
+
+            int query = (int)(row % s.QueryLength);
+            long head = row / s.QueryLength;
+            AttentionPacking.Unpack<T>(parts, 1, s.ValueDimension, AttentionSoftmax.Inverse(sum),
+                Output + Problem.OutputOffset(
+                    (int)(head / s.QueryHeads), (int)(head % s.QueryHeads), query), 0);
+            if (LogSumExp != null)
+            {
+                LogSumExp[row] = AttentionSoftmax.LogSumExp(maximum, sum);
+            }
+        }
+    }
+}
+
+/// <summary>Scores of few queries by dot products on keys where they lie.</summary>
+internal static unsafe class AttentionDots
+{
+    /// <summary>scores[row, key] = q[row]·k[key] for keys [first, end).</summary>
+    /// <param name="queries">[rows, Pad(dimension)], padded with zeros.</param>
+    /// <param name="rows">Rows.</param>
+    /// <param name="dimension">D.</param>
+    /// <param name="keys">Key of column 0; keys <paramref name="keyRow"/> apart.</param>
+    /// <param name="keyRow">Floats from one key to the next.</param>
+    /// <param name="first">First column.</param>
+    /// <param name="end">Column after the last.</param>
+    /// <param name="scores">[rows, <paramref name="stride"/>].</param>
+    /// <param name="stride">Floats from one row of scores to the next.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Run<T>(
+        float* queries, int rows, int dimension, float* keys, long keyRow, int first, int end,
+        float* scores, int stride) where T : struct, ISimdFloat<T>
+    {
+        int width = AttentionPacking.Pad<T>(dimension);
+        for (int key = first; key < end; key++)
+        {
+            float* k = keys + (key * keyRow);
+            for (int row = 0; row < rows; row++)
+            {
+                float* q = queries + (row * width);
+                T even = T.Zero, odd = T.Zero;
+                int d = 0;
+                for (; d + (2 * T.Width) <= dimension; d += 2 * T.Width)
+                {
+                    even = T.MultiplyAdd(T.Load(q + d), T.Load(k + d), even);
+                    odd = T.MultiplyAdd(T.Load(q + d + T.Width), T.Load(k + d + T.Width), odd);
+                }
+
+                for (; d < dimension; d += T.Width)
+                {
+                    T tail = d + T.Width <= dimension
+                        ? T.Load(k + d) : T.LoadPartial(k + d, dimension - d);
+                    even = T.MultiplyAdd(T.Load(q + d), tail, even);
+                }
+
+                scores[(row * stride) + key] = T.Sum(even + odd);
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+using Transformer.Ops;
+using Transformer.Tests.Fixtures;
+
+namespace Transformer.Tests.Linear;
+
+public class ActivationReferenceTests
+{
+    /// <summary>PyTorch forms 1 + erf, which loses what is below 1e-16: compared absolutely.
+    /// </summary>
+    private const double AbsoluteTolerance = 2e-15;
+
+    [Theory]
+    [InlineData("relu", Activation.Relu)]
+    [InlineData("gelu_exact", Activation.Gelu)]
+    [InlineData("gelu_tanh", Activation.GeluTanh)]
+    public void ValueAndDerivative_MatchPyTorch(string @case, Activation activation)
+    {
+        Fixture fixture = Fixture.Load("activation", @case);
+        double[] x = fixture.Doubles("x");
+        double[] y = fixture.Doubles("y");
+        double[] derivative = fixture.Doubles("derivative");
+        for (int i = 0; i < x.Length; i++)
+        {
+            double tolerance = AbsoluteTolerance * Math.Max(1, Math.Abs(x[i]));
+            Assert.InRange(
+                ActivationReference.Value(activation, x[i]) - y[i], -tolerance, tolerance);
+            Assert.InRange(
+                ActivationReference.Derivative(activation, x[i]) - derivative[i],
+                -tolerance, tolerance);
+        }
+    }
+
+    [Fact]
+    public void Values_ByHand()
+    {
+        Assert.Equal(-2.5, ActivationReference.Value(Activation.None, -2.5));
+        Assert.Equal(0, ActivationReference.Value(Activation.Relu, -2.5));
+        Assert.Equal(2.5, ActivationReference.Value(Activation.Relu, 2.5));
+        Assert.Equal(0, ActivationReference.Value(Activation.Gelu, 0));
+        Assert.Equal(0, ActivationReference.Value(Activation.GeluTanh, 0));
+        // Φ(1) = 0.84134474606854294859.
+        Assert.Equal(0.84134474606854295, ActivationReference.Value(Activation.Gelu, 1), 15);
+        Assert.Equal(-0.15865525393145705, ActivationReference.Value(Activation.Gelu, -1), 15);
+        // ½(1 + tanh(0.79788456·1.044715)) = ½(1 + tanh(0.83356191)) = 0.841191990607…
+        Assert.Equal(0.84119199060, ActivationReference.Value(Activation.GeluTanh, 1), 10);
+    }
+
+    [Fact]
+    public void Derivatives_AtZero()
+    {
+        Assert.Equal(1, ActivationReference.Derivative(Activation.None, 0));
+        Assert.Equal(0, ActivationReference.Derivative(Activation.Relu, 0));
+        Assert.Equal(0.5, ActivationReference.Derivative(Activation.Gelu, 0));
+        Assert.Equal(0.5, ActivationReference.Derivative(Activation.GeluTanh, 0));
+    }
+
+    [Fact]
+    public void Gelu_OfLargeNegativeNumbersKeepsItsDigits()
+    {
+        // −10·Φ(−10), Φ(−10) = 7.61985302416052606597e-24. Rounding x/√2 to a double changes it by
+        // up to x²·2⁻⁵³ = 1.1e-14.
+        double value = ActivationReference.Value(Activation.Gelu, -10);
+        Assert.InRange(value / -7.61985302416052606597e-23, 1 - 1.2e-14, 1 + 1.2e-14);
+    }
+
+    [Theory]
+    [InlineData(Activation.Relu)]
+    [InlineData(Activation.Gelu)]
+    [InlineData(Activation.GeluTanh)]
+    public void NaN_StaysNaN(Activation activation) =>
+        Assert.True(double.IsNaN(ActivationReference.Value(activation, double.NaN)));
+
+    [Fact]
+    public void UnknownActivation_IsRejected()
+    {
+        ArgumentException error = Assert.Throws<ArgumentException>(
+            () => ActivationReference.Value((Activation)9, 1));
+        Assert.Equal("Activation: 9 is unknown. Use None, Relu, Gelu or GeluTanh.", error.Message);
+    }
+}
