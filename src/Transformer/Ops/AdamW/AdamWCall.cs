@@ -58,7 +58,7 @@ public readonly record struct AdamWForward : IOpCall
     public void Validate()
     {
         OpCheck.NotNegative(Op, nameof(Length), Length);
-        string shape = $"[{Length}]";
+        ShapeText shape = $"[{Length}]";
         OpCheck.Floats(Op, "parameter", Parameter, Length, shape);
         OpCheck.Floats(Op, "gradient", Gradient, Length, shape);
         OpCheck.Floats(Op, "firstMoment", FirstMoment, Length, shape);
