@@ -5,8 +5,8 @@ namespace Transformer.Models.Graph;
 /// <summary>Options of <see cref="GraphBuilder.Attention"/>.</summary>
 public sealed record AttentionNodeOptions
 {
-    /// <summary>Hq: heads of the query.</summary>
-    public required int Heads { get; init; }
+    /// <summary>Hq: heads of the query, 1 or more; layers fill in their own.</summary>
+    public int Heads { get; init; }
 
     /// <summary>Hkv: heads of key and value; 0 means <see cref="Heads"/>.</summary>
     public int KeyValueHeads { get; init; }
@@ -19,10 +19,10 @@ public sealed record AttentionNodeOptions
     public int PastLength { get; init; }
 
     /// <summary>Multiplies q·k; 0 means 1/√D.</summary>
-    public float Scale { get; init; }
+    public double Scale { get; init; }
 
     /// <summary>c of s ← c·tanh(s/c); 0 means none.</summary>
-    public float SoftCap { get; init; }
+    public double SoftCap { get; init; }
 
     /// <summary>Sliding window; null means unbounded.</summary>
     public AttentionWindow? Window { get; init; }

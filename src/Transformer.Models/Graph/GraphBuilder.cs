@@ -65,7 +65,7 @@ public sealed class GraphBuilder
     public GraphTensor Embedding(
         GraphTensor ids, Parameter table, Parameter? positions = null,
         GraphTensor? positionIds = null, Parameter? segments = null,
-        GraphTensor? segmentIds = null, float scale = 1, string? name = null) =>
+        GraphTensor? segmentIds = null, double scale = 1, string? name = null) =>
         Record(new EmbeddingNode(
             name ?? FromWeight(table, "embedding"), ids, positionIds, segmentIds,
             new(table, positions, segments, scale)));
@@ -104,7 +104,7 @@ public sealed class GraphBuilder
     /// <returns>[.., D].</returns>
     /// <exception cref="ArgumentException">Types or shapes do not fit.</exception>
     public GraphTensor LayerNorm(
-        GraphTensor x, Parameter? weight, Parameter? bias, float epsilon = 1e-5f,
+        GraphTensor x, Parameter? weight, Parameter? bias, double epsilon = 1e-5,
         string? name = null) =>
         Record(new LayerNormNode(
             name ?? FromWeight(weight, "layerNorm"), x, weight, bias, epsilon));
@@ -117,7 +117,7 @@ public sealed class GraphBuilder
     /// <summary>Sets elements to 0 with the given probability and scales the others up; the
     /// identity in graphs for inference.</summary>
     /// <exception cref="ArgumentException">The probability is not in [0, 1).</exception>
-    public GraphTensor Dropout(GraphTensor x, float probability, string? name = null) =>
+    public GraphTensor Dropout(GraphTensor x, double probability, string? name = null) =>
         Record(new DropoutNode(name ?? Numbered("dropout"), x, probability, dropouts++));
 
     /// <summary>softmax(scale·q·kᵀ, over visible keys)·v for each head.</summary>
@@ -157,7 +157,7 @@ public sealed class GraphBuilder
     /// <returns>[1].</returns>
     /// <exception cref="ArgumentException">Types or shapes do not fit.</exception>
     public GraphTensor CrossEntropy(
-        GraphTensor logits, GraphTensor labels, float labelSmoothing = 0,
+        GraphTensor logits, GraphTensor labels, double labelSmoothing = 0,
         int? ignoreIndex = null, LossReduction reduction = LossReduction.Mean,
         string? name = null) =>
         Record(new CrossEntropyNode(

@@ -16,13 +16,13 @@ public abstract record Initializer
 
     /// <summary>Normal with mean 0.</summary>
     /// <param name="standardDeviation">Its standard deviation, 0 or more.</param>
-    public static Initializer Normal(float standardDeviation) =>
+    public static Initializer Normal(double standardDeviation) =>
         new NormalInitializer(standardDeviation);
 
     /// <summary>Uniform in ±gain·√(6 / (fanIn + fanOut)) for a matrix [fanOut, fanIn].</summary>
     /// <remarks>Glorot, Bengio: "Understanding the difficulty of training deep feedforward neural
     /// networks", 2010, eq. 16.</remarks>
-    public static Initializer XavierUniform(float gain = 1) => new XavierInitializer(gain);
+    public static Initializer XavierUniform(double gain = 1) => new XavierInitializer(gain);
 
     /// <summary>The given numbers, one for each element.</summary>
     public static Initializer Constant(float[] values) => new ConstantInitializer(values);
@@ -38,7 +38,7 @@ public abstract record Initializer
             values.Fill(Value);
     }
 
-    private sealed record NormalInitializer(float StandardDeviation) : Initializer
+    private sealed record NormalInitializer(double StandardDeviation) : Initializer
     {
         internal override void Fill(
             string name, TensorShape shape, ulong seed, uint stream, Span<float> values)
@@ -54,7 +54,7 @@ public abstract record Initializer
         }
     }
 
-    private sealed record XavierInitializer(float Gain) : Initializer
+    private sealed record XavierInitializer(double Gain) : Initializer
     {
         internal override void Fill(
             string name, TensorShape shape, ulong seed, uint stream, Span<float> values)

@@ -12,6 +12,8 @@ public sealed class SimdBackend : Backend
 {
     private SimdBackend()
     {
+        Register(new ActivationBackwardSimd());
+        Register(new ActivationForwardSimd());
         Register(new AdamWSimd());
         Register(new AddForwardSimd());
         Register(new DropoutBackwardSimd());

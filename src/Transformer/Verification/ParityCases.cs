@@ -15,6 +15,7 @@ public static class ParityCases
         EmbeddingCases.All,
         LayerNormCases.All,
         LinearCases.All,
+        ActivationCases.All,
         GeluFeedForwardCases.All,
         FusedAttentionCases.All,
         KvCacheAppendCases.All,

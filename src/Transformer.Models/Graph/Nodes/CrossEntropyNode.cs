@@ -10,7 +10,7 @@ internal sealed class CrossEntropyNode : GraphNode
     private const string Op = "SoftmaxCrossEntropy";
 
     public CrossEntropyNode(
-        string name, GraphTensor logits, GraphTensor labels, float labelSmoothing,
+        string name, GraphTensor logits, GraphTensor labels, double labelSmoothing,
         int? ignoreIndex, LossReduction reduction)
         : base(name, [logits, labels], Infer(name, logits, labels))
     {
@@ -27,7 +27,7 @@ internal sealed class CrossEntropyNode : GraphNode
 
     public override string Kind => Op;
 
-    public float LabelSmoothing { get; }
+    public double LabelSmoothing { get; }
 
     public int? IgnoreIndex { get; }
 

@@ -7,7 +7,7 @@ namespace Transformer.Models.Graph.Nodes;
 /// <summary>Dropout; the compiler removes it from graphs for inference.</summary>
 internal sealed class DropoutNode : GraphNode
 {
-    public DropoutNode(string name, GraphTensor input, float probability, uint stream)
+    public DropoutNode(string name, GraphTensor input, double probability, uint stream)
         : base(name, [input], [input.Like(name)])
     {
         NodeCheck.Type("Dropout", name, input, DType.Float32);
@@ -17,7 +17,7 @@ internal sealed class DropoutNode : GraphNode
                 FormattableString.Invariant($"probability is {probability}; expected [0, 1)."));
         }
 
-        Probability = probability;
+        Probability = (float)probability;
         Stream = stream;
     }
 

@@ -6,7 +6,7 @@ namespace Transformer.Models.Graph.Nodes;
 
 /// <summary>The tables of an embedding.</summary>
 internal sealed record EmbeddingTables(
-    Parameter Table, Parameter? Positions, Parameter? Segments, float Scale);
+    Parameter Table, Parameter? Positions, Parameter? Segments, double Scale);
 
 /// <summary>Token, position and segment vectors summed.</summary>
 internal sealed class EmbeddingNode : GraphNode
@@ -62,7 +62,7 @@ internal sealed class EmbeddingNode : GraphNode
 
     public ParameterBlock? Segments { get; }
 
-    public float Scale => tables.Scale;
+    public double Scale => tables.Scale;
 
     public override IEnumerable<ParameterBlock?> Parameters => [Table, Positions, Segments];
 

@@ -10,7 +10,7 @@ internal sealed class LayerNormNode : GraphNode
     private const string Op = "LayerNorm";
 
     public LayerNormNode(
-        string name, GraphTensor input, Parameter? weight, Parameter? bias, float epsilon)
+        string name, GraphTensor input, Parameter? weight, Parameter? bias, double epsilon)
         : base(name, [input, null], Infer(name, input, weight, bias))
     {
         Weight = ParameterBlock.Of(weight);
@@ -32,7 +32,7 @@ internal sealed class LayerNormNode : GraphNode
 
     public ParameterBlock? Bias { get; }
 
-    public float Epsilon { get; }
+    public double Epsilon { get; }
 
     public override IEnumerable<ParameterBlock?> Parameters => [Weight, Bias];
 

@@ -1,0 +1,63 @@
+using Transformer.Ops;
+using Transformer.Tensors;
+
+namespace Transformer.Verification.Cases;
+
+/// <summary>Cases of <see cref="ActivationForward"/> and <see cref="ActivationBackward"/>.
+/// </summary>
+internal static class ActivationCases
+{
+    private static readonly int[] Lengths = [0, 1, 15, 16, 17, 31, 65, 1031, 9001];
+
+    public static IEnumerable<ParityCase> All()
+    {
+        foreach (Activation activation in Enum.GetValues<Activation>())
+        {
+            foreach (int length in Lengths)
+            {
+                yield return Forward(activation, length, inPlace: length == 65);
+                yield return Backward(activation, length, inPlace: length == 65);
+            }
+        }
+    }
+
+    // GELU is a product with Φ(x), whose relative error grows where Φ is small.
+    private static Tolerance Bound(Activation activation) =>
+        Tolerance.Elementwise(activation is Activation.Gelu or Activation.GeluTanh ? 8 : 1);
+
+    private static ParityCase<ActivationForward> Forward(
+        Activation activation, int length, bool inPlace) =>
+        new(Name(activation, length, inPlace), Bound(activation), m =>
+        {
+            double[] x = m.Normal("input", length);
+            BufferView input = inPlace ? m.Updated("input", x) : m.Input("input", x);
+            return new()
+            {
+                Input = input,
+                Output = inPlace ? input : m.Output("output", length),
+                Length = length,
+                Activation = activation,
+            };
+        }, length is 17 or 65);
+
+    private static ParityCase<ActivationBackward> Backward(
+        Activation activation, int length, bool inPlace) =>
+        new(Name(activation, length, inPlace), Bound(activation), m =>
+        {
+            double[] g = m.Normal("outputGradient", length);
+            BufferView gradient = inPlace
+                ? m.Updated("outputGradient", g)
+                : m.Input("outputGradient", g);
+            return new()
+            {
+                Input = m.Input("input", m.Normal("input", length)),
+                OutputGradient = gradient,
+                InputGradient = inPlace ? gradient : m.Output("inputGradient", length),
+                Length = length,
+                Activation = activation,
+            };
+        }, length is 17 or 65);
+
+    private static string Name(Activation activation, int length, bool inPlace) =>
+        FormattableString.Invariant($"[{length}] {activation}") + (inPlace ? " in place" : "");
+}
