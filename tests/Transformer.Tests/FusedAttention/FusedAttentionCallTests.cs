@@ -54,9 +54,8 @@ public class FusedAttentionCallTests : KernelTest
             "to be added as 'bias'.");
         Rejects(
             Forward(inputs with { Mask = Bools(new bool[5]), MaskLayout = new(0, 0, 3, 3) }),
-            "FusedAttention: 'mask' has 5 elements; expected at least 6 for layout " +
-            "AttentionMaskLayout { Batch = 0, Head = 0, Query = 3, KeyCount = 3 }. Pass a larger " +
-            "buffer or smaller strides.");
+            "FusedAttention: 'mask' has 5 elements; expected at least 6 for " +
+            "strides (0, 0, 3, 1) and 3 keys a row. Pass a larger buffer or smaller strides.");
         Rejects(
             Forward(inputs with { Bias = Real(new double[9]), BiasLayout = new(0, 0, 4, 4) }),
             "FusedAttention: 'bias' has layout AttentionMaskLayout { Batch = 0, Head = 0, Query " +
