@@ -2,7 +2,6 @@ using Transformer.Backends;
 using Transformer.Models.Graph;
 using Transformer.Models.Layers;
 using Transformer.Ops;
-using Transformer.Tensors;
 
 namespace Transformer.Models.Tests.Graph;
 

@@ -43,8 +43,8 @@ public class DecodingTests
         // Two graphs of one arena share the caches: two rows first, then one at a time.
         using CompiledGraph prompt = Step(parameters, layer, 2).Compile(options);
         using CompiledGraph single = Step(parameters, layer, 1).Compile(options);
-        Assert.Equal(prompt.State<float>("layer.attention.cache.key").Length,
-            Batch * Capacity * TestModel.Width);
+        Assert.Equal(Batch * Capacity * TestModel.Width,
+            prompt.State<float>("layer.attention.cache.key").Length);
         int position = 0;
         while (position < Length)
         {
