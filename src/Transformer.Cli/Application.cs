@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using Transformer.Cli.Commands;
+using Transformer.Cli.Commands.Run;
 
 namespace Transformer.Cli;
 
@@ -53,7 +54,10 @@ public static class Application
     private static RootCommand CreateRoot() => new(
         "Fused attention and Transformers: verify, measure, train, translate.")
     {
+        BenchCommand.Create(),
         DevicesCommand.Create(),
+        RunCommand.Create(),
+        VerifyCommand.Create(),
     };
 
     private static bool IsUserError(Exception exception) => exception is
