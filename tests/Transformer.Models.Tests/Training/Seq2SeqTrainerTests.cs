@@ -67,7 +67,7 @@ public sealed class Seq2SeqTrainerTests
         using CopyModel small = new(BackendRegistry.Find(backend));
         using Seq2SeqTrainer one = new(large, data, null, options with { TokensPerBatch = 24 * 16 });
         using Seq2SeqTrainer many = new(small, data, null,
-            options with { TokensPerBatch = 64, AccumulationSteps = 100 });
+            options with { TokensPerBatch = 32, AccumulationSteps = 100 });
         RecordingObserver a = new(), b = new();
         one.Run(a);
         many.Run(b);
