@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using Transformer.Cli.Commands;
+using Transformer.Cli.Commands.Run;
 
 namespace Transformer.Cli;
 
@@ -54,6 +55,8 @@ public static class Application
         "Fused attention and Transformers: verify, measure, train, translate.")
     {
         DevicesCommand.Create(),
+        RunCommand.Create(),
+        VerifyCommand.Create(),
     };
 
     private static bool IsUserError(Exception exception) => exception is

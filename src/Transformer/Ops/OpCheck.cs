@@ -33,6 +33,15 @@ internal static class OpCheck
         IsFloat(op, argument, view);
     }
 
+    /// <summary>Requires a vector of floating-point numbers; allocates only to fail, for calls
+    /// that are made anew at each training step.</summary>
+    public static void FloatVector(string op, string argument, BufferView view, long length)
+    {
+        if (view.Length != length || (view.IsAbsent && length != 0))
+            Exactly(op, argument, view, length, $"[{length}]");
+        IsFloat(op, argument, view);
+    }
+
     /// <summary>As <see cref="Floats"/>, but the buffer may be absent.</summary>
     public static void FloatsOrAbsent(
         string op, string argument, BufferView view, long expected, string shape)

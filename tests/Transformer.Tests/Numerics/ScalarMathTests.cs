@@ -21,14 +21,15 @@ public class ScalarMathTests
         for (int i = 0; i < x.Length; i++) Near(y[i], ScalarMath.Erf(x[i]), $"erf({x[i]:R})");
     }
 
-    /// <summary>Taylor's series in 200-digit integers: nothing in common with the code under test.
+    /// <summary>Taylor's series in long integers: nothing in common with the code under test.
     /// </summary>
     [Fact]
     public void ErfAndErfc_MatchTheTaylorSeriesInExactArithmetic()
     {
-        for (int i = 1; i <= 26 * 16; i++)
+        for (int i = 1; i <= 116; i++)
         {
-            double x = (i / 16.0) + Math.ScaleB(i, -40);
+            // Sixteenths up to 6, then whole numbers up to 26, each a little off.
+            double x = (i <= 96 ? i / 16.0 : i - 90) + Math.ScaleB(i, -40);
             (double erf, double erfc) = ExactErf(x);
             Near(erf, ScalarMath.Erf(x), $"erf({x:R})");
             Near(-erf, ScalarMath.Erf(-x), $"erf({-x:R})");

@@ -104,14 +104,14 @@ internal static class ActionTemplates
     {
         Clause clause = Next(draw);
         Person person = clause.Subject.Person;
-        string object_ = Phrase.Join("to", clause.Verb.Base, clause.Object.English);
+        string wished = Phrase.Join("to", clause.Verb.Base, clause.Object.English);
         string russian = Phrase.Join(clause.Nominative, Verbs.Want.Present(person),
             clause.Verb.PerfectiveInfinitive, clause.Accusative);
         return draw.Chance(25)
             ? CorpusSentence.Ask(nameof(Wish), clause.Key,
-                Phrase.Join(Phrase.Do(person), clause.Subject.English, "want", object_), russian)
+                Phrase.Join(Phrase.Do(person), clause.Subject.English, "want", wished), russian)
             : CorpusSentence.State(nameof(Wish), clause.Key,
-                Phrase.Join(clause.Subject.English, Verbs.Want.Simple(person), object_),
+                Phrase.Join(clause.Subject.English, Verbs.Want.Simple(person), wished),
                 russian);
     }
 

@@ -15,7 +15,8 @@ internal enum Case
     Accusative,
     Instrumental,
 
-    /// <summary>The form after в and на; сад and лес have one of their own there (в саду).</summary>
+    /// <summary>The form after в and на; сад and лес have one of their own there: в саду.
+    /// </summary>
     Prepositional,
 }
 

@@ -163,6 +163,7 @@ internal static class PersonTemplates
             ? draw.Pick(Pronoun.Singular)
             : draw.Named(draw.Pick(People.Aged));
         Numeral age = draw.Pick(Numeral.All);
+        if (subject is Pronoun && age.IsPaucal) return null;
         return CorpusSentence.State(nameof(Age), $"{subject.Key}|age|{age.English}",
             Phrase.Join(subject.English, Phrase.Be(subject.Person), age.English, "years old"),
             Phrase.Join(subject.Russian(Case.Dative), age.Russian, age.Years));

@@ -86,11 +86,19 @@ internal static unsafe class MatMulBlock
             int columns = Math.Min(width, b.Columns - panel * width);
             int vectors = (columns + T.Width - 1) / T.Width;
             nint column = (nint)(panel - firstPanel) * width;
+            // The panel after this one is fetched while this one is in use, a slice a tile.
+            float* next = panel + 1 < endPanel ? b.Panel(start, panel + 1)
+                : start + depth < b.Depth ? b.Panel(start + depth, firstPanel) : packed;
+            nint slice = 0;
+            nint panelFloats = (nint)depth * width;
             for (int row = 0; row < target.Rows; row += MatMulTile.Rows)
             {
                 int rows = Math.Min(MatMulTile.Rows, target.Rows - row);
                 TileRows left = a.Tile(firstRow + row, aDepth, rows);
-                MatMulTile.Compute<T>(in left, packed, width, depth, vectors, tile);
+                MatMulTile.Compute<T>(
+                    in left, packed, width, depth, vectors, next + slice, tile);
+                slice += depth * MatMulTile.LineFloats;
+                if (slice >= panelFloats) slice = 0;
                 if (finish)
                 {
                     Finish<T, TEpilogue>(

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 
 namespace Transformer.Numerics;
 
@@ -35,21 +36,25 @@ internal static unsafe class MatMulTile
     /// <summary>The most vectors in a row of a tile.</summary>
     public const int MaxVectors = 4;
 
-    /// <summary>Computes a tile of which <paramref name="vectors"/> vectors a row are needed.
-    /// </summary>
+    /// <summary>Floats of a cache line.</summary>
+    public const int LineFloats = 16;
+
+    /// <summary>Computes a tile of which <paramref name="vectors"/> vectors a row are needed,
+    /// and meanwhile asks for one cache line a step from <paramref name="ahead"/> on.</summary>
     public static void Compute<T>(
-        in TileRows a, float* b, nint panelWidth, nint depth, int vectors, float* tile)
+        in TileRows a, float* b, nint panelWidth, nint depth, int vectors, float* ahead,
+        float* tile)
         where T : struct, ISimdFloat<T>
     {
-        if (vectors == 1) Tile6x1<T>(in a, b, panelWidth, depth, tile);
-        else if (vectors == 2) Tile6x2<T>(in a, b, panelWidth, depth, tile);
-        else Tile6x4<T>(in a, b, panelWidth, depth, tile);
+        if (vectors == 1) Tile6x1<T>(in a, b, panelWidth, depth, ahead, tile);
+        else if (vectors == 2) Tile6x2<T>(in a, b, panelWidth, depth, ahead, tile);
+        else Tile6x4<T>(in a, b, panelWidth, depth, ahead, tile);
     }
 
     /// <summary>6 rows × 4 vectors: machines with 32 vector registers.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Tile6x4<T>(
-        in TileRows a, float* b, nint panelWidth, nint depth, float* tile)
+        in TileRows a, float* b, nint panelWidth, nint depth, float* ahead, float* tile)
         where T : struct, ISimdFloat<T>
     {
         float* a0 = a.Row(0), a1 = a.Row(1), a2 = a.Row(2);
@@ -64,6 +69,8 @@ internal static unsafe class MatMulTile
         nint i = 0;
         for (float* end = b + depth * panelWidth; b != end; b += panelWidth)
         {
+            Prefetch(ahead);
+            ahead += LineFloats;
             T b0 = T.Load(b);
             T b1 = T.Load(b + T.Width);
             T b2 = T.Load(b + 2 * T.Width);
@@ -112,7 +119,7 @@ internal static unsafe class MatMulTile
     /// <summary>6 rows × 2 vectors: machines with 16 registers, and the last columns.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Tile6x2<T>(
-        in TileRows a, float* b, nint panelWidth, nint depth, float* tile)
+        in TileRows a, float* b, nint panelWidth, nint depth, float* ahead, float* tile)
         where T : struct, ISimdFloat<T>
     {
         float* a0 = a.Row(0), a1 = a.Row(1), a2 = a.Row(2);
@@ -127,6 +134,8 @@ internal static unsafe class MatMulTile
         nint i = 0;
         for (float* end = b + depth * panelWidth; b != end; b += panelWidth)
         {
+            Prefetch(ahead);
+            ahead += LineFloats;
             T b0 = T.Load(b);
             T b1 = T.Load(b + T.Width);
             T x0 = T.Broadcast(a0[i]);
@@ -161,7 +170,7 @@ internal static unsafe class MatMulTile
     /// <summary>6 rows × 1 vector: the last columns.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Tile6x1<T>(
-        in TileRows a, float* b, nint panelWidth, nint depth, float* tile)
+        in TileRows a, float* b, nint panelWidth, nint depth, float* ahead, float* tile)
         where T : struct, ISimdFloat<T>
     {
         float* a0 = a.Row(0), a1 = a.Row(1), a2 = a.Row(2);
@@ -176,6 +185,8 @@ internal static unsafe class MatMulTile
         nint i = 0;
         for (float* end = b + depth * panelWidth; b != end; b += panelWidth)
         {
+            Prefetch(ahead);
+            ahead += LineFloats;
             T b0 = T.Load(b);
             T x0 = T.Broadcast(a0[i]);
             c00 = T.MultiplyAdd(x0, b0, c00);
@@ -223,5 +234,11 @@ internal static unsafe class MatMulTile
         where T : struct, ISimdFloat<T>
     {
         T.Store(v0, row);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Prefetch(float* line)
+    {
+        if (Sse.IsSupported) Sse.Prefetch1(line);
     }
 }

@@ -58,11 +58,10 @@ public readonly record struct AdamWForward : IOpCall
     public void Validate()
     {
         OpCheck.NotNegative(Op, nameof(Length), Length);
-        string shape = $"[{Length}]";
-        OpCheck.Floats(Op, "parameter", Parameter, Length, shape);
-        OpCheck.Floats(Op, "gradient", Gradient, Length, shape);
-        OpCheck.Floats(Op, "firstMoment", FirstMoment, Length, shape);
-        OpCheck.Floats(Op, "secondMoment", SecondMoment, Length, shape);
+        OpCheck.FloatVector(Op, "parameter", Parameter, Length);
+        OpCheck.FloatVector(Op, "gradient", Gradient, Length);
+        OpCheck.FloatVector(Op, "firstMoment", FirstMoment, Length);
+        OpCheck.FloatVector(Op, "secondMoment", SecondMoment, Length);
         OpCheck.FloatsOrAbsent(Op, "gradientScale", GradientScale, 1, "[1]");
         OpCheck.InRange(Op, nameof(LearningRate), LearningRate, 0, float.MaxValue);
         OpCheck.InRange(Op, nameof(Beta1), Beta1, 0, 0.9999999);

@@ -56,6 +56,12 @@ internal unsafe struct AttentionProblem
         left = inputs.Options.Window?.Left ?? -1;
         right = inputs.Options.Window?.Right ?? -1;
         keyLimit = Sizes.KeyLength;
+        if (KeyLengths != null)
+        {
+            IdCheck.Lengths(AttentionForward.Op, "keyLengths", KeyLengths, Sizes.Batch,
+                Sizes.KeyLength);
+        }
+
         if (Mask != null) keyLimit = Math.Min(keyLimit, MaskLayout.KeyCount);
         if (Bias != null) keyLimit = Math.Min(keyLimit, BiasLayout.KeyCount);
     }
@@ -72,8 +78,7 @@ internal unsafe struct AttentionProblem
     /// </summary>
     public readonly void VisibleKeys(int batch, int query, out int first, out int end)
     {
-        int length = Sizes.KeyLength;
-        if (KeyLengths != null) length = Math.Clamp(KeyLengths[batch], 0, length);
+        int length = KeyLengths != null ? KeyLengths[batch] : Sizes.KeyLength;
         long position = query + causal switch
         {
             CausalAlignment.BottomRight => (long)length - Sizes.QueryLength,

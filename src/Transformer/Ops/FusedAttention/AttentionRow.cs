@@ -63,7 +63,9 @@ internal readonly record struct AttentionRow(
             if (problem.SoftCap > 0) s = Cap(s, problem.SoftCap, slope == null ? null : slope + j);
             if (bias != null && j < End)
             {
-                s += j + T.Width <= End ? T.Load(bias + j) : T.LoadPartial(bias + j, End - j);
+                // A bias of −∞ hides, whatever the score: it may be NaN.
+                T b = j + T.Width <= End ? T.Load(bias + j) : T.LoadPartial(bias + j, End - j);
+                s = T.SelectEqual(b, hidden, hidden, s + b);
             }
 
             if (masked) s = T.SelectEqual(T.Load(mask + j), T.Zero, hidden, s);

@@ -27,18 +27,8 @@ internal sealed class KvCacheAppendForwardSimd : IKernel<KvCacheAppendForward>
     public unsafe void Run(in KvCacheAppendForward call)
     {
         int* positions = call.Positions.Pointer<int>();
-        for (int sequence = 0; sequence < call.Batch; sequence++)
-        {
-            int position = positions[sequence];
-            if (position < 0 || position > call.Capacity - call.NewLength)
-            {
-                OpCheck.Throw(KvCacheAppendForward.Op, $"'positions' holds {position} for " +
-                    $"sequence {sequence}; expected 0 to {call.Capacity - call.NewLength} for " +
-                    $"{call.NewLength} new rows in a cache of {call.Capacity}. Use a larger " +
-                    "cache or fewer rows.");
-            }
-        }
-
+        IdCheck.CacheRoom(KvCacheAppendForward.Op, "positions", positions, call.Batch,
+            call.NewLength, call.Capacity);
         int size = call.Cache.DType.Size();
         Work work = new()
         {

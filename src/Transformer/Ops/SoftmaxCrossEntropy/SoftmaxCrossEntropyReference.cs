@@ -10,8 +10,8 @@ namespace Transformer.Ops;
 /// Shapes: logits [Rows, Classes], contiguous; labels, rowLosses and lse [Rows]; loss [1].
 /// Work: one thread, row by row.
 /// Bytes: logits read once into double; backward writes as much.
-/// Numerics: double, the row's maximum subtracted. Backward computes lse anew, so that the
-/// rounding of a stored one does not enter. No rows that count: loss and gradients are 0.
+/// Numerics: double, the row's maximum subtracted. Backward computes softmax anew, so
+/// that the rounding of a stored lse does not enter. No rows that count: loss and gradients are 0.
 /// Preconditions: a validated call; a label out of range is an ArgumentException.
 /// Source: Szegedy et al. 2016, §7 (smoothing); gradient by hand.
 /// </remarks>
@@ -28,11 +28,11 @@ internal sealed unsafe class SoftmaxCrossEntropyReference : IKernel<SoftmaxCross
         for (int r = 0; r < call.Rows; r++)
         {
             ReadOnlySpan<double> row = logits.AsSpan(r * call.Classes, call.Classes);
-            double logSumExp = LogSumExp(row);
+            (double max, double sum) = MaxAndSum(row);
             double loss = labels[r] == call.IgnoreIndex
-                ? 0 : RowLoss(row, logSumExp, labels[r], call.LabelSmoothing);
+                ? 0 : RowLoss(row, max, Math.Log(sum), labels[r], call.LabelSmoothing);
             total += loss;
-            ReferenceBuffers.Set(call.LogSumExp, r, logSumExp);
+            ReferenceBuffers.Set(call.LogSumExp, r, max + Math.Log(sum));
             if (call.RowLosses.IsPresent) ReferenceBuffers.Set(call.RowLosses, r, loss);
         }
 
@@ -54,11 +54,11 @@ internal sealed unsafe class SoftmaxCrossEntropyReference : IKernel<SoftmaxCross
         {
             bool ignored = labels[r] == call.IgnoreIndex;
             Span<double> row = logits.AsSpan(r * call.Classes, call.Classes);
-            double logSumExp = LogSumExp(row);
+            (double max, double sum) = MaxAndSum(row);
             for (int c = 0; c < row.Length; c++)
             {
                 double target = c == labels[r] ? atLabel : elsewhere;
-                row[c] = ignored ? 0 : scale * (Math.Exp(row[c] - logSumExp) - target);
+                row[c] = ignored ? 0 : scale * ((Math.Exp(row[c] - max) / sum) - target);
             }
         }
 
@@ -66,24 +66,24 @@ internal sealed unsafe class SoftmaxCrossEntropyReference : IKernel<SoftmaxCross
     }
 
     private static double RowLoss(
-        ReadOnlySpan<double> row, double logSumExp, int label, double smoothing)
+        ReadOnlySpan<double> row, double max, double logSum, int label, double smoothing)
     {
-        double loss = (1 - smoothing) * (logSumExp - row[label]);
+        // lse = max + logSum, kept apart: the differences from the maximum are exact where it is
+        // large.
+        double loss = (1 - smoothing) * (max - row[label] + logSum);
         if (smoothing == 0) return loss;
-
-        // Differences from lse, summed: large logits cancel before they are added up.
-        double sum = 0;
-        foreach (double logit in row) sum += logSumExp - logit;
-        return loss + (smoothing * sum / row.Length);
+        double total = 0;
+        foreach (double logit in row) total += max - logit + logSum;
+        return loss + (smoothing * total / row.Length);
     }
 
-    private static double LogSumExp(ReadOnlySpan<double> row)
+    private static (double Max, double Sum) MaxAndSum(ReadOnlySpan<double> row)
     {
         double max = double.NegativeInfinity;
         foreach (double logit in row) max = Math.Max(max, logit);
         double sum = 0;
         foreach (double logit in row) sum += Math.Exp(logit - max);
-        return max + Math.Log(sum);
+        return (max, sum);
     }
 
     private static double RowWeight(

@@ -28,6 +28,15 @@ internal static class AdamWCases
             };
     }
 
+    public static IEnumerable<BenchCase> Bench(BenchSize size)
+    {
+        int length = 4 * size.Width * size.Hidden;
+        // Four numbers read and three written an element; 14 operations with root and quotient.
+        yield return new BenchCase<AdamWForward>(
+            FormattableString.Invariant($"[{length}]"), new(14.0 * length, 28.0 * length),
+            m => Call(m, length, 10, 0.01, true));
+    }
+
     internal static AdamWForward Call(
         CaseMemory memory, int length, int step, double decay, bool scaled)
     {

@@ -48,5 +48,18 @@ internal static class AddCases
         }
     }
 
+    public static IEnumerable<BenchCase> Bench(BenchSize size)
+    {
+        int length = size.Rows * size.Width;
+        yield return new BenchCase<AddForward>(FormattableString.Invariant($"[{length}]"),
+            new(length, 12.0 * length), m => new()
+            {
+                Left = m.Input("left", length),
+                Right = m.Input("right", length),
+                Output = m.Output("output", length),
+                Length = length,
+            });
+    }
+
     private readonly record struct Operands(BufferView Left, BufferView Right, BufferView Output);
 }

@@ -32,6 +32,14 @@ internal static class DropoutCases
         }
     }
 
+    public static IEnumerable<BenchCase> Bench(BenchSize size)
+    {
+        Spec spec = new(size.Rows * size.Width, 0.1f);
+        BenchWork work = new(spec.Length, 8.0 * spec.Length);
+        yield return new BenchCase<DropoutForward>(spec.Name, work, m => Forward(m, spec));
+        yield return new BenchCase<DropoutBackward>(spec.Name, work, m => Backward(m, spec));
+    }
+
     private static IEnumerable<ParityCase> Both(Spec spec, bool quick)
     {
         yield return new ParityCase<DropoutForward>(

@@ -35,6 +35,20 @@ internal static class EmbeddingCases
         yield return BackwardCase(full with { TableFixed = true }, quick: false);
     }
 
+    public static IEnumerable<BenchCase> Bench(BenchSize size)
+    {
+        Spec spec = new(size.Batch, size.Length, size.Width, size.Vocabulary)
+        {
+            Positions = true,
+            Scale = Math.Sqrt(size.Width),
+        };
+        double elements = (double)spec.Rows * spec.Width;
+        yield return new BenchCase<EmbeddingForward>(
+            spec.Name, new(2 * elements, 12 * elements), m => Forward(m, spec));
+        yield return new BenchCase<EmbeddingBackward>(
+            spec.Name, new(3 * elements, 20 * elements), m => Backward(m, spec));
+    }
+
     internal static EmbeddingForward Forward(CaseMemory memory, Spec spec)
     {
         int rows = spec.Rows;

@@ -1,4 +1,5 @@
 using Transformer.Ops;
+using Transformer.Verification.Unfused;
 
 namespace Transformer.Verification.Cases;
 
@@ -22,6 +23,37 @@ internal static class FusedAttentionCases
         foreach (FusedAttentionSpec spec in ScoreOutputs()) yield return ForwardCase(spec);
         foreach (FusedAttentionSpec spec in Shapes()) yield return BackwardCase(spec);
         foreach (FusedAttentionSpec spec in Options()) yield return BackwardCase(spec);
+    }
+
+    public static IEnumerable<BenchCase> Bench(BenchSize size)
+    {
+        int dimension = size.Width / size.Heads;
+        AttentionSizes full = new(
+            size.Batch, size.Heads, size.Heads, size.Length, size.Length, dimension, dimension);
+        FusedAttentionSpec[] specs =
+        [
+            new(full),
+            new(full) { Options = new() { Causal = CausalAlignment.TopLeft } },
+            new(full with { QueryLength = 1 }),
+        ];
+        foreach (FusedAttentionSpec one in specs)
+        {
+            // Looking for keys that nobody sees takes longer than the attention itself.
+            FusedAttentionSpec spec = one with { PlantsHidden = false };
+            AttentionSizes s = spec.Sizes;
+            bool causal = spec.Options.Causal != CausalAlignment.None;
+            double pairs = (double)s.Batch * s.QueryHeads * s.QueryLength *
+                (causal ? (s.KeyLength + 1) / 2.0 : s.KeyLength);
+            double queries = (double)s.Batch * s.QueryHeads * s.QueryLength * dimension;
+            double keys = (double)s.Batch * s.KeyValueHeads * s.KeyLength * dimension;
+            // Two products of D multiply-adds a pair forward, five backward.
+            yield return new BenchCase<AttentionForward>(spec.Name,
+                new(4 * pairs * dimension, 8 * (queries + keys)),
+                m => FusedAttentionOperands.Forward(m, spec), UnfusedAttention.Forward);
+            yield return new BenchCase<AttentionBackward>(spec.Name,
+                new(10 * pairs * dimension, 16 * (queries + keys)),
+                m => FusedAttentionOperands.Backward(m, spec));
+        }
     }
 
     private static IEnumerable<FusedAttentionSpec> Shapes()

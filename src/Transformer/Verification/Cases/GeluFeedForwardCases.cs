@@ -1,4 +1,5 @@
 using Transformer.Ops;
+using Transformer.Verification.Unfused;
 
 namespace Transformer.Verification.Cases;
 
@@ -33,6 +34,20 @@ internal static class GeluFeedForwardCases
                 Tolerance.Sum(Math.Max(Math.Max(spec.Rows, spec.Hidden), spec.OutputWidth),
                     chained: 2), m => Backward(m, spec), quick);
         }
+    }
+
+    public static IEnumerable<BenchCase> Bench(BenchSize size)
+    {
+        Spec spec = new(size.Rows, size.Width, size.Hidden, size.Width, Activation.GeluTanh);
+        double pairs = 2.0 * spec.Rows * spec.Width * spec.Hidden;
+        double weights = 2.0 * spec.Width * spec.Hidden;
+        double ends = (double)spec.Rows * spec.Width;
+        double hidden = (double)spec.Rows * spec.Hidden;
+        yield return new BenchCase<GeluFeedForwardForward>(spec.Name,
+            new(2 * pairs, 4 * ((2 * ends) + weights)), m => Forward(m, spec),
+            UnfusedLinear.FeedForward);
+        yield return new BenchCase<GeluFeedForwardBackward>(spec.Name,
+            new(4 * pairs, 4 * ((3 * ends) + (3 * weights) + hidden)), m => Backward(m, spec));
     }
 
     internal static GeluFeedForwardForward Forward(CaseMemory memory, Spec spec) => new()

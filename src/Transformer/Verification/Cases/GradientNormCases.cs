@@ -31,6 +31,14 @@ internal static class GradientNormCases
             };
     }
 
+    public static IEnumerable<BenchCase> Bench(BenchSize size)
+    {
+        int length = 4 * size.Width * size.Hidden;
+        yield return new BenchCase<GradientNormForward>(
+            FormattableString.Invariant($"[{length}]"), new(2.0 * length, 4.0 * length),
+            m => Call(m, length, 1, 1));
+    }
+
     internal static GradientNormForward Call(
         CaseMemory memory, int length, double maxNorm, double amplitude) => new()
         {

@@ -23,6 +23,15 @@ internal static class KvCacheAppendCases
                 Tolerance.Exact, m => Call(m, batch, newLength, capacity, width, stride), quick);
     }
 
+    public static IEnumerable<BenchCase> Bench(BenchSize size)
+    {
+        double elements = (double)size.Batch * size.Width;
+        yield return new BenchCase<KvCacheAppendForward>(
+            FormattableString.Invariant($"[{size.Batch}, 1, {size.Width}] into {size.Length}"),
+            new(0, 8 * elements),
+            m => Call(m, size.Batch, 1, size.Length, size.Width, 0));
+    }
+
     internal static KvCacheAppendForward Call(
         CaseMemory memory, int batch, int newLength, int capacity, int width, long stride)
     {

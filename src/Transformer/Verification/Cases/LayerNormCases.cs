@@ -1,5 +1,6 @@
 using Transformer.Ops;
 using Transformer.Tensors;
+using Transformer.Verification.Unfused;
 
 namespace Transformer.Verification.Cases;
 
@@ -37,6 +38,17 @@ internal static class LayerNormCases
         yield return ForwardCase(new(4, 64) { Constant = 2 }, quick: true);
         yield return ForwardCase(new(5, 80) { Epsilon = 0.5f }, quick: false);
         yield return BackwardCase(new(6, 40) { Omit = true }, quick: false);
+    }
+
+    public static IEnumerable<BenchCase> Bench(BenchSize size)
+    {
+        Spec spec = new(size.Rows, size.Width) { Residual = true };
+        double elements = (double)spec.Rows * spec.Width;
+        // Residual 1, mean 1, variance 3, normalising 2, weight and bias 2; backward with x̂ again.
+        yield return new BenchCase<LayerNormForward>(spec.Name,
+            new(9 * elements, 16 * elements), m => Forward(m, spec), UnfusedRows.LayerNorm);
+        yield return new BenchCase<LayerNormBackward>(
+            spec.Name, new(15 * elements, 16 * elements), m => Backward(m, spec));
     }
 
     internal static LayerNormForward Forward(CaseMemory memory, Spec spec)

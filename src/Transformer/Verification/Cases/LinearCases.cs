@@ -1,5 +1,6 @@
 using Transformer.Ops;
 using Transformer.Tensors;
+using Transformer.Verification.Unfused;
 
 namespace Transformer.Verification.Cases;
 
@@ -39,6 +40,30 @@ internal static class LinearCases
             new(17, 33, 40, Activation.None) { Omit = Gradient.Weight }, quick: false);
         yield return BackwardCase(
             new(17, 33, 40, Activation.Relu) { Omit = Gradient.Bias }, quick: false);
+    }
+
+    public static IEnumerable<BenchCase> Bench(BenchSize size)
+    {
+        Spec[] specs =
+        [
+            new(size.Rows, size.Width, size.Width, Activation.None),
+            new(size.Rows, size.Width, size.Hidden, Activation.GeluTanh),
+            new(1, size.Width, size.Hidden, Activation.None),
+        ];
+        foreach (Spec spec in specs)
+        {
+            double pairs = (double)spec.Rows * spec.Inputs * spec.Outputs;
+            double input = (double)spec.Rows * spec.Inputs;
+            double output = (double)spec.Rows * spec.Outputs;
+            double weight = (double)spec.Inputs * spec.Outputs;
+            yield return new BenchCase<LinearForward>(spec.Name,
+                new(2 * pairs, 4 * (input + weight + output)), m => Forward(m, spec),
+                UnfusedLinear.Forward);
+            double kept = spec.Activation == Activation.None ? 0 : output;
+            yield return new BenchCase<LinearBackward>(spec.Name,
+                new(4 * pairs, 4 * ((2 * input) + (3 * weight) + output + kept)),
+                m => Backward(m, spec));
+        }
     }
 
     internal enum Gradient

@@ -1,5 +1,6 @@
 using Transformer.Ops;
 using Transformer.Tensors;
+using Transformer.Verification.Unfused;
 
 namespace Transformer.Verification.Cases;
 
@@ -40,6 +41,17 @@ internal static class SoftmaxCrossEntropyCases
         {
             foreach (ParityCase single in Both(spec, quick: true)) yield return single;
         }
+    }
+
+    public static IEnumerable<BenchCase> Bench(BenchSize size)
+    {
+        Spec spec = new(size.Rows, size.Vocabulary);
+        double elements = (double)spec.Rows * spec.Classes;
+        // Maximum, difference, exponential, sum; backward difference, exponential, two products.
+        yield return new BenchCase<SoftmaxCrossEntropyForward>(spec.Name,
+            new(4 * elements, 4 * elements), m => Forward(m, spec), UnfusedRows.CrossEntropy);
+        yield return new BenchCase<SoftmaxCrossEntropyBackward>(
+            spec.Name, new(4 * elements, 8 * elements), m => Backward(m, spec));
     }
 
     internal static SoftmaxCrossEntropyForward Forward(CaseMemory memory, Spec spec)

@@ -1,0 +1,93 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Globalization;
+using Spectre.Console;
+using Transformer.Cli.Output;
+using Transformer.Verification;
+
+namespace Transformer.Cli.Commands;
+
+/// <summary><c>verify</c>: parity of every op on every backend against the reference.</summary>
+internal static class VerifyCommand
+{
+    /// <summary>Makes the command.</summary>
+    public static Command Create()
+    {
+        Option<string[]> op = new("--op")
+        {
+            Description = "Only this op; may be given several times.",
+            HelpName = "OP",
+        };
+        Option<string[]> backend = new("--backend")
+        {
+            Description = "Only this backend; may be given several times.",
+            HelpName = "NAME",
+        };
+        Option<bool> quick = new("--quick") { Description = "A subset, in seconds." };
+        Option<string?> json = CommonOptions.Json();
+        Command command = new("verify", "Check every op, option and gradient of every backend " +
+            "against the double-precision reference.")
+        {
+            op, backend, quick, json,
+        };
+        command.SetAction((parsed, cancellation) =>
+        {
+            ParityOptions options = new(
+                parsed.GetValue(op), parsed.GetValue(backend), parsed.GetValue(quick));
+            JsonOutput target = new(parsed.GetValue(json));
+            TextWriter output = parsed.InvocationConfiguration.Output;
+            IAnsiConsole console = Terminal.For(target, output);
+            List<ParityResult> results = Run(console, options, cancellation);
+            target.Write(output, writer => ParityReport.WriteJson(writer, results));
+            bool passed = results.All(r => !r.Failed) && results.Any(r => r.Passed);
+            return Task.FromResult(passed ? Application.Done : Application.CheckFailed);
+        });
+        return command;
+    }
+
+    /// <summary>Runs the cases and prints a table by op, backend and direction.</summary>
+    public static List<ParityResult> Run(
+        IAnsiConsole console, ParityOptions options, CancellationToken cancellation)
+    {
+        Stopwatch watch = Stopwatch.StartNew();
+        List<ParityResult> results = [];
+        foreach (ParityResult result in ParityRunner.Run(options))
+        {
+            cancellation.ThrowIfCancellationRequested();
+            results.Add(result);
+            if (result.Failed) console.WriteLine(result.ToString());
+        }
+
+        console.Write(Summary(results));
+        console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"{results.Count(r => r.Passed)} passed, {results.Count(r => r.Failed)} failed, " +
+            $"{results.Count(r => r.Skipped is not null)} not supported, " +
+            $"in {watch.Elapsed.TotalSeconds:F1} s"));
+        return results;
+    }
+
+    private static Table Summary(List<ParityResult> results)
+    {
+        Table table = new Table().AddColumns(
+            "op", "direction", "backend", "passed", "failed", "not supported",
+            "largest error / tolerance");
+        var groups = results.GroupBy(r => (r.Op, r.Direction, r.Backend))
+            .OrderBy(g => g.Key.Op, StringComparer.Ordinal).ThenBy(g => g.Key.Direction)
+            .ThenBy(g => g.Key.Backend, StringComparer.Ordinal);
+        foreach (var group in groups)
+        {
+            double worst = group.Where(r => r.Skipped is null && r.RelL2 > 0)
+                .Select(r => r.RelL2 / r.Tolerance).DefaultIfEmpty(0).Max();
+            table.AddRow(
+                group.Key.Op, group.Key.Direction.ToString().ToLowerInvariant(),
+                group.Key.Backend, Count(group, r => r.Passed), Count(group, r => r.Failed),
+                Count(group, r => r.Skipped is not null),
+                worst.ToString("F2", CultureInfo.InvariantCulture));
+        }
+
+        return table;
+    }
+
+    private static string Count(IEnumerable<ParityResult> results, Func<ParityResult, bool> test) =>
+        results.Count(test).ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,52 @@
+using Transformer.Verification.Cases;
+
+namespace Transformer.Verification;
+
+/// <summary>The calls that are timed: each op's at one model size.</summary>
+public static class BenchCases
+{
+    private static readonly Lock Gate = new();
+    private static readonly List<Func<BenchSize, IEnumerable<BenchCase>>> Sources =
+    [
+        EmbeddingCases.Bench,
+        LayerNormCases.Bench,
+        LinearCases.Bench,
+        GeluFeedForwardCases.Bench,
+        FusedAttentionCases.Bench,
+        KvCacheAppendCases.Bench,
+        AddCases.Bench,
+        DropoutCases.Bench,
+        SoftmaxCrossEntropyCases.Bench,
+        GradientNormCases.Bench,
+        AdamWCases.Bench,
+    ];
+
+    /// <summary>Adds the calls of an op that another assembly defines. The same number in the same
+    /// order at every size.</summary>
+    public static void Register(Func<BenchSize, IEnumerable<BenchCase>> source)
+    {
+        lock (Gate) Sources.Add(source);
+    }
+
+    /// <summary>The calls of the named ops, all where no name is given.</summary>
+    /// <exception cref="ArgumentException">An unknown op; the message lists them.</exception>
+    public static IReadOnlyList<BenchCase> Select(
+        BenchSize size, IReadOnlyCollection<string>? ops = null)
+    {
+        BenchCase[] all;
+        lock (Gate) all = [.. Sources.SelectMany(source => source(size))];
+        foreach (string op in ops ?? [])
+        {
+            if (!all.Any(c => Named(c, op)))
+            {
+                throw new ArgumentException($"bench: op '{op}' is unknown. Use one of: " +
+                    $"{string.Join(", ", all.Select(c => c.Op).Distinct())}.");
+            }
+        }
+
+        return [.. all.Where(c => ops is null || ops.Count == 0 || ops.Any(op => Named(c, op)))];
+    }
+
+    private static bool Named(BenchCase single, string op) =>
+        string.Equals(single.Op, op, StringComparison.OrdinalIgnoreCase);
+}

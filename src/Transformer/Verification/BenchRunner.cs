@@ -1,0 +1,77 @@
+using Transformer.Backends;
+using Transformer.Tensors;
+
+namespace Transformer.Verification;
+
+/// <summary>Times every op on every chosen backend against the machine's limits, against the same
+/// work as separate passes, and against the reference.</summary>
+public static class BenchRunner
+{
+    // Operations a second that the reference certainly exceeds; decides whether it is timed in
+    // full.
+    private const double ReferenceRate = 2e8;
+
+    /// <summary>Times the chosen calls, yielding each row as soon as it is there.</summary>
+    /// <param name="limits">Of this machine: <see cref="MachineLimits.Measure"/>.</param>
+    /// <param name="options">What to time; null: everything.</param>
+    /// <exception cref="ArgumentException">An unknown op or backend; the message lists them.
+    /// </exception>
+    public static IEnumerable<BenchRow> Run(MachineLimits limits, BenchOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(limits);
+        options ??= new();
+        IReadOnlyList<Backend> backends = options.Backends is { Count: > 0 }
+            ? ParityRunner.ChooseBackends(options.Backends)
+            : [.. BackendRegistry.All.Where(b => b != BackendRegistry.Reference)];
+        BenchSize size = options.Size ?? BenchSize.Base;
+        IReadOnlyList<BenchCase> cases = BenchCases.Select(size, options.Ops);
+        IReadOnlyList<BenchCase> small = BenchCases.Select(BenchSize.Small, options.Ops);
+        TimeSpan budget = options.Budget ?? TimeSpan.FromSeconds(0.2);
+        return cases.SelectMany((single, index) =>
+            Rows(single, small[index], backends, limits, budget));
+    }
+
+    private static IEnumerable<BenchRow> Rows(
+        BenchCase single, BenchCase small, IReadOnlyList<Backend> backends, MachineLimits limits,
+        TimeSpan budget)
+    {
+        double? unfused = single.TimeUnfused(budget);
+        (double? reference, bool estimated) = TimeReference(single, small, budget);
+        foreach (Backend backend in backends)
+        {
+            double? time = single.Time(backend, budget, out string? unsupported);
+            yield return time is { } seconds
+                ? Row(single, backend, limits, seconds, unfused, reference, estimated)
+                : new(single.Op, backend.Name, single.Shape, DType.Float32, single.Direction,
+                    double.NaN, double.NaN, double.NaN, null, null, null, false, unsupported);
+        }
+    }
+
+    private static BenchRow Row(
+        BenchCase single, Backend backend, MachineLimits limits, double seconds, double? unfused,
+        double? reference, bool estimated)
+    {
+        BenchWork work = single.Work;
+        double bandwidth = 1e9 * Math.Max(limits.CopyGBs, limits.ReadGBs);
+        double roofline =
+            Math.Max(work.Flops / (1e9 * limits.FmaPeakGflops), work.Bytes / bandwidth);
+        return new(single.Op, backend.Name, single.Shape, DType.Float32, single.Direction,
+            seconds * 1e3, work.Flops / seconds / 1e9, work.Bytes / seconds / 1e9,
+            backend.Memory.IsHostAccessible ? roofline / seconds : null, unfused / seconds,
+            reference / seconds, reference is not null && estimated, null);
+    }
+
+    private static (double? Seconds, bool Estimated) TimeReference(
+        BenchCase single, BenchCase small, TimeSpan budget)
+    {
+        Backend reference = BackendRegistry.Reference;
+        double work = Math.Max(single.Work.Flops, single.Work.Bytes);
+        if (work / ReferenceRate <= 2 * budget.TotalSeconds)
+        {
+            return (single.Time(reference, budget, out _), false);
+        }
+
+        double smallWork = Math.Max(small.Work.Flops, small.Work.Bytes);
+        return (small.Time(reference, budget, out _) * (work / smallWork), true);
+    }
+}

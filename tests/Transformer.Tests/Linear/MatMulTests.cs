@@ -1,0 +1,173 @@
+using Transformer.Backends;
+using Transformer.Numerics;
+
+namespace Transformer.Tests.Linear;
+
+/// <summary>The matrix product at every vector width, whatever the machine accelerates.</summary>
+public unsafe class MatMulTests
+{
+    // Around tiles (6 rows; 2 or 4 vectors), depth blocks (64, 256) and the direct path (16 rows).
+    public static TheoryData<int, int, int> Shapes => new()
+    {
+        { 1, 1, 1 }, { 1, 65, 300 }, { 2, 63, 17 }, { 5, 7, 9 }, { 16, 130, 64 }, { 17, 64, 256 },
+        { 18, 66, 257 }, { 23, 33, 63 }, { 37, 16, 520 }, { 100, 200, 31 }, { 64, 129, 1 },
+        { 33, 48, 513 }, { 49, 96, 70 },
+    };
+
+    [Theory]
+    [MemberData(nameof(Shapes))]
+    public void Product_MatchesDouble_AtEveryWidth(int rows, int columns, int depth)
+    {
+        foreach (bool transposeA in new[] { false, true })
+        {
+            foreach (bool transposeB in new[] { false, true })
+            {
+                foreach (bool accumulate in new[] { false, true })
+                {
+                    Case problem = new(rows, columns, depth, transposeA, transposeB, accumulate);
+                    problem.Check<Simd512>(4);
+                    problem.Check<Simd256>(2);
+                    problem.Check<Simd256>(4);
+                    problem.Check<Simd128>(2);
+                    problem.Check<Simd128>(4);
+                }
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(301, 515, 130, false)]
+    [InlineData(130, 301, 515, true)]
+    [InlineData(7, 515, 300, false)]
+    public void Product_IsBitEqual_ForAnyThreadCount(int rows, int columns, int depth, bool a)
+    {
+        Case problem = new(rows, columns, depth, a, !a, accumulate: true);
+        int before = CpuParallel.ThreadCount;
+        try
+        {
+            CpuParallel.ThreadCount = 1;
+            float[] one = problem.Run<Simd512>(4);
+            foreach (int threads in new[] { 2, 3 })
+            {
+                CpuParallel.ThreadCount = threads;
+                Assert.Equal(one, problem.Run<Simd512>(4));
+            }
+        }
+        finally
+        {
+            CpuParallel.ThreadCount = before;
+        }
+    }
+
+    private sealed class Case
+    {
+        private const int Gap = 3;
+        private const float Guard = -7.25f;
+
+        private readonly int rows, columns, depth;
+        private readonly bool transposeA, transposeB, accumulate;
+        private readonly float[] a, b, initial, bias;
+
+        public Case(
+            int rows, int columns, int depth, bool transposeA, bool transposeB, bool accumulate)
+        {
+            (this.rows, this.columns, this.depth) = (rows, columns, depth);
+            (this.transposeA, this.transposeB) = (transposeA, transposeB);
+            this.accumulate = accumulate;
+            Random random = new(rows * 7919 + columns * 31 + depth);
+            a = Matrix(random, transposeA ? depth : rows, transposeA ? rows : depth);
+            b = Matrix(random, transposeB ? columns : depth, transposeB ? depth : columns);
+            initial = Matrix(random, rows, columns);
+            bias = Matrix(random, 1, columns);
+        }
+
+        private int AStride => (transposeA ? rows : depth) + Gap;
+
+        private int BStride => (transposeB ? depth : columns) + Gap;
+
+        private int CStride => columns + Gap;
+
+        public float[] Run<T>(int panelVectors) where T : struct, ISimdFloat<T>
+        {
+            float[] c = [.. initial];
+            fixed (float* ap = a, bp = b, cp = c, biasp = bias)
+            {
+                BiasActivationEpilogue<IdentityActivation> epilogue = new(biasp, null, 0);
+                MatMul.Run<T, BiasActivationEpilogue<IdentityActivation>>(
+                    new MatMulProblem
+                    {
+                        A = new(ap, AStride, transposeA),
+                        B = new(bp, BStride, transposeB),
+                        C = (nint)cp,
+                        CStride = CStride,
+                        Rows = rows,
+                        Columns = columns,
+                        Depth = depth,
+                        Accumulate = accumulate,
+                    },
+                    panelVectors, in epilogue);
+            }
+
+            return c;
+        }
+
+        public void Check<T>(int panelVectors) where T : struct, ISimdFloat<T>
+        {
+            float[] c = Run<T>(panelVectors);
+            for (int row = 0; row < rows; row++)
+            {
+                for (int column = 0; column < CStride; column++)
+                {
+                    float actual = c[row * CStride + column];
+                    if (column >= columns)
+                    {
+                        Assert.Equal(initial[row * CStride + column], actual);
+                        continue;
+                    }
+
+                    (double expected, double magnitude) = Expected(row, column);
+                    // Each of depth + 2 additions rounds a partial sum that is no larger than the
+                    // sum of magnitudes.
+                    double tolerance = (depth + 3) * magnitude * Math.Pow(2, -24);
+                    Assert.True(
+                        Math.Abs(actual - expected) <= tolerance,
+                        $"{typeof(T).Name} × {panelVectors}, [{rows}, {depth}]·[{depth}, " +
+                        $"{columns}], a {transposeA}, b {transposeB}, add {accumulate}: " +
+                        $"({row}, {column}) is {actual}; expected {expected}");
+                }
+            }
+        }
+
+        private (double Value, double Magnitude) Expected(int row, int column)
+        {
+            double sum = bias[column], magnitude = Math.Abs(bias[column]);
+            if (accumulate)
+            {
+                sum += initial[row * CStride + column];
+                magnitude += Math.Abs(initial[row * CStride + column]);
+            }
+
+            for (int k = 0; k < depth; k++)
+            {
+                double x = transposeA ? a[k * AStride + row] : a[row * AStride + k];
+                double y = transposeB ? b[column * BStride + k] : b[k * BStride + column];
+                sum += x * y;
+                magnitude += Math.Abs(x * y);
+            }
+
+            return (sum, magnitude);
+        }
+
+        private static float[] Matrix(Random random, int rows, int columns)
+        {
+            float[] matrix = new float[rows * (columns + Gap)];
+            for (int i = 0; i < matrix.Length; i++)
+            {
+                matrix[i] = i % (columns + Gap) < columns
+                    ? (float)(2 * random.NextDouble() - 1) : Guard;
+            }
+
+            return matrix;
+        }
+    }
+}

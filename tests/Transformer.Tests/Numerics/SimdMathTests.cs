@@ -1,0 +1,204 @@
+using Transformer.Numerics;
+
+namespace Transformer.Tests.Numerics;
+
+/// <summary>Vector functions against double, at every width, whatever the machine accelerates.
+/// </summary>
+public unsafe class SimdMathTests
+{
+    private const int Samples = 400_000;
+
+    private interface IFunction
+    {
+        static abstract T Apply<T>(T x) where T : struct, ISimdFloat<T>;
+    }
+
+    [Fact]
+    public void Exp_IsWithin2Ulp() => Dense<ExpFunction>(-87.3, 88.7, Math.Exp, maxUlp: 2);
+
+    [Fact]
+    public void ExpNonPositive_IsWithin2Ulp() =>
+        Dense<ExpNonPositiveFunction>(-87.3, 0, Math.Exp, maxUlp: 2);
+
+    [Fact]
+    public void Tanh_IsWithinItsBound()
+    {
+        Dense<TanhFunction>(-10, 10, Math.Tanh, maxUlp: 4);
+        Dense<TanhFunction>(-1e-3, 1e-3, Math.Tanh, maxUlp: 4);
+    }
+
+    [Fact]
+    public void Erf_IsWithinItsBound()
+    {
+        Dense<ErfFunction>(-5, 5, Erf, maxUlp: 5);
+        Dense<ErfFunction>(-1e-3, 1e-3, Erf, maxUlp: 5);
+    }
+
+    [Fact]
+    public void Gelu_IsWithinItsBound()
+    {
+        Dense<GeluFunction>(-8, 8, x => x * Cdf(x), maxAbsolute: 6e-7);
+        Dense<GeluDerivativeFunction>(-8, 8, x => Cdf(x) + x * Pdf(x), maxAbsolute: 5e-7);
+        Dense<GeluValueFunction>(-8, 8, x => x * Cdf(x), maxAbsolute: 6e-7);
+    }
+
+    [Fact]
+    public void GeluTanh_IsWithinItsBound()
+    {
+        Dense<GeluTanhFunction>(-8, 8, x => 0.5 * x * (1 + Math.Tanh(U(x))), maxAbsolute: 6e-7);
+        Dense<GeluTanhDerivativeFunction>(-8, 8, GeluTanhDerivative, maxAbsolute: 1.5e-6);
+    }
+
+    [Fact]
+    public void SpecialValues()
+    {
+        const float inf = float.PositiveInfinity;
+        Special<ExpFunction>((0, 1), (inf, inf), (-inf, 0), (-87.34f, 0), (88.73f, inf));
+        Special<ExpFunction>((-200, 0), (200, inf), (-0f, 1));
+        Special<ExpNonPositiveFunction>((0, 1), (-inf, 0), (-87.34f, 0), (-1e30f, 0));
+        Special<TanhFunction>((0, 0), (inf, 1), (-inf, -1), (1e30f, 1), (-50, -1));
+        Special<ErfFunction>((0, 0), (inf, 1), (-inf, -1), (1e30f, 1), (-50, -1));
+        Special<GeluFunction>((0, 0), (inf, inf), (1e30f, 1e30f), (40, 40));
+        Special<GeluTanhFunction>((0, 0), (inf, inf), (1e30f, 1e30f), (40, 40));
+        Special<GeluDerivativeFunction>((0, 0.5f), (inf, 1), (1e30f, 1), (40, 1));
+        Special<GeluTanhDerivativeFunction>((0, 0.5f), (inf, 1), (1e30f, 1), (40, 1));
+    }
+
+    private static double Erf(double x) => 2 * Cdf(x * Math.Sqrt(2)) - 1;
+
+    private static double Cdf(double x) => ScalarMath.NormalCdf(x);
+
+    private static double Pdf(double x) => Math.Exp(-x * x / 2) / Math.Sqrt(2 * Math.PI);
+
+    private static double U(double x) => Math.Sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x);
+
+    private static double GeluTanhDerivative(double x)
+    {
+        double tanh = Math.Tanh(U(x));
+        double slope = Math.Sqrt(2 / Math.PI) * (1 + 3 * 0.044715 * x * x);
+        return 0.5 * (1 + tanh) + 0.5 * x * (1 - tanh * tanh) * slope;
+    }
+
+    private static void Special<TFunction>(params (float X, float Expected)[] values)
+        where TFunction : IFunction
+    {
+        foreach ((float x, float expected) in values)
+        {
+            Assert.Equal(expected, One<Simd512, TFunction>(x));
+            Assert.Equal(expected, One<Simd256, TFunction>(x));
+            Assert.Equal(expected, One<Simd128, TFunction>(x));
+        }
+
+        Assert.True(float.IsNaN(One<Simd512, TFunction>(float.NaN)));
+        Assert.True(float.IsNaN(One<Simd256, TFunction>(float.NaN)));
+        Assert.True(float.IsNaN(One<Simd128, TFunction>(float.NaN)));
+    }
+
+    private static float One<T, TFunction>(float x)
+        where T : struct, ISimdFloat<T>
+        where TFunction : IFunction
+    {
+        float* lanes = stackalloc float[16];
+        T.Store(TFunction.Apply(T.Broadcast(x)), lanes);
+        return lanes[T.Width - 1];
+    }
+
+    private static void Dense<TFunction>(
+        double low, double high, Func<double, double> exact,
+        double maxUlp = double.PositiveInfinity, double maxAbsolute = double.PositiveInfinity)
+        where TFunction : IFunction
+    {
+        float[] x = new float[Samples];
+        double[] expected = new double[Samples];
+        for (int i = 0; i < Samples; i++)
+        {
+            x[i] = (float)(low + (high - low) * i / (Samples - 1));
+            expected[i] = exact(x[i]);
+        }
+
+        foreach (float[] y in new[]
+            {
+                All<Simd512, TFunction>(x), All<Simd256, TFunction>(x), All<Simd128, TFunction>(x),
+            })
+        {
+            for (int i = 0; i < Samples; i++)
+            {
+                double error = Math.Abs(y[i] - expected[i]);
+                double ulp = MathF.BitIncrement(MathF.Abs((float)expected[i]))
+                    - MathF.Abs((float)expected[i]);
+                Assert.True(
+                    error <= maxAbsolute && (error <= maxUlp * ulp || error < 1e-44),
+                    $"{typeof(TFunction).Name}({x[i]:R}) is {y[i]:R}; expected {expected[i]:R}: " +
+                    $"{error:G3}, {error / ulp:F2} ulp");
+            }
+        }
+    }
+
+    private static float[] All<T, TFunction>(float[] x)
+        where T : struct, ISimdFloat<T>
+        where TFunction : IFunction
+    {
+        float[] y = new float[x.Length];
+        fixed (float* from = x, to = y)
+        {
+            for (int i = 0; i < x.Length; i += T.Width)
+            {
+                T.Store(TFunction.Apply(T.Load(from + i)), to + i);
+            }
+        }
+
+        return y;
+    }
+
+    private readonly struct ExpFunction : IFunction
+    {
+        public static T Apply<T>(T x) where T : struct, ISimdFloat<T> => SimdMath.Exp(x);
+    }
+
+    private readonly struct ExpNonPositiveFunction : IFunction
+    {
+        public static T Apply<T>(T x) where T : struct, ISimdFloat<T> =>
+            SimdMath.ExpNonPositive(x);
+    }
+
+    private readonly struct TanhFunction : IFunction
+    {
+        public static T Apply<T>(T x) where T : struct, ISimdFloat<T> => SimdMath.Tanh(x);
+    }
+
+    private readonly struct ErfFunction : IFunction
+    {
+        public static T Apply<T>(T x) where T : struct, ISimdFloat<T> => SimdMath.Erf(x);
+    }
+
+    private readonly struct GeluFunction : IFunction
+    {
+        public static T Apply<T>(T x) where T : struct, ISimdFloat<T> => SimdMath.Gelu(x);
+    }
+
+    private readonly struct GeluDerivativeFunction : IFunction
+    {
+        public static T Apply<T>(T x) where T : struct, ISimdFloat<T> =>
+            SimdMath.GeluDerivative(x, out _);
+    }
+
+    private readonly struct GeluValueFunction : IFunction
+    {
+        public static T Apply<T>(T x) where T : struct, ISimdFloat<T>
+        {
+            _ = SimdMath.GeluDerivative(x, out T value);
+            return value;
+        }
+    }
+
+    private readonly struct GeluTanhFunction : IFunction
+    {
+        public static T Apply<T>(T x) where T : struct, ISimdFloat<T> => SimdMath.GeluTanh(x);
+    }
+
+    private readonly struct GeluTanhDerivativeFunction : IFunction
+    {
+        public static T Apply<T>(T x) where T : struct, ISimdFloat<T> =>
+            SimdMath.GeluTanhDerivative(x, out _);
+    }
+}
