@@ -54,6 +54,7 @@ public static class Application
     private static RootCommand CreateRoot() => new(
         "Fused attention and Transformers: verify, measure, train, translate.")
     {
+        BenchCommand.Create(),
         DevicesCommand.Create(),
         RunCommand.Create(),
         VerifyCommand.Create(),

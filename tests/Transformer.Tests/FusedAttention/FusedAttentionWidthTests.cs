@@ -1,0 +1,60 @@
+using Transformer.Backends;
+using Transformer.Numerics;
+using Transformer.Ops;
+using Transformer.Verification;
+
+namespace Transformer.Tests.FusedAttention;
+
+/// <summary>Every parity case at every vector width, whatever this machine would choose.</summary>
+public sealed class FusedAttentionWidthTests
+{
+    [Fact]
+    public void Vectors512_MatchReference() => Check(new WidthBackend<Simd512>());
+
+    [Fact]
+    public void Vectors256_MatchReference() => Check(new WidthBackend<Simd256>());
+
+    [Fact]
+    public void Vectors128_MatchReference() => Check(new WidthBackend<Simd128>());
+
+    private static void Check(Backend backend)
+    {
+        ParityResult[] results = [.. ParityCases.Select(["FusedAttention"], quick: false)
+            .Select(c => c.Run(backend))];
+
+        Assert.True(results.All(r => !r.Failed),
+            string.Join('\n', results.Where(r => r.Failed).Take(20)));
+        Assert.True(results.Count(r => r.Passed) > 100);
+    }
+
+    private sealed class WidthBackend<T> : Backend where T : struct, ISimdFloat<T>
+    {
+        public WidthBackend()
+        {
+            Register(new Forward());
+            Register(new Backward());
+        }
+
+        public override string Name => typeof(T).Name;
+
+        public override string Device => "CPU";
+
+        public override int Priority => -1;
+
+        private sealed class Forward : IKernel<AttentionForward>
+        {
+            public bool Supports(in AttentionForward call, out string? reason) =>
+                new FusedAttentionForwardSimd().Supports(call, out reason);
+
+            public void Run(in AttentionForward call) => FusedAttentionForwardSimd.Run<T>(call);
+        }
+
+        private sealed class Backward : IKernel<AttentionBackward>
+        {
+            public bool Supports(in AttentionBackward call, out string? reason) =>
+                new FusedAttentionBackwardSimd().Supports(call, out reason);
+
+            public void Run(in AttentionBackward call) => FusedAttentionBackwardSimd.Run<T>(call);
+        }
+    }
+}
