@@ -75,12 +75,19 @@ public sealed class Checkpoint : IDisposable
         string configJson, string dataFingerprint)
     {
         BackendMemory memory = parameters.Backend.Memory;
+        Dictionary<string, string> notes = new()
+        {
+            [FormatKey] = Format,
+            [ConfigKey] = configJson,
+            [OptionsKey] = options.ToJson(),
+            [DataKey] = dataFingerprint,
+        };
+        state.Write(notes.Add);
+        notes[ChecksumKey] = CheckpointTensors
+            .Checksum(notes, ChecksumKey, CheckpointTensors.Of(parameters), memory)
+            .ToString("x8", CultureInfo.InvariantCulture);
         SafeTensorsWriter writer = new();
-        uint checksum = CheckpointTensors.Checksum(CheckpointTensors.Of(parameters), memory);
-        writer.SetMetadata(FormatKey, Format).SetMetadata(ConfigKey, configJson)
-            .SetMetadata(OptionsKey, options.ToJson()).SetMetadata(DataKey, dataFingerprint)
-            .SetMetadata(ChecksumKey, checksum.ToString("x8", CultureInfo.InvariantCulture));
-        state.Write((key, value) => writer.SetMetadata(key, value));
+        foreach ((string key, string value) in notes) writer.SetMetadata(key, value);
         foreach (CheckpointTensor tensor in CheckpointTensors.Of(parameters))
         {
             long[] shape = tensor.Shape.ToArray();
@@ -187,14 +194,21 @@ public sealed class Checkpoint : IDisposable
 
     private void RequireChecksum()
     {
+        if (file.Tensors.Values.FirstOrDefault(t => t.DType != DType.Float32) is { } wrong)
+        {
+            throw new InvalidDataException($"Checkpoint '{Path}': tensor '{wrong.Name}' is " +
+                $"{wrong.TypeName}; expected F32. It is damaged.");
+        }
+
         // The file holds the tensors in the order in which they were added.
-        uint actual = CheckpointTensors.Checksum(
-            file.Tensors.Values.OrderBy(t => t.Offset).Select(t => new CheckpointTensor(
-                t.Name, default, new(file.Map(t.Name).Address, t.ByteLength / 4, DType.Float32))),
-            BackendMemory.Host);
-        string text = actual.ToString("x8", CultureInfo.InvariantCulture);
-        if (text == Note(ChecksumKey)) return;
-        throw new InvalidDataException($"Checkpoint '{Path}': the data have checksum {text}; the " +
-            $"metadata say {Note(ChecksumKey)}. The file is damaged.");
+        IEnumerable<CheckpointTensor> tensors = file.Tensors.Values.OrderBy(t => t.Offset)
+            .Select(t => new CheckpointTensor(t.Name, default,
+                new(file.Map(t.Name).Address, t.ByteLength / sizeof(float), DType.Float32)));
+        string actual = CheckpointTensors
+            .Checksum(file.Metadata, ChecksumKey, tensors, BackendMemory.Host)
+            .ToString("x8", CultureInfo.InvariantCulture);
+        if (actual == Note(ChecksumKey)) return;
+        throw new InvalidDataException($"Checkpoint '{Path}': the content has checksum {actual}; " +
+            $"the file says {Note(ChecksumKey)}. It is damaged.");
     }
 }
