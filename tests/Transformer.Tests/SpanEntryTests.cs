@@ -15,7 +15,7 @@ public sealed class SpanEntryTests
         float[] output = new float[1];
         float[] logSumExp = new float[1];
 
-        FusedAttention.Forward(
+        Ops.FusedAttention.Forward(
             query, key, value, new(1, 1, 1, 1, 2, 2, 1), default, output, logSumExp);
 
         // Both scores are 3/√2.
@@ -43,7 +43,7 @@ public sealed class SpanEntryTests
                 Mask = mask, MaskShape = new(5), Bias = bias, BiasShape = new(3, 5),
                 KeyLengths = lengths,
             };
-            FusedAttention.Forward(query, key, value, extras, sizes,
+            Ops.FusedAttention.Forward(query, key, value, extras, sizes,
                 new() { Causal = CausalAlignment.BottomRight }, outputs[i], default, scores[i],
                 ScoreOutput.Probabilities, backends[i]);
         }
@@ -59,7 +59,7 @@ public sealed class SpanEntryTests
     public void Attention_WrongLength_NamesSpanSizesAndRemedy()
     {
         ArgumentException exception = Assert.Throws<ArgumentException>(() =>
-            FusedAttention.Forward(new float[16], new float[15], new float[16],
+            Ops.FusedAttention.Forward(new float[16], new float[15], new float[16],
                 new(1, 1, 1, 2, 2, 8, 8), default, new float[16]));
 
         Assert.Equal("FusedAttention: 'key' has 15 elements; expected at least 16 for " +
@@ -118,8 +118,9 @@ public sealed class SpanEntryTests
     {
         float[] output = new float[1];
 
-        Ops.GeluFeedForward.Forward([1], new() { Weight1 = [1, 2], Weight2 = [1, 1], Bias2 = [3] },
-            new(1, 1, 2, 1), default, output);
+        Ops.GeluFeedForward.Forward(
+            [1], new() { Weight1 = [1, 2], Weight2 = [1, 1], Bias2 = [3] }, new(1, 1, 2, 1),
+            default, output);
 
         // x·Φ(x) at 1 and 2.
         Assert.Equal(0.8413447461 + (2 * 0.9772498681) + 3, output[0], 1e-5);
@@ -144,7 +145,8 @@ public sealed class SpanEntryTests
         CrossEntropyOptions options = new() { IgnoreIndex = -1 };
         float[] logits = new float[8];
 
-        float loss = Ops.SoftmaxCrossEntropy.Forward(logits, [2, -1], new(2, 4), options, logSumExp);
+        float loss =
+            Ops.SoftmaxCrossEntropy.Forward(logits, [2, -1], new(2, 4), options, logSumExp);
         Ops.SoftmaxCrossEntropy.Backward(
             logits, [2, -1], logSumExp, 2, new(2, 4), options, gradient);
 
@@ -177,7 +179,8 @@ public sealed class SpanEntryTests
         float[] second = [0];
 
         GradientNormResult norm = Ops.GradientNorm.Compute([3, 4], 1);
-        Ops.AdamW.Step([5], norm.ClipScale, 1, new(0.1, WeightDecay: 0.5), parameter, first, second);
+        Ops.AdamW.Step(
+            [5], norm.ClipScale, 1, new(0.1, WeightDecay: 0.5), parameter, first, second);
 
         Assert.Equal(5, norm.Norm);
         Assert.Equal(0.2, norm.ClipScale, 1e-6);
@@ -192,7 +195,8 @@ public sealed class SpanEntryTests
     {
         float[] cache = [1, 2, 0, 0, 0, 0];
 
-        Ops.KvCacheAppend.Forward([7, 8], [1], new(1, 1, 3, 2), cache, backend: BackendRegistry.Reference);
+        Ops.KvCacheAppend.Forward(
+            [7, 8], [1], new(1, 1, 3, 2), cache, backend: BackendRegistry.Reference);
 
         Assert.Equal([1f, 2f, 7f, 8f, 0f, 0f], cache);
     }
@@ -214,8 +218,8 @@ public sealed class SpanEntryTests
         void Work()
         {
             AttentionExtras extras = new() { Mask = mask, MaskShape = new(33, 65) };
-            FusedAttention.Forward(query, key, key, extras, sizes, default, output, logSumExp);
-            FusedAttention.Backward(query, key, key, output, logSumExp, output, extras, sizes,
+            Ops.FusedAttention.Forward(query, key, key, extras, sizes, default, output, logSumExp);
+            Ops.FusedAttention.Backward(query, key, key, output, logSumExp, output, extras, sizes,
                 default, gradient, keyGradient, valueGradient);
             Ops.LayerNorm.Forward(query, default, default, new(4 * 33, 16), default, output);
             Ops.Linear.Forward(query, weight, default, new(4 * 33, 16, 16), default, output);
