@@ -26,6 +26,7 @@ internal sealed record GraphProgram
 
     public required MemoryPlan Plan { get; init; }
 
+    /// <summary>An array: walking it allocates nothing.</summary>
     public required RangeCheck[] RangeChecks { get; init; }
 }
 

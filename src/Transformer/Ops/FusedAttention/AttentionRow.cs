@@ -53,12 +53,14 @@ internal readonly record struct AttentionRow(
             }
         }
 
+        bool edgesOnly = !problem.ShapesScores;
         T hidden = T.Broadcast(float.NegativeInfinity);
         T first = T.Broadcast(First), end = T.Broadcast(End);
         T lanes = T.Load(
             (float*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(LaneData)));
         for (int j = from; j < to; j += T.Width)
         {
+            if (edgesOnly && j >= First && j + T.Width <= End) continue;
             T s = T.Load(scores + j);
             if (problem.SoftCap > 0) s = Cap(s, problem.SoftCap, slope == null ? null : slope + j);
             if (bias != null && j < End)
