@@ -14,6 +14,7 @@ public static class BenchCases
         GeluFeedForwardCases.Bench,
         FusedAttentionCases.Bench,
         KvCacheAppendCases.Bench,
+        ActivationCases.Bench,
         AddCases.Bench,
         DropoutCases.Bench,
         SoftmaxCrossEntropyCases.Bench,
