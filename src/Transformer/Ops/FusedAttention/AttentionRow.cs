@@ -5,7 +5,8 @@ using Transformer.Numerics;
 
 namespace Transformer.Ops;
 
-/// <summary>One query of a key tile: which row it is and which of the tile's keys it sees.</summary>
+/// <summary>One query of a key tile: which row it is and which keys of the tile it sees.
+/// </summary>
 /// <param name="Batch">Sequence.</param>
 /// <param name="Head">Query head.</param>
 /// <param name="Query">Position of the query.</param>
