@@ -1,5 +1,6 @@
 using Transformer.Backends;
 using Transformer.Ops;
+using Kernels = Transformer.Ops;
 
 namespace Transformer.Tests;
 
@@ -15,7 +16,7 @@ public sealed class SpanEntryTests
         float[] output = new float[1];
         float[] logSumExp = new float[1];
 
-        Ops.FusedAttention.Forward(
+        Kernels.FusedAttention.Forward(
             query, key, value, new(1, 1, 1, 1, 2, 2, 1), default, output, logSumExp);
 
         // Both scores are 3/√2.
@@ -43,7 +44,7 @@ public sealed class SpanEntryTests
                 Mask = mask, MaskShape = new(5), Bias = bias, BiasShape = new(3, 5),
                 KeyLengths = lengths,
             };
-            Ops.FusedAttention.Forward(query, key, value, extras, sizes,
+            Kernels.FusedAttention.Forward(query, key, value, extras, sizes,
                 new() { Causal = CausalAlignment.BottomRight }, outputs[i], default, scores[i],
                 ScoreOutput.Probabilities, backends[i]);
         }
@@ -59,7 +60,7 @@ public sealed class SpanEntryTests
     public void Attention_WrongLength_NamesSpanSizesAndRemedy()
     {
         ArgumentException exception = Assert.Throws<ArgumentException>(() =>
-            Ops.FusedAttention.Forward(new float[16], new float[15], new float[16],
+            Kernels.FusedAttention.Forward(new float[16], new float[15], new float[16],
                 new(1, 1, 1, 2, 2, 8, 8), default, new float[16]));
 
         Assert.Equal("FusedAttention: 'key' has 15 elements; expected at least 16 for " +
@@ -73,7 +74,7 @@ public sealed class SpanEntryTests
         float[] output = new float[4];
         float[] mean = new float[2];
 
-        Ops.LayerNorm.Forward([1, 3, 10, 30], [1, 2], [0, 1], new(2, 2), default, output, mean);
+        Kernels.LayerNorm.Forward([1, 3, 10, 30], [1, 2], [0, 1], new(2, 2), default, output, mean);
 
         Assert.Equal([2f, 20f], mean);
         Assert.All([(-1, 0), (3, 1), (-1, 2), (3, 3)],
@@ -83,8 +84,9 @@ public sealed class SpanEntryTests
     [Fact]
     public void LayerNorm_WrongLength_NamesWeightAndShapes()
     {
-        ArgumentException exception = Assert.Throws<ArgumentException>(() => Ops.LayerNorm.Forward(
-            new float[6], new float[2], default, new(2, 3), default, new float[6]));
+        ArgumentException exception = Assert.Throws<ArgumentException>(() =>
+            Kernels.LayerNorm.Forward(
+                new float[6], new float[2], default, new(2, 3), default, new float[6]));
 
         Assert.Equal("LayerNorm: 'weight' has 2 elements; expected 3 for shape [3] to match " +
             "input [2, 3]. Pass a buffer of that size.", exception.Message);
@@ -99,11 +101,11 @@ public sealed class SpanEntryTests
         LinearOptions relu = new() { Activation = Activation.Relu };
         float[] weight = [1, 2, 3, -4];
 
-        Ops.Linear.Forward([5, 6], weight, [1, 1], sizes, relu, output, preActivation);
+        Kernels.Linear.Forward([5, 6], weight, [1, 1], sizes, relu, output, preActivation);
         float[] inputGradient = new float[2];
         float[] weightGradient = [1, 1, 1, 1];
         float[] biasGradient = [1, 1];
-        Ops.Linear.Backward([5, 6], weight, preActivation, [2, 2], sizes, relu, inputGradient,
+        Kernels.Linear.Backward([5, 6], weight, preActivation, [2, 2], sizes, relu, inputGradient,
             weightGradient, biasGradient);
 
         Assert.Equal([18f, 0f], output);
@@ -118,7 +120,7 @@ public sealed class SpanEntryTests
     {
         float[] output = new float[1];
 
-        Ops.GeluFeedForward.Forward(
+        Kernels.GeluFeedForward.Forward(
             [1], new() { Weight1 = [1, 2], Weight2 = [1, 1], Bias2 = [3] }, new(1, 1, 2, 1),
             default, output);
 
@@ -131,8 +133,9 @@ public sealed class SpanEntryTests
     {
         float[] output = new float[4];
 
-        Ops.Embedding.Forward(new() { Tokens = [1, 0] }, [1, 2, 3, 4], [10, 20, 30, 40], default,
-            new(2, 2, 2), new() { Scale = 2 }, output);
+        Kernels.Embedding.Forward(
+            new() { Tokens = [1, 0] }, [1, 2, 3, 4], [10, 20, 30, 40], default, new(2, 2, 2),
+            new() { Scale = 2 }, output);
 
         Assert.Equal([16f, 28f, 32f, 44f], output);
     }
@@ -146,8 +149,8 @@ public sealed class SpanEntryTests
         float[] logits = new float[8];
 
         float loss =
-            Ops.SoftmaxCrossEntropy.Forward(logits, [2, -1], new(2, 4), options, logSumExp);
-        Ops.SoftmaxCrossEntropy.Backward(
+            Kernels.SoftmaxCrossEntropy.Forward(logits, [2, -1], new(2, 4), options, logSumExp);
+        Kernels.SoftmaxCrossEntropy.Backward(
             logits, [2, -1], logSumExp, 2, new(2, 4), options, gradient);
 
         Assert.Equal(Math.Log(4), loss, 1e-6);
@@ -163,8 +166,8 @@ public sealed class SpanEntryTests
         float[] gradient = new float[1000];
         DropoutOptions options = new(0.25f, Seed: 7, Step: 3, Stream: 2);
 
-        Ops.Dropout.Forward(ones, options, output);
-        Ops.Dropout.Backward(ones, options, gradient);
+        Kernels.Dropout.Forward(ones, options, output);
+        Kernels.Dropout.Backward(ones, options, gradient);
 
         Assert.Equal(output, gradient);
         // Binomial with standard deviation 13.7: five of them either side.
@@ -178,8 +181,8 @@ public sealed class SpanEntryTests
         float[] first = [0];
         float[] second = [0];
 
-        GradientNormResult norm = Ops.GradientNorm.Compute([3, 4], 1);
-        Ops.AdamW.Step(
+        GradientNormResult norm = Kernels.GradientNorm.Compute([3, 4], 1);
+        Kernels.AdamW.Step(
             [5], norm.ClipScale, 1, new(0.1, WeightDecay: 0.5), parameter, first, second);
 
         Assert.Equal(5, norm.Norm);
@@ -195,7 +198,7 @@ public sealed class SpanEntryTests
     {
         float[] cache = [1, 2, 0, 0, 0, 0];
 
-        Ops.KvCacheAppend.Forward(
+        Kernels.KvCacheAppend.Forward(
             [7, 8], [1], new(1, 1, 3, 2), cache, backend: BackendRegistry.Reference);
 
         Assert.Equal([1f, 2f, 7f, 8f, 0f, 0f], cache);
@@ -218,12 +221,13 @@ public sealed class SpanEntryTests
         void Work()
         {
             AttentionExtras extras = new() { Mask = mask, MaskShape = new(33, 65) };
-            Ops.FusedAttention.Forward(query, key, key, extras, sizes, default, output, logSumExp);
-            Ops.FusedAttention.Backward(query, key, key, output, logSumExp, output, extras, sizes,
-                default, gradient, keyGradient, valueGradient);
-            Ops.LayerNorm.Forward(query, default, default, new(4 * 33, 16), default, output);
-            Ops.Linear.Forward(query, weight, default, new(4 * 33, 16, 16), default, output);
-            Ops.GradientNorm.Compute(query, 1);
+            Kernels.FusedAttention.Forward(
+                query, key, key, extras, sizes, default, output, logSumExp);
+            Kernels.FusedAttention.Backward(query, key, key, output, logSumExp, output, extras,
+                sizes, default, gradient, keyGradient, valueGradient);
+            Kernels.LayerNorm.Forward(query, default, default, new(4 * 33, 16), default, output);
+            Kernels.Linear.Forward(query, weight, default, new(4 * 33, 16, 16), default, output);
+            Kernels.GradientNorm.Compute(query, 1);
         }
 
         for (int i = 0; i < 50; i++) Work();

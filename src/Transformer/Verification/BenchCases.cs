@@ -15,6 +15,7 @@ public static class BenchCases
         GeluFeedForwardCases.Bench,
         FusedAttentionCases.Bench,
         KvCacheAppendCases.Bench,
+        ActivationCases.Bench,
         AddCases.Bench,
         DropoutCases.Bench,
         SoftmaxCrossEntropyCases.Bench,

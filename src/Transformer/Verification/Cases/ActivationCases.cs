@@ -21,16 +21,29 @@ internal static class ActivationCases
         }
     }
 
-    /// <summary>Exact GELU over one activation of the model: x·Φ(x), Φ counted as two operations,
-    /// and twice that for the derivative and its product.</summary>
     public static IEnumerable<BenchCase> Bench(BenchSize size)
     {
-        int length = size.Rows * size.Width;
-        string name = Name(Activation.Gelu, length, inPlace: false);
-        yield return new BenchCase<ActivationForward>(name, new(3.0 * length, 8.0 * length),
-            m => ForwardCall(m, Activation.Gelu, length, inPlace: false));
-        yield return new BenchCase<ActivationBackward>(name, new(6.0 * length, 12.0 * length),
-            m => BackwardCall(m, Activation.Gelu, length, inPlace: false));
+        int length = size.Rows * size.Hidden;
+        // The tanh form: cube 3, inside 3, tanh 1, outside 3.
+        yield return new BenchCase<ActivationForward>(
+            Name(Activation.GeluTanh, length, inPlace: false), new(10.0 * length, 8.0 * length),
+            m => new()
+            {
+                Input = m.Input("input", length),
+                Output = m.Output("output", length),
+                Length = length,
+                Activation = Activation.GeluTanh,
+            });
+        yield return new BenchCase<ActivationBackward>(
+            Name(Activation.GeluTanh, length, inPlace: false), new(18.0 * length, 12.0 * length),
+            m => new()
+            {
+                Input = m.Input("input", length),
+                OutputGradient = m.Input("outputGradient", length),
+                InputGradient = m.Output("inputGradient", length),
+                Length = length,
+                Activation = Activation.GeluTanh,
+            });
     }
 
     // GELU is a product with Φ(x), whose relative error grows where Φ is small.
@@ -39,44 +52,36 @@ internal static class ActivationCases
 
     private static ParityCase<ActivationForward> Forward(
         Activation activation, int length, bool inPlace) =>
-        new(Name(activation, length, inPlace), Bound(activation),
-            m => ForwardCall(m, activation, length, inPlace), length is 17 or 65);
+        new(Name(activation, length, inPlace), Bound(activation), m =>
+        {
+            double[] x = m.Normal("input", length);
+            BufferView input = inPlace ? m.Updated("input", x) : m.Input("input", x);
+            return new()
+            {
+                Input = input,
+                Output = inPlace ? input : m.Output("output", length),
+                Length = length,
+                Activation = activation,
+            };
+        }, length is 17 or 65);
 
     private static ParityCase<ActivationBackward> Backward(
         Activation activation, int length, bool inPlace) =>
-        new(Name(activation, length, inPlace), Bound(activation),
-            m => BackwardCall(m, activation, length, inPlace), length is 17 or 65);
-
-    private static ActivationForward ForwardCall(
-        CaseMemory memory, Activation activation, int length, bool inPlace)
-    {
-        BufferView input = inPlace
-            ? memory.Updated("input", length)
-            : memory.Input("input", length);
-        return new()
+        new(Name(activation, length, inPlace), Bound(activation), m =>
         {
-            Input = input,
-            Output = inPlace ? input : memory.Output("output", length),
-            Length = length,
-            Activation = activation,
-        };
-    }
-
-    private static ActivationBackward BackwardCall(
-        CaseMemory memory, Activation activation, int length, bool inPlace)
-    {
-        BufferView gradient = inPlace
-            ? memory.Updated("outputGradient", length)
-            : memory.Input("outputGradient", length);
-        return new()
-        {
-            Input = memory.Input("input", length),
-            OutputGradient = gradient,
-            InputGradient = inPlace ? gradient : memory.Output("inputGradient", length),
-            Length = length,
-            Activation = activation,
-        };
-    }
+            double[] g = m.Normal("outputGradient", length);
+            BufferView gradient = inPlace
+                ? m.Updated("outputGradient", g)
+                : m.Input("outputGradient", g);
+            return new()
+            {
+                Input = m.Input("input", m.Normal("input", length)),
+                OutputGradient = gradient,
+                InputGradient = inPlace ? gradient : m.Output("inputGradient", length),
+                Length = length,
+                Activation = activation,
+            };
+        }, length is 17 or 65);
 
     private static string Name(Activation activation, int length, bool inPlace) =>
         FormattableString.Invariant($"[{length}] {activation}") + (inPlace ? " in place" : "");
