@@ -138,7 +138,8 @@ public sealed class Seq2SeqConfigTests
     [InlineData("\"width\": 128", "\"width\": -5", "'width' is -5; expected 1 or more.")]
     [InlineData("\"Pre\"", "\"Middle\"", "'norm' is \"Middle\"; expected one of Post, Pre.")]
     [InlineData(
-        "\"tieOutput\"", "\"depth\": 1, \"tieOutput\"", "there is no field 'depth'. Use: modelType,")]
+        "\"tieOutput\"", "\"depth\": 1, \"tieOutput\"",
+        "there is no field 'depth'. Use: modelType,")]
     public void Load_NamesField(string original, string replacement, string fault)
     {
         using TemporaryFolder folder = new();
