@@ -22,7 +22,8 @@ public sealed class Seq2SeqTrainerTests
         using CopyModel model = new(BackendRegistry.Cpu, dropout: 0.05);
         using Seq2SeqTrainer trainer = new(model, Copies, Held, Plain with
         {
-            MaxSteps = 300, ClipNorm = 1, LabelSmoothing = 0.1, WarmupSteps = 20, ValidateEvery = 100,
+            MaxSteps = 300, ClipNorm = 1, LabelSmoothing = 0.1, WarmupSteps = 20,
+            ValidateEvery = 100,
         });
         RecordingObserver seen = new();
         Assert.Equal(TrainingEnd.Steps, trainer.Run(seen));
@@ -65,9 +66,10 @@ public sealed class Seq2SeqTrainerTests
         TrainingOptions options = Plain with { MaxSteps = 3, Epsilon = 0.01, ClipNorm = 0.5 };
         using CopyModel large = new(BackendRegistry.Find(backend));
         using CopyModel small = new(BackendRegistry.Find(backend));
-        using Seq2SeqTrainer one = new(large, data, null, options with { TokensPerBatch = 24 * 16 });
+        using Seq2SeqTrainer one = new(large, data, null,
+            options with { TokensPerBatch = 24 * 16 });
         using Seq2SeqTrainer many = new(small, data, null,
-            options with { TokensPerBatch = 64, AccumulationSteps = 100 });
+            options with { TokensPerBatch = 32, AccumulationSteps = 100 });
         RecordingObserver a = new(), b = new();
         one.Run(a);
         many.Run(b);
@@ -134,7 +136,8 @@ public sealed class Seq2SeqTrainerTests
         Assert.Equal((16, 2, 0), (s.Step, s.Epoch, s.Batch));
         Assert.Equal(TrainingEnd.Steps, Run(Plain with { Epochs = 2, MaxSteps = 11 }, out s));
         Assert.Equal((11, 1, 3), (s.Step, s.Epoch, s.Batch));
-        Assert.Equal(TrainingEnd.Minutes, Run(Plain with { MaxSteps = 0, MaxMinutes = 2e-3 }, out s));
+        Assert.Equal(TrainingEnd.Minutes, Run(
+            Plain with { MaxSteps = 0, MaxMinutes = 2e-3 }, out s));
         Assert.InRange(s.Seconds, 0.12, 30);
         Assert.Equal(TrainingEnd.Epochs, Run(
             Plain with { Epochs = 1, MaxSteps = 0, AccumulationSteps = 3 }, out s));

@@ -99,7 +99,7 @@ public sealed class BenchTests
         ];
         UnfusedBackend unfused = new();
 
-        Assert.All(cases, c => Assert.True(c.Run(unfused) is { Passed: true }, $"{c.Run(unfused)}"));
+        Assert.All(cases.Select(c => c.Run(unfused)), r => Assert.True(r.Passed, r.ToString()));
     }
 
     private static ParityCase<TCall> Case<TCall>(Func<CaseMemory, TCall> build)
