@@ -75,12 +75,19 @@ public sealed class Checkpoint : IDisposable
         string configJson, string dataFingerprint)
     {
         BackendMemory memory = parameters.Backend.Memory;
+        Dictionary<string, string> notes = new()
+        {
+            [FormatKey] = Format,
+            [ConfigKey] = configJson,
+            [OptionsKey] = options.ToJson(),
+            [DataKey] = dataFingerprint,
+        };
+        state.Write(notes.Add);
+        notes[ChecksumKey] = CheckpointTensors
+            .Checksum(notes, ChecksumKey, CheckpointTensors.Of(parameters), memory)
+            .ToString("x8", CultureInfo.InvariantCulture);
         SafeTensorsWriter writer = new();
-        uint checksum = CheckpointTensors.Checksum(CheckpointTensors.Of(parameters), memory);
-        writer.SetMetadata(FormatKey, Format).SetMetadata(ConfigKey, configJson)
-            .SetMetadata(OptionsKey, options.ToJson()).SetMetadata(DataKey, dataFingerprint)
-            .SetMetadata(ChecksumKey, checksum.ToString("x8", CultureInfo.InvariantCulture));
-        state.Write((key, value) => writer.SetMetadata(key, value));
+        foreach ((string key, string value) in notes) writer.SetMetadata(key, value);
         foreach (CheckpointTensor tensor in CheckpointTensors.Of(parameters))
         {
             long[] shape = tensor.Shape.ToArray();
@@ -189,7 +196,7 @@ public sealed class Checkpoint : IDisposable
     {
         // The file holds the tensors in the order in which they were added.
         uint actual = CheckpointTensors.Checksum(
-            file.Tensors.Values.OrderBy(t => t.Offset).Select(t => new CheckpointTensor(
+            file.Metadata, ChecksumKey, file.Tensors.Values.OrderBy(t => t.Offset).Select(t => new CheckpointTensor(
                 t.Name, default, new(file.Map(t.Name).Address, t.ByteLength / 4, DType.Float32))),
             BackendMemory.Host);
         string text = actual.ToString("x8", CultureInfo.InvariantCulture);

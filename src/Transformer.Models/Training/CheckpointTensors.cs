@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
+using System.Text;
 using Transformer.Backends;
 using Transformer.Models.Graph;
 using Transformer.Tensors;
@@ -26,13 +27,19 @@ internal static unsafe class CheckpointTensors
             yield return new(SecondMoment + p.Name, p.Shape, Moment(parameters.SecondMoments, p));
     }
 
-    /// <summary>CRC-32C of the tensors' bytes, one after the other.</summary>
-    public static uint Checksum(IEnumerable<CheckpointTensor> tensors, BackendMemory memory)
+    /// <summary>CRC-32C of the notes in order of their keys, but for one, and of the names and
+    /// bytes of the tensors.</summary>
+    public static uint Checksum(
+        IReadOnlyDictionary<string, string> notes, string except,
+        IEnumerable<CheckpointTensor> tensors, BackendMemory memory)
     {
         uint crc = uint.MaxValue;
+        foreach (string key in notes.Keys.Where(k => k != except).Order(StringComparer.Ordinal))
+            crc = Append(Append(crc, key), notes[key]);
         byte[] staging = memory.IsHostAccessible ? [] : new byte[ChunkLength];
         foreach (CheckpointTensor tensor in tensors)
         {
+            crc = Append(crc, tensor.Name);
             long length = tensor.View.Length * sizeof(float);
             for (long done = 0; done < length; done += ChunkLength)
             {
@@ -63,6 +70,9 @@ internal static unsafe class CheckpointTensors
 
     private static BufferView Moment(BufferView all, Parameter parameter) =>
         all.Slice(parameter.Offset, parameter.Shape.ElementCount);
+
+    private static uint Append(uint crc, string text) =>
+        Append(crc, Encoding.UTF8.GetBytes(text + '\0'));
 
     private static uint Append(uint crc, ReadOnlySpan<byte> bytes)
     {

@@ -1,0 +1,108 @@
+using Transformer.Backends;
+using Transformer.Models.Training;
+
+namespace Transformer.Models.Tests.Training;
+
+public sealed class TrainerFailureTests
+{
+    private static readonly ParallelDataset Data = TrainingData.Copies(64, 5, 20);
+
+    private static readonly TrainingOptions Options =
+        new() { Epochs = 0, MaxSteps = 6, TokensPerBatch = 128 };
+
+    [Fact]
+    public void NotANumberInAWeightStopsWithStepAndParameter()
+    {
+        using CopyModel model = new(BackendRegistry.Cpu);
+        using Seq2SeqTrainer trainer = new(model, Data, null, Options);
+        RecordingObserver poison = new()
+        {
+            AfterStep = step =>
+            {
+                if (step != 2) return;
+                float[] weights = model.Weights("output");
+                weights[77] = float.NaN;
+                model.Parameters["output"].CopyFrom(weights);
+            },
+        };
+        NonFiniteTrainingException e =
+            Assert.Throws<NonFiniteTrainingException>(() => trainer.Run(poison));
+        Assert.Equal(3, e.Step);
+        Assert.StartsWith("Training: the loss is NaN at step 3; first found in parameter " +
+            "'output' at index 77. ", e.Message);
+        Assert.Equal(2, trainer.State.Step);
+    }
+
+    [Fact]
+    public void OverflowInANodeStopsWithStepAndNode()
+    {
+        using CopyModel model = new(BackendRegistry.Cpu);
+        model.Parameters["output"].CopyFrom([.. Enumerable.Repeat(3e38f, 20 * 32)]);
+        model.Parameters["norm.weight"].CopyFrom([.. Enumerable.Range(0, 32).Select(i => i * 9f)]);
+        using Seq2SeqTrainer trainer = new(model, Data, null, Options);
+        NonFiniteTrainingException e =
+            Assert.Throws<NonFiniteTrainingException>(() => trainer.Run());
+        Assert.Equal(1, e.Step);
+        Assert.Contains("forward node 'output'", e.Location);
+        Assert.DoesNotContain('\n', e.Message);
+    }
+
+    [Fact]
+    public void OverflowInTheGradientStopsWithStepAndNode()
+    {
+        using CopyModel model = new(BackendRegistry.Cpu);
+        // The norm hides these weights from the loss, and their gradient's square overflows.
+        model.Parameters["norm.weight"].CopyFrom([.. Enumerable.Repeat(1e-37f, 32)]);
+        model.Parameters["output"].CopyFrom(
+            [.. Enumerable.Range(0, 20 * 32).Select(i => i % 3 == 0 ? 2e37f : -2e37f)]);
+        using Seq2SeqTrainer trainer = new(model, Data, null, Options);
+        RecordingObserver seen = new();
+        NonFiniteTrainingException e =
+            Assert.Throws<NonFiniteTrainingException>(() => trainer.Run(seen));
+        Assert.Contains("the gradient's norm is", e.Message);
+        Assert.Equal(1, e.Step);
+        Assert.Empty(seen.Steps);
+    }
+
+    [Theory]
+    [InlineData("reference")]
+    [InlineData("simd")]
+    public void StepsAllocateNothingOnceAllShapesHaveOccurred(string backend)
+    {
+        ParallelDataset data = TrainingData.Sentences(200, vocabulary: 20, longest: 12);
+        using CopyModel model = new(BackendRegistry.Find(backend), dropout: 0.1);
+        using Seq2SeqTrainer trainer = new(model, data, null, new()
+        {
+            Epochs = 12, TokensPerBatch = 256, AccumulationSteps = 2, WeightDecay = 0.01,
+        });
+        AllocationObserver allocations = new(model);
+        trainer.Run(allocations);
+        Assert.True(allocations.Steady > 20, $"{allocations.Steady} steps without a new shape");
+        Assert.Equal(0, allocations.Bytes);
+    }
+
+    /// <summary>Adds up what steps without a new shape allocate on the training thread.</summary>
+    private sealed class AllocationObserver(CopyModel model) : ITrainingObserver
+    {
+        private long before;
+        private int graphs;
+
+        public long Bytes { get; private set; }
+
+        public int Steady { get; private set; }
+
+        public void Stepped(in TrainingProgress progress)
+        {
+            long now = GC.GetAllocatedBytesForCurrentThread();
+            // The first epochs also grow buffers, of the batcher and of pools.
+            if (progress.Epoch > 3 && model.GraphCount == graphs)
+            {
+                Bytes += now - before;
+                Steady++;
+            }
+
+            graphs = model.GraphCount;
+            before = GC.GetAllocatedBytesForCurrentThread();
+        }
+    }
+}
