@@ -64,23 +64,6 @@ public sealed partial record Seq2SeqConfig
         return Encoding.UTF8.GetString(stream.GetBuffer(), 0, (int)stream.Length);
     }
 
-    /// <summary>The first field in which two configurations differ, for messages; null: none.
-    /// </summary>
-    /// <remarks>Dropout may differ: it changes training, not the model.</remarks>
-    internal string? FirstDifference(Seq2SeqConfig other)
-    {
-        using JsonDocument mine = JsonDocument.Parse(ToJson());
-        using JsonDocument theirs = JsonDocument.Parse(other.ToJson());
-        foreach (JsonProperty field in mine.RootElement.EnumerateObject())
-        {
-            string value = theirs.RootElement.GetProperty(field.Name).GetRawText();
-            if (field.Name != "dropout" && field.Value.GetRawText() != value)
-                return $"'{field.Name}' is {field.Value.GetRawText()} here and {value} there";
-        }
-
-        return null;
-    }
-
     private (string Name, int Value)[] Integers() =>
     [
         ("sourceVocabulary", SourceVocabulary), ("targetVocabulary", TargetVocabulary),
@@ -114,7 +97,7 @@ public sealed partial record Seq2SeqConfig
             UnknownId = fields.Integer("unknownId", defaults.UnknownId),
             BosId = fields.Integer("bosId", defaults.BosId),
             EosId = fields.Integer("eosId", defaults.EosId),
-            Dropout = fields.Single("dropout", defaults.Dropout),
+            Dropout = fields.Number("dropout", defaults.Dropout),
             Norm = fields.Choice("norm", defaults.Norm),
             Positions = fields.Choice("positions", defaults.Positions),
             Activation = fields.Choice("activation", defaults.Activation),
@@ -164,8 +147,8 @@ public sealed partial record Seq2SeqConfig
             json => json.ValueKind == JsonValueKind.Number && json.TryGetInt32(out int value)
                 ? value : null);
 
-        public float Single(string name, float? fallback) => Get(name, fallback, "a number",
-            json => json.ValueKind == JsonValueKind.Number && json.TryGetSingle(out float value)
+        public double Number(string name, double? fallback) => Get(name, fallback, "a number",
+            json => json.ValueKind == JsonValueKind.Number && json.TryGetDouble(out double value)
                 ? value : null);
 
         public bool Boolean(string name, bool? fallback) => Get(name, fallback, "true or false",

@@ -34,7 +34,7 @@ public sealed partial record Seq2SeqConfig
     public int MaxPositions { get; init; } = 128;
 
     /// <summary>Probability that an element is dropped in training, in [0, 1).</summary>
-    public float Dropout { get; init; } = 0.1f;
+    public double Dropout { get; init; } = 0.1;
 
     /// <summary>Where the layer normalisations stand.</summary>
     public NormPlacement Norm { get; init; } = NormPlacement.Pre;
@@ -68,12 +68,11 @@ public sealed partial record Seq2SeqConfig
     public bool SharesOutput => TieEmbeddings || TieOutput;
 
     /// <summary>
-    /// What token vectors are multiplied by: √d where the table is also the output projection or
-    /// is added to sinusoids, which have norm √(d/2); else 1.
+    /// Whether token vectors are multiplied by √d: where the table is also the output projection,
+    /// or is added to sinusoids, which have norm √(d/2).
     /// </summary>
     /// <remarks>Vaswani et al. 2017, §3.4.</remarks>
-    public float EmbeddingScale => SharesOutput || Positions == PositionKind.Sinusoidal
-        ? MathF.Sqrt(Width) : 1;
+    public bool ScalesEmbeddings => SharesOutput || Positions == PositionKind.Sinusoidal;
 
     /// <summary>2 + 2 layers of width 128: learns a small corpus in a minute on two cores.
     /// </summary>
@@ -146,6 +145,12 @@ public sealed partial record Seq2SeqConfig
         RequireDefined("norm", Norm);
         RequireDefined("positions", Positions);
         RequireDefined("activation", Activation);
+        if (Positions == PositionKind.None)
+        {
+            throw new ArgumentException("Seq2SeqConfig: 'positions' is None; expected Sinusoidal " +
+                "or Learned. Without positions word order is lost.");
+        }
+
         ValidateSpecialTokens();
     }
 

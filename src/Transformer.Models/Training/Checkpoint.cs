@@ -195,13 +195,14 @@ public sealed class Checkpoint : IDisposable
     private void RequireChecksum()
     {
         // The file holds the tensors in the order in which they were added.
-        uint actual = CheckpointTensors.Checksum(
-            file.Metadata, ChecksumKey, file.Tensors.Values.OrderBy(t => t.Offset).Select(t => new CheckpointTensor(
-                t.Name, default, new(file.Map(t.Name).Address, t.ByteLength / 4, DType.Float32))),
-            BackendMemory.Host);
-        string text = actual.ToString("x8", CultureInfo.InvariantCulture);
-        if (text == Note(ChecksumKey)) return;
-        throw new InvalidDataException($"Checkpoint '{Path}': the data have checksum {text}; the " +
-            $"metadata say {Note(ChecksumKey)}. The file is damaged.");
+        IEnumerable<CheckpointTensor> tensors = file.Tensors.Values.OrderBy(t => t.Offset)
+            .Select(t => new CheckpointTensor(t.Name, default,
+                new(file.Map(t.Name).Address, t.ByteLength / sizeof(float), DType.Float32)));
+        string actual = CheckpointTensors
+            .Checksum(file.Metadata, ChecksumKey, tensors, BackendMemory.Host)
+            .ToString("x8", CultureInfo.InvariantCulture);
+        if (actual == Note(ChecksumKey)) return;
+        throw new InvalidDataException($"Checkpoint '{Path}': the content has checksum {actual}; " +
+            $"the file says {Note(ChecksumKey)}. It is damaged.");
     }
 }

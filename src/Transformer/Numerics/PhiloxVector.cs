@@ -27,6 +27,7 @@ internal static unsafe class PhiloxVector
     /// <param name="firstBlock">Index of the first block of four words.</param>
     /// <param name="blocks">Blocks to write.</param>
     /// <param name="destination">[4 · blocks] floats in [0, 1).</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void FillUnit(
         ulong seed, uint stream, uint step, ulong firstBlock, int blocks, float* destination)
     {

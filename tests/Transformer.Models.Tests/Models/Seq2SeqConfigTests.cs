@@ -14,18 +14,23 @@ public sealed class Seq2SeqConfigTests
         Seq2SeqConfig c = Seq2SeqConfig.Base(37000, 37000);
         c.Validate();
         Assert.Equal((6, 6), (c.EncoderLayers, c.DecoderLayers));
-        Assert.Equal((512, 8, 2048, 0.1f), (c.Width, c.Heads, c.FeedForwardWidth, c.Dropout));
+        Assert.Equal((512, 8, 2048, 0.1), (c.Width, c.Heads, c.FeedForwardWidth, c.Dropout));
         Assert.Equal(
             (NormPlacement.Post, PositionKind.Sinusoidal, Activation.Relu),
             (c.Norm, c.Positions, c.Activation));
         Assert.True(c.TieEmbeddings && c.SharesOutput);
-        Assert.Equal(MathF.Sqrt(512), c.EmbeddingScale);
+        Assert.True(c.ScalesEmbeddings);
         Assert.False(Seq2SeqConfig.Base(100, 120).TieEmbeddings);
     }
 
     [Fact]
-    public void EmbeddingScale_IsOneForLearnedUntied() => Assert.Equal(
-        1f, (Valid with { Positions = PositionKind.Learned, TieOutput = false }).EmbeddingScale);
+    public void ScalesEmbeddings_NotWhereLearnedAndUntied()
+    {
+        Seq2SeqConfig learned = Valid with { Positions = PositionKind.Learned };
+        Assert.True(learned.ScalesEmbeddings);
+        Assert.False((learned with { TieOutput = false }).ScalesEmbeddings);
+        Assert.True((Valid with { TieOutput = false }).ScalesEmbeddings);
+    }
 
     [Fact]
     public void Json_KeepsEveryField()
@@ -40,7 +45,7 @@ public sealed class Seq2SeqConfigTests
             Heads = 6,
             FeedForwardWidth = 7,
             MaxPositions = 9,
-            Dropout = 0.3f,
+            Dropout = 0.3,
             Norm = NormPlacement.Post,
             Positions = PositionKind.Learned,
             Activation = Activation.GeluTanh,
@@ -79,6 +84,10 @@ public sealed class Seq2SeqConfigTests
             "source, since tieEmbeddings is set. Use one joint vocabulary, or tieOutput alone."
         },
         {
+            "none", "Seq2SeqConfig: 'positions' is None; expected Sinusoidal or Learned. " +
+            "Without positions word order is lost."
+        },
+        {
             "eos", "Seq2SeqConfig: 'eosId' is 100; expected 0 to 99. It must be a token of both " +
             "vocabularies."
         },
@@ -98,8 +107,9 @@ public sealed class Seq2SeqConfigTests
             "heads" => Valid with { Heads = -1 },
             "divide" => Valid with { Width = 130 },
             "dropout" => Valid with { Dropout = 1 },
-            "nan" => Valid with { Dropout = float.NaN },
+            "nan" => Valid with { Dropout = double.NaN },
             "tied" => Valid with { TieEmbeddings = true },
+            "none" => Valid with { Positions = PositionKind.None },
             "eos" => Valid with { EosId = 100 },
             _ => Valid with { EosId = 2 },
         };

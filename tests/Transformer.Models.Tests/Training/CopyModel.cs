@@ -32,7 +32,8 @@ internal sealed class CopyModel : ISeq2SeqTrainingModel, IDisposable
         Parameters.Declare("norm.bias", new(width), Initializer.Zeros, decay: false);
         Parameters.Declare("fixed", new(3), Initializer.Ones, trainable: false);
         Parameters.Allocate(seed);
-        ConfigJson = $$"""{"width": {{width}}, "parts": {"dropout": {{dropout}}, "bias": true}}""";
+        ConfigJson = FormattableString.Invariant(
+            $"{{\"width\": {width}, \"parts\": {{\"dropout\": {dropout}, \"bias\": true}}}}");
     }
 
     public ParameterSet Parameters { get; }

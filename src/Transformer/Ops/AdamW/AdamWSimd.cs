@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Transformer.Backends;
 using Transformer.Numerics;
@@ -63,6 +64,7 @@ internal sealed unsafe class AdamWSimd : IKernel<AdamWForward>
             keep = (float)(1 - (call.LearningRate * call.WeightDecay));
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run(int batch)
         {
             long start = (long)batch * BatchLength;
@@ -72,6 +74,7 @@ internal sealed unsafe class AdamWSimd : IKernel<AdamWForward>
             if (i < count) Step(start + i, count - i);
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         private void Step(long at, int count)
         {
             bool whole = count == T.Width;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Transformer.Backends;
 using Transformer.Numerics;
@@ -83,6 +84,7 @@ internal static unsafe class DropoutSimd
         public ulong Seed;
         public uint Step, Stream;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public readonly void Run(int batch)
         {
             float* uniform = stackalloc float[DrawLength];
@@ -96,6 +98,7 @@ internal static unsafe class DropoutSimd
             }
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private readonly void Apply(float* x, float* uniform, float* y, int count)
         {
             float keptScale = 1f / (1f - Probability);

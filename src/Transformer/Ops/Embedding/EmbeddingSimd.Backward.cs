@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Transformer.Backends;
 using Transformer.Numerics;
@@ -62,6 +63,7 @@ internal sealed unsafe class EmbeddingBackwardSimd : IKernel<EmbeddingBackward>
             scale = (float)call.EffectiveScale;
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run(int batch)
         {
             int start = batch * ColumnsPerBatch;
@@ -89,6 +91,7 @@ internal sealed unsafe class EmbeddingBackwardSimd : IKernel<EmbeddingBackward>
             }
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private static void AddScaled(float* source, float factor, float* target, int count)
         {
             T f = T.Broadcast(factor);

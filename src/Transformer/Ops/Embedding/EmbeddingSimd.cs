@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Transformer.Backends;
 using Transformer.Numerics;
@@ -58,6 +59,7 @@ internal sealed unsafe class EmbeddingForwardSimd : IKernel<EmbeddingForward>
             scale = (float)call.EffectiveScale;
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run(int batch)
         {
             (int first, int last) = RowBatches.Range(batch, rows);
@@ -73,6 +75,7 @@ internal sealed unsafe class EmbeddingForwardSimd : IKernel<EmbeddingForward>
             }
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void Sum(float* token, float* position, float* segment, float* result)
         {
             T s = T.Broadcast(scale);

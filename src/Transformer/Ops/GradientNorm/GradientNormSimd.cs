@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Transformer.Backends;
 using Transformer.Tensors;
@@ -46,6 +47,7 @@ internal sealed unsafe class GradientNormSimd : IKernel<GradientNormForward>
         public double* Partials;
         public long Length;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public readonly void Run(int batch)
         {
             long start = (long)batch * BatchLength;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Transformer.Backends;
 using Transformer.Numerics;
@@ -51,6 +52,7 @@ internal sealed unsafe class LayerNormBackwardSimd : IKernel<LayerNormBackward>
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Accumulate<T>(float* source, float* target, int width)
         where T : struct, ISimdFloat<T>
     {
@@ -82,6 +84,7 @@ internal sealed unsafe class LayerNormBackwardSimd : IKernel<LayerNormBackward>
             width = call.Width;
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run(int batch)
         {
             float* dWeight = partials + (batch * 2L * width);
@@ -96,6 +99,7 @@ internal sealed unsafe class LayerNormBackwardSimd : IKernel<LayerNormBackward>
             }
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private (float GradientTotal, float Projection) Reduce(
             int row, long offset, float* dWeight, float* dBias)
         {
@@ -129,6 +133,7 @@ internal sealed unsafe class LayerNormBackwardSimd : IKernel<LayerNormBackward>
             return (T.Sum(total) + tailTotal, T.Sum(projection) + tailProjection);
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void WriteInputGradient(int row, long offset, float average, float projection)
         {
             float center = mean[row], scale = inverseStd[row];

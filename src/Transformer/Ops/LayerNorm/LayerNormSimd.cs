@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Transformer.Backends;
 using Transformer.Numerics;
@@ -58,6 +59,7 @@ internal sealed unsafe class LayerNormForwardSimd : IKernel<LayerNormForward>
             epsilon = (float)call.EffectiveEpsilon;
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run(int batch)
         {
             (int first, int last) = RowBatches.Range(batch, rows);
@@ -81,6 +83,7 @@ internal sealed unsafe class LayerNormForwardSimd : IKernel<LayerNormForward>
             }
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void Add(float* a, float* b, float* result)
         {
             int i = 0;
@@ -98,6 +101,7 @@ internal sealed unsafe class LayerNormForwardSimd : IKernel<LayerNormForward>
             }
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private float Total(float* x, int i)
         {
             T s0 = T.Zero, s1 = T.Zero, s2 = T.Zero, s3 = T.Zero;
@@ -114,6 +118,7 @@ internal sealed unsafe class LayerNormForwardSimd : IKernel<LayerNormForward>
             return T.Sum((s0 + s1) + (s2 + s3));
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private float SquaredDistance(float* x, float center)
         {
             T c = T.Broadcast(center);
@@ -142,6 +147,7 @@ internal sealed unsafe class LayerNormForwardSimd : IKernel<LayerNormForward>
             return T.Sum((s0 + s1) + (s2 + s3)) + tail;
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void Normalise(float* x, float center, float scale, float* result)
         {
             T c = T.Broadcast(center), s = T.Broadcast(scale);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Transformer.Backends;
 using Transformer.Numerics;
@@ -68,6 +69,7 @@ internal sealed unsafe class SoftmaxCrossEntropyBackwardSimd
             scale = lossScale;
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run(int batch)
         {
             (int first, int last) = RowBatches.Range(batch, rows);
@@ -85,6 +87,7 @@ internal sealed unsafe class SoftmaxCrossEntropyBackwardSimd
             }
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void Row(float* x, float* dx, float lse)
         {
             float uniform = smoothing / classes;

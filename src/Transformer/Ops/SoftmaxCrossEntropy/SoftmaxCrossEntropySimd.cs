@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Transformer.Backends;
 using Transformer.Numerics;
@@ -75,6 +76,7 @@ internal sealed unsafe class SoftmaxCrossEntropyForwardSimd : IKernel<SoftmaxCro
             ignoreIndex = call.IgnoreIndex;
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run(int batch)
         {
             (int first, int last) = RowBatches.Range(batch, rows);
@@ -96,6 +98,7 @@ internal sealed unsafe class SoftmaxCrossEntropyForwardSimd : IKernel<SoftmaxCro
             }
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private float Maximum(float* x)
         {
             float maximum = float.NegativeInfinity;
@@ -115,6 +118,7 @@ internal sealed unsafe class SoftmaxCrossEntropyForwardSimd : IKernel<SoftmaxCro
             return maximum;
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private (float Exponentials, float Total) Sums(float* x, float maximum)
         {
             T m = T.Broadcast(maximum);

@@ -1,0 +1,143 @@
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using System.Text;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Transformer.Backends;
+
+namespace Transformer.Cli.Tests.Readme;
+
+/// <summary>
+/// The README's code is the compiled samples, and its tables are made from the registry and from
+/// committed result files. <c>UPDATE_README=1 dotnet test --filter Readme</c> rewrites them.
+/// </summary>
+public sealed partial class ReadmeTests
+{
+    private const string SpeedResult = "benchmarks/results/zen5-2core/bench-base.json";
+
+    [Fact]
+    public void Readme_ShowsCompiledCodeAndCurrentTables()
+    {
+        string path = Path.Combine(Root(), "README.md");
+        string readme = File.ReadAllText(path);
+        string current = Sections().Replace(readme, match =>
+            match.Groups["open"].Value + "\n" + Content(match.Groups["kind"].Value,
+                match.Groups["name"].Value) + match.Groups["close"].Value);
+        if (Environment.GetEnvironmentVariable("UPDATE_README") == "1")
+        {
+            File.WriteAllText(path, current);
+            return;
+        }
+
+        Assert.True(current == readme, "README.md is stale. Run: UPDATE_README=1 dotnet test " +
+            "-c Release tests/Transformer.Cli.Tests --filter Readme");
+    }
+
+    [Fact]
+    public void DropInAttentionSample_Runs() => Assert.True(Samples.DropInAttention());
+
+    [Fact]
+    public void LinksOfEveryReadme_Exist()
+    {
+        IEnumerable<string> pages = Directory
+            .EnumerateFiles(Root(), "README.md", SearchOption.AllDirectories)
+            .Where(p => !p.Contains("/bin/") && !p.Contains("/obj/"));
+        Assert.All(pages, page =>
+        {
+            foreach (Match link in Links().Matches(File.ReadAllText(page)))
+            {
+                string target = link.Groups["target"].Value;
+                if (target.Contains("://") || target.StartsWith('#')) continue;
+                string full = Path.Combine(
+                    Path.GetDirectoryName(page)!, target.Split('#')[0]);
+                Assert.True(Path.Exists(full), $"{page} links to {target}, which does not exist.");
+            }
+        });
+    }
+
+    private static string Content(string kind, string name) => (kind, name) switch
+    {
+        ("snippet", _) => $"```csharp\n{Snippet(name)}```\n",
+        ("table", "ops") => OpsTable(),
+        ("table", "speed") => SpeedTable(),
+        _ => throw new InvalidOperationException($"README: unknown section '{kind}: {name}'."),
+    };
+
+    private static string Snippet(string name)
+    {
+        string[] lines = File.ReadAllLines(
+            Path.Combine(Root(), "tests/Transformer.Cli.Tests/Readme/Samples.cs"));
+        int first = Array.FindIndex(lines, l => l.Trim() == $"// snippet: {name}") + 1;
+        int last = Array.FindIndex(lines, first, l => l.Trim() == "// /snippet");
+        Assert.True(first > 0 && last > first, $"Samples.cs has no snippet '{name}'.");
+        string[] body = lines[first..last];
+        int indent = body.Where(l => l.Length > 0).Min(l => l.Length - l.TrimStart().Length);
+        return string.Concat(body.Select(l => (l.Length > 0 ? l[indent..] : "") + "\n"));
+    }
+
+    private static string OpsTable()
+    {
+        IReadOnlyList<Backend> backends = BackendRegistry.All;
+        StringBuilder table = new();
+        table.Append($"| op | {string.Join(" | ", backends.Select(b => b.Name))} |\n");
+        table.Append($"| --- |{string.Concat(backends.Select(_ => " --- |"))}\n");
+        foreach (string op in backends.SelectMany(b => b.Kernels).Select(k => k.Op).Distinct()
+            .Order(StringComparer.Ordinal))
+        {
+            IEnumerable<string> cells = backends.Select(b => string.Join(", ", b.Kernels
+                .Where(k => k.Op == op).Select(k => k.Direction).Distinct().Order()
+                .Select(d => d.ToString().ToLowerInvariant())));
+            table.Append($"| {op} | {string.Join(" | ", cells.Select(c => c.Length > 0 ? c : "–"))} |\n");
+        }
+
+        return table.ToString();
+    }
+
+    private static string SpeedTable()
+    {
+        using JsonDocument result = JsonDocument.Parse(
+            File.ReadAllText(Path.Combine(Root(), SpeedResult)));
+        JsonElement machine = result.RootElement.GetProperty("machine");
+        StringBuilder table = new();
+        table.Append(CultureInfo.InvariantCulture, $"[{SpeedResult}]({SpeedResult}): ");
+        table.Append(CultureInfo.InvariantCulture,
+            $"{machine.GetProperty("threads").GetInt32()} threads, " +
+            $"{machine.GetProperty("vectorBits").GetInt32()}-bit vectors, measured limits " +
+            $"{machine.GetProperty("fmaPeakGflops").GetDouble():F0} GFLOP/s and " +
+            $"{machine.GetProperty("copyGBs").GetDouble():F0} GB/s copy.\n\n");
+        table.Append("| op | direction | shape | ms | GFLOP/s | GB/s | of limit | over unfused | ");
+        table.Append("over reference |\n");
+        table.Append("| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n");
+        foreach (JsonElement row in result.RootElement.GetProperty("rows").EnumerateArray())
+        {
+            bool estimated = row.GetProperty("referenceEstimated").GetBoolean();
+            table.Append(CultureInfo.InvariantCulture,
+                $"| {row.GetProperty("op").GetString()} " +
+                $"| {row.GetProperty("direction").GetString()!.ToLowerInvariant()} " +
+                $"| {row.GetProperty("shape").GetString()} | {Number(row, "ms", "0.000")} " +
+                $"| {Number(row, "gflops", "0.0")} | {Number(row, "gbs", "0.0")} " +
+                $"| {Number(row, "ofLimit", "0 %")} | {Number(row, "overUnfused", "0.0×")} " +
+                $"| {(estimated ? "~" : "")}{Number(row, "overReference", "0×")} |\n");
+        }
+
+        table.Append("\n~: the reference was timed on a smaller call and scaled by the work.\n");
+        return table.ToString();
+    }
+
+    private static string Number(JsonElement row, string name, string format)
+    {
+        JsonElement value = row.GetProperty(name);
+        return value.ValueKind == JsonValueKind.Number
+            ? value.GetDouble().ToString(format, CultureInfo.InvariantCulture) : "–";
+    }
+
+    private static string Root([CallerFilePath] string source = "") =>
+        Path.GetFullPath(Path.Combine(Path.GetDirectoryName(source)!, "../../.."));
+
+    [GeneratedRegex(@"(?<open><!-- (?<kind>snippet|table): (?<name>[a-z-]+) -->)\n" +
+        @"(?:(?!<!--)[\s\S])*(?<close><!-- /\k<kind> -->)")]
+    private static partial Regex Sections();
+
+    [GeneratedRegex(@"\]\((?<target>[^)\s]+)\)")]
+    private static partial Regex Links();
+}

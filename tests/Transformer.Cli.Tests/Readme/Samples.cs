@@ -1,0 +1,35 @@
+using Transformer.Models;
+using Transformer.Ops;
+
+namespace Transformer.Cli.Tests.Readme;
+
+/// <summary>The code that the README shows, between markers, compiled here and run by
+/// <see cref="ReadmeTests"/>.</summary>
+internal static class Samples
+{
+    public static bool DropInAttention()
+    {
+        // snippet: drop-in-attention
+        const int batch = 2, heads = 8, length = 128, width = 64;
+        float[] q = new float[batch * heads * length * width]; // [batch, heads, length, width]
+        float[] k = new float[q.Length], v = new float[q.Length], output = new float[q.Length];
+        for (int i = 0; i < v.Length; i++) (q[i], k[i], v[i]) = (i % 7, i % 5, i % 3);
+
+        AttentionSizes sizes = new(batch, heads, heads, length, length, width, width);
+        AttentionOptions options = new() { Causal = CausalAlignment.TopLeft };
+        FusedAttention.Forward(q, k, v, sizes, options, output);
+
+        bool first = output[0] == v[0]; // the first query sees the first key alone
+        // /snippet
+        return first;
+    }
+
+    public static string Translate(string folder)
+    {
+        // snippet: translate
+        using Translator translator = Translator.Load(folder); // made by 'train seq2seq'
+        string russian = translator.Translate("I am a student");
+        // /snippet
+        return russian;
+    }
+}
