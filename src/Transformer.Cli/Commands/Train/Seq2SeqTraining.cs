@@ -134,8 +134,8 @@ internal sealed class Seq2SeqTraining(
     private int Interrupted()
     {
         console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"interrupted at step {state.Step}; saved in {folder.Checkpoints.Path}. " +
-            "Go on with --resume."));
+            $"interrupted at step {state.Step}; go on with --resume; saved in " +
+            $"{folder.Checkpoints.Path}"));
         return Application.Interrupted;
     }
 
