@@ -1,7 +1,9 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using Transformer.Cli.Commands;
+using Transformer.Cli.Commands.Demo;
 using Transformer.Cli.Commands.Run;
+using Transformer.Cli.Commands.Train;
 
 namespace Transformer.Cli;
 
@@ -54,9 +56,15 @@ public static class Application
     private static RootCommand CreateRoot() => new(
         "Fused attention and Transformers: verify, measure, train, translate.")
     {
+        AttentionMapCommand.Create(),
         BenchCommand.Create(),
+        DemoCommand.Create(),
         DevicesCommand.Create(),
+        EvaluateCommand.Create(),
         RunCommand.Create(),
+        TokenizerCommand.Create(),
+        TrainCommand.Create(),
+        TranslateCommand.Create(),
         VerifyCommand.Create(),
     };
 

@@ -28,6 +28,14 @@ internal static class CommonOptions
         HelpName = "FILE",
     };
 
+    /// <summary><c>--model FOLDER</c>.</summary>
+    public static Option<string> Model() => new("--model")
+    {
+        Description = "Folder of a trained model, as 'train' writes it.",
+        HelpName = "FOLDER",
+        Required = true,
+    };
+
     /// <summary>The chosen backend, or the best available.</summary>
     public static Backend Resolve(string? name) =>
         name is null ? BackendRegistry.Default : BackendRegistry.Find(name);

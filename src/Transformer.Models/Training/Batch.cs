@@ -1,3 +1,5 @@
+using Transformer.Models.Graph;
+
 namespace Transformer.Models.Training;
 
 /// <summary>Sizes of a batch: what a graph is compiled for.</summary>
@@ -52,6 +54,23 @@ public sealed class Batch
         Grow(ref sourceLengths, shape.Rows);
         Grow(ref target, (long)shape.Rows * shape.TargetLength);
         Grow(ref labels, (long)shape.Rows * shape.TargetLength);
+    }
+
+    /// <summary>Hands the inputs to a graph of this shape.</summary>
+    internal void Feed(CompiledGraph graph)
+    {
+        graph.Feed<int>("source", Source);
+        graph.Feed<int>("sourceLengths", SourceLengths);
+        graph.Feed<int>("target", Target);
+        graph.Feed<int>("labels", Labels);
+    }
+
+    /// <summary>The output "loss" of a graph that ran.</summary>
+    internal static float FetchLoss(CompiledGraph graph)
+    {
+        Span<float> loss = stackalloc float[1];
+        graph.Fetch("loss", loss);
+        return loss[0];
     }
 
     private static void Grow(ref int[] array, long length)

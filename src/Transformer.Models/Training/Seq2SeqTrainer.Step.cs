@@ -46,30 +46,15 @@ public sealed partial class Seq2SeqTrainer
     /// <summary>Adds the gradients of one micro-batch; returns the sum of its losses.</summary>
     private float ForwardBackward(CompiledGraph graph, int microBatch, long tokens)
     {
-        Feed(graph);
+        batch.Feed(graph);
         graph.Feed<float>("lossGradient", [1f / tokens]);
         graph.Seed = options.Seed ^ DropoutSeed;
         graph.Step = (State.Step * options.AccumulationSteps) + microBatch;
         graph.Forward();
-        float loss = FetchLoss(graph);
+        float loss = Batch.FetchLoss(graph);
         if (!float.IsFinite(loss)) ThrowNonFinite(graph, "the loss", loss);
         graph.Backward();
         return loss;
-    }
-
-    private void Feed(CompiledGraph graph)
-    {
-        graph.Feed<int>("source", batch.Source);
-        graph.Feed<int>("sourceLengths", batch.SourceLengths);
-        graph.Feed<int>("target", batch.Target);
-        graph.Feed<int>("labels", batch.Labels);
-    }
-
-    private static float FetchLoss(CompiledGraph graph)
-    {
-        Span<float> loss = stackalloc float[1];
-        graph.Fetch("loss", loss);
-        return loss[0];
     }
 
     private void ThrowNonFinite(CompiledGraph graph, string what, float value) =>

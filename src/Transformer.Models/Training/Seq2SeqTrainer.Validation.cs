@@ -1,16 +1,13 @@
 using System.Collections.ObjectModel;
-using System.Numerics.Tensors;
-using Transformer.Models.Graph;
 
 namespace Transformer.Models.Training;
 
 /// <content>Validation and the best weights.</content>
 public sealed partial class Seq2SeqTrainer
 {
-    private float[] logitsOnHost = [];
     private float[][]? bestWeights;
 
-    private bool IsValidated => validationBatches is null || State.ValidatedStep == State.Step;
+    private bool IsValidated => evaluator is null || State.ValidatedStep == State.Step;
 
     private bool IsValidationDue => !IsValidated && (options.ValidateEvery > 0
         ? State.Step % options.ValidateEvery == 0
@@ -21,30 +18,15 @@ public sealed partial class Seq2SeqTrainer
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public ValidationResult Validate(CancellationToken cancellation = default)
     {
-        if (validationBatches is null)
+        if (evaluator is null)
         {
             throw new InvalidOperationException(
                 "Seq2SeqTrainer: there are no validation pairs. Give some to the constructor.");
         }
 
-        double loss = 0;
-        long tokens = 0, correct = 0;
-        for (int i = 0; i < validationBatches.BatchCount; i++)
-        {
-            cancellation.ThrowIfCancellationRequested();
-            validationBatches.Fill(i, batch);
-            BatchShape shape = batch.Shape;
-            CompiledGraph graph =
-                model.EvaluationGraph(shape.Rows, shape.SourceLength, shape.TargetLength);
-            Feed(graph);
-            graph.Forward();
-            loss += FetchLoss(graph);
-            tokens += batch.TargetTokens;
-            correct += CountCorrect(graph);
-        }
-
+        EvaluationResult result = evaluator.Run(cancellation);
         return new(
-            State.Step, loss / tokens, (double)correct / tokens, tokens,
+            State.Step, result.Loss, result.Accuracy, result.Tokens,
             Metrics?.Invoke() ?? ReadOnlyDictionary<string, double>.Empty);
     }
 
@@ -121,30 +103,5 @@ public sealed partial class Seq2SeqTrainer
         bestWeights ??= [.. model.Parameters.All.Select(p => new float[p.Shape.ElementCount])];
         for (int i = 0; i < bestWeights.Length; i++)
             model.Parameters.All[i].CopyTo(bestWeights[i]);
-    }
-
-    /// <summary>Labels that the logits rank first; the first of equal ones counts.</summary>
-    private long CountCorrect(CompiledGraph graph)
-    {
-        int classes = (int)graph.OutputShape("logits")[^1];
-        ReadOnlySpan<float> logits = Logits(graph, batch.Labels.Length * (long)classes);
-        long correct = 0;
-        for (int i = 0; i < batch.Labels.Length; i++)
-        {
-            int label = batch.Labels[i];
-            if (label == Batch.IgnoredLabel) continue;
-            if (TensorPrimitives.IndexOfMax(logits.Slice(i * classes, classes)) == label)
-                correct++;
-        }
-
-        return correct;
-    }
-
-    private ReadOnlySpan<float> Logits(CompiledGraph graph, long length)
-    {
-        if (model.Backend.Memory.IsHostAccessible) return graph.Output<float>("logits");
-        if (logitsOnHost.Length < length) logitsOnHost = new float[length];
-        graph.Fetch("logits", logitsOnHost.AsSpan(0, (int)length));
-        return logitsOnHost;
     }
 }

@@ -20,7 +20,7 @@ public sealed partial class Seq2SeqTrainer : IDisposable
     private readonly ParallelDataset training;
     private readonly TrainingOptions options;
     private readonly BucketBatcher batcher;
-    private readonly BucketBatcher? validationBatches;
+    private readonly Seq2SeqEvaluator? evaluator;
     private readonly CheckpointFolder? folder;
     private readonly AdamWOptimizer optimizer;
     private readonly ILearningRateSchedule schedule;
@@ -59,7 +59,7 @@ public sealed partial class Seq2SeqTrainer : IDisposable
         this.folder = folder;
         batcher = new(training, options.Batching(shuffle: true), options.Seed);
         if (validation is not null)
-            validationBatches = new(validation, options.Batching(shuffle: false));
+            evaluator = new(model, validation, options.Batching(shuffle: false));
         stepsPerEpoch = Steps(batcher.BatchCount);
         schedule = options.CreateSchedule(stepsPerEpoch);
         optimizer = new(model.Parameters, options);

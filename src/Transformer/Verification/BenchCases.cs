@@ -11,6 +11,7 @@ public static class BenchCases
         EmbeddingCases.Bench,
         LayerNormCases.Bench,
         LinearCases.Bench,
+        ActivationCases.Bench,
         GeluFeedForwardCases.Bench,
         FusedAttentionCases.Bench,
         KvCacheAppendCases.Bench,

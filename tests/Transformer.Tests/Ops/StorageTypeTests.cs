@@ -2,7 +2,7 @@ using Transformer.Ops;
 using Transformer.Tensors;
 using Transformer.Tests.Support;
 
-namespace Transformer.Tests.Ops;
+namespace Transformer.Tests.Storage;
 
 /// <summary>
 /// The reference computes in double whatever its buffers hold: with 32- and 16-bit buffers its
