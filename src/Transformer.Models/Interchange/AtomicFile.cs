@@ -34,6 +34,9 @@ public static partial class AtomicFile
         try
         {
             if (Directory.Exists(target)) throw new IOException("a folder has this name.");
+            string? folder = Path.GetDirectoryName(target);
+            if (!Directory.Exists(folder))
+                throw new IOException($"no folder '{folder}'. Create it first.");
             using (FileStream stream = new(temporary, new FileStreamOptions
             {
                 Mode = FileMode.Create,

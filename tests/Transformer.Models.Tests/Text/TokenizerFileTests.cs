@@ -55,7 +55,9 @@ public sealed class TokenizerFileTests : IDisposable
         Tokenizer tokenizer = WordTokenizer.Train(["a"]);
         string path = _folder[Path.Combine("none", "t.json")];
         IOException e = Assert.Throws<IOException>(() => tokenizer.Save(path));
-        Assert.Equal($"Save: no folder '{_folder["none"]}'. Create it first.", e.Message);
+        Assert.Equal(
+            $"Could not write '{path}': no folder '{_folder["none"]}'. Create it first.",
+            e.Message);
         Assert.Throws<IOException>(() => tokenizer.Save(Path.GetDirectoryName(_folder["x"])!));
     }
 
