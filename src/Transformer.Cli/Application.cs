@@ -76,8 +76,12 @@ public static class Application
     private static string FirstError(ParseResult parsed)
     {
         ParseError first = parsed.Errors[0];
-        string command = parsed.CommandResult.Command is RootCommand
-            ? "" : $" {parsed.CommandResult.Command.Name}";
+        string command = "";
+        for (SymbolResult? at = parsed.CommandResult; at is CommandResult named; at = at.Parent)
+        {
+            if (named.Command is not RootCommand) command = $" {named.Command.Name}{command}";
+        }
+
         return $"{first.Message.TrimEnd('.')}. See 'transformer{command} --help'.";
     }
 
