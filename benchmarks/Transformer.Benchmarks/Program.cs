@@ -1,3 +1,6 @@
 using BenchmarkDotNet.Running;
+using Transformer.Benchmarks;
 
-BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
+if (args.Contains("--smoke")) return Smoke.Run();
+BenchmarkSwitcher.FromAssembly(typeof(Smoke).Assembly).Run(args);
+return 0;

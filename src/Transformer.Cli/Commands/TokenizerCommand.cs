@@ -51,7 +51,7 @@ internal static class TokenizerCommand
         command.SetAction((parsed, cancellation) => Task.Run(() =>
         {
             string[] lines = [.. parsed.GetRequiredValue(input).SelectMany(TextFiles.ReadLines)];
-            ITokenizer tokenizer = TokenizerTraining.Train(
+            Tokenizer tokenizer = TokenizerTraining.Train(
                 parsed.GetRequiredValue(kind), lines, parsed.GetValue(vocabulary),
                 parsed.GetValue(lowercase), cancellation);
             string file = parsed.GetRequiredValue(target);
@@ -78,7 +78,7 @@ internal static class TokenizerCommand
         TextInput text = new(command, "tokenizer encode", "Text");
         command.SetAction(parsed =>
         {
-            ITokenizer loaded = Tokenizer.Load(parsed.GetRequiredValue(tokenizer));
+            Tokenizer loaded = Tokenizer.Load(parsed.GetRequiredValue(tokenizer));
             bool spelled = parsed.GetValue(pieces);
             foreach (string line in text.Batches(parsed).SelectMany(batch => batch))
             {
@@ -102,7 +102,7 @@ internal static class TokenizerCommand
         TextInput text = new(command, "tokenizer decode", "Line of ids");
         command.SetAction(parsed =>
         {
-            ITokenizer loaded = Tokenizer.Load(parsed.GetRequiredValue(tokenizer));
+            Tokenizer loaded = Tokenizer.Load(parsed.GetRequiredValue(tokenizer));
             foreach (string line in text.Batches(parsed).SelectMany(batch => batch))
                 parsed.InvocationConfiguration.Output.WriteLine(loaded.Decode(Ids(line)));
             return Application.Done;

@@ -22,7 +22,11 @@ public sealed partial class CompiledGraph
         RequireFit<T>("input", name, tensor, data.Length);
         fixed (T* pointer = data)
         {
-            if (!backend.Memory.IsHostAccessible) CheckRanges(tensor, new(pointer, (int)tensor.Bytes));
+            if (!backend.Memory.IsHostAccessible)
+            {
+                CheckRanges(tensor, new(pointer, checked((int)tensor.Bytes)));
+            }
+
             backend.Memory.CopyFromHost((nint)pointer, Locate(tensor).Address, tensor.Bytes);
         }
     }

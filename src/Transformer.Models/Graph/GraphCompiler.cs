@@ -26,7 +26,8 @@ internal sealed record GraphProgram
 
     public required MemoryPlan Plan { get; init; }
 
-    public required IReadOnlyList<RangeCheck> RangeChecks { get; init; }
+    /// <summary>An array: walking it allocates nothing.</summary>
+    public required RangeCheck[] RangeChecks { get; init; }
 }
 
 /// <summary>Builder → program: removes what is not needed, fuses, differentiates, plans memory.
@@ -74,7 +75,7 @@ internal static class GraphCompiler
             Aliases = FindAliases(nodes),
             Offsets = offsets,
             Plan = plan,
-            RangeChecks = checks,
+            RangeChecks = [.. checks],
         };
     }
 

@@ -12,7 +12,8 @@ namespace Transformer.Models.Graph;
 /// <param name="Index">Row-major index of the worst element.</param>
 /// <param name="First">What the first backend computed there.</param>
 /// <param name="Second">What the second backend computed there.</param>
-/// <param name="RelativeError">Their distance over the value's largest magnitude.</param>
+/// <param name="RelativeError">Their distance over the scale: the value's largest magnitude, or
+/// that of the gradient that the node received where it is larger.</param>
 public sealed record GraphDifference(
     string Node, string Kind, OpDirection Direction, string Value, long Index, float First,
     float Second, double RelativeError)
@@ -21,7 +22,7 @@ public sealed record GraphDifference(
     public override string ToString() => string.Create(
         CultureInfo.InvariantCulture,
         $"{Direction} of {Kind} '{Node}': '{Value}' differs at index {Index}: {First:G9} against " +
-        $"{Second:G9} (relative to its largest value: {RelativeError:E2})");
+        $"{Second:G9} (relative to its scale: {RelativeError:E2})");
 }
 
 /// <summary>Finds the node of a graph that goes wrong.</summary>
@@ -35,7 +36,8 @@ public static class GraphDebugger
     /// <param name="second">The backend to compare with.</param>
     /// <param name="feed">Writes the inputs of a compiled graph; called once for each.</param>
     /// <param name="tolerance">Largest distance allowed, relative to the largest magnitude of the
-    /// value it occurs in.</param>
+    /// value it occurs in or, where larger, of the gradient that the node received: a gradient
+    /// that cancels to zero (a key bias) holds only rounding.</param>
     /// <returns>The first difference, or null.</returns>
     /// <remarks>Before each node, the second backend receives what the first one computed, so
     /// that errors do not add up and the node named is the one to look at. Parameters, gradients
@@ -54,8 +56,10 @@ public static class GraphDebugger
         feed(b);
         a.BeginForward();
         b.BeginForward();
+        HashSet<GraphTensor> gradients = GradientsOf(a.Program);
         for (int i = 0; i < a.Program.Nodes.Count; i++)
         {
+            double scale = Received(a, i, gradients);
             a.RunNode(i);
             b.RunNode(i);
             List<NodeValue> valuesA = NodeValue.Of(a, i);
@@ -64,7 +68,7 @@ public static class GraphDebugger
             {
                 float[] x = valuesA[v].Read(a);
                 float[] y = valuesB[v].Read(b);
-                if (Worst(x, y, tolerance) is { } worst)
+                if (Worst(x, y, scale, tolerance) is { } worst)
                 {
                     GraphNode node = a.Program.Nodes[i];
                     return new(node.Name, node.Kind, node.Direction, valuesA[v].Name, worst.Index,
@@ -149,14 +153,40 @@ public static class GraphDebugger
         return index < 0 ? null : index;
     }
 
-    private static (int Index, double Error)? Worst(float[] x, float[] y, double tolerance)
+    private static HashSet<GraphTensor> GradientsOf(GraphProgram program)
+    {
+        HashSet<GraphTensor> gradients =
+            [.. program.Nodes.Skip(program.ForwardCount).SelectMany(n => n.Outputs)];
+        if (program.Inputs.TryGetValue(GraphCompiler.LossGradient, out GraphTensor? arriving))
+        {
+            gradients.Add(arriving);
+        }
+
+        return gradients;
+    }
+
+    /// <summary>Largest magnitude of the gradients that a node reads; before it runs, since it
+    /// may write over them.</summary>
+    private static double Received(
+        CompiledGraph graph, int index, HashSet<GraphTensor> gradients) =>
+        graph.Program.Nodes[index].Inputs.OfType<GraphTensor>().Where(gradients.Contains)
+            .Select(t => Largest(Read(graph, graph.Locate(t)))).DefaultIfEmpty().Max();
+
+    private static double Largest(float[] values)
     {
         double largest = 0;
-        foreach (float value in x)
+        foreach (float value in values)
         {
             if (float.IsFinite(value)) largest = Math.Max(largest, Math.Abs(value));
         }
 
+        return largest;
+    }
+
+    private static (int Index, double Error)? Worst(
+        float[] x, float[] y, double scale, double tolerance)
+    {
+        double largest = Math.Max(scale, Largest(x));
         int index = -1;
         double worst = tolerance;
         for (int i = 0; i < x.Length; i++)

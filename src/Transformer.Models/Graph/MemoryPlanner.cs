@@ -6,8 +6,8 @@ namespace Transformer.Models.Graph;
 /// Assigns arena offsets: lifetimes from the node list, in-place reuse where a kernel allows it,
 /// then best fit, largest first.
 /// </summary>
-/// <remarks>Best fit by decreasing size is the greedy-by-size rule for offset assignment (Pisarchyk,
-/// Lee: "Efficient Memory Management for Deep Neural Net Inference", 2020).</remarks>
+/// <remarks>Largest first is the greedy-by-size rule of Pisarchyk, Lee: "Efficient Memory
+/// Management for Deep Neural Net Inference", 2020.</remarks>
 internal sealed class MemoryPlanner
 {
     private readonly IReadOnlyList<GraphNode> nodes;

@@ -163,7 +163,9 @@ public sealed partial record Seq2SeqConfig
         public string Text(string name, string? fallback)
         {
             JsonElement? json = Find(name, fallback is not null);
-            return json is null ? fallback! : Text(json.Value) ?? throw Wrong(name, json.Value, "text");
+            return json is null
+                ? fallback!
+                : Text(json.Value) ?? throw Wrong(name, json.Value, "text");
         }
 
         public void RequireAllRead()

@@ -164,7 +164,8 @@ public sealed partial record Seq2SeqConfig
             (string name, int id) = special[i];
             if (id < 0 || id >= vocabulary)
             {
-                Throw(name, id, $"0 to {vocabulary - 1}", "It must be a token of both vocabularies.");
+                Throw(name, id, $"0 to {vocabulary - 1}",
+                    "It must be a token of both vocabularies.");
             }
 
             int other = Array.FindIndex(special, s => s.Id == id);

@@ -127,8 +127,8 @@ public sealed partial class Seq2SeqTransformer
         if (!info.Shape.SequenceEqual(parameter.Shape.ToArray()))
         {
             throw new InvalidDataException($"'{file.Path}': tensor '{parameter.Name}' has shape " +
-                $"[{string.Join(", ", info.Shape)}]; {ConfigFile} asks for {parameter.Shape}. Use " +
-                "weights and configuration of one model.");
+                $"[{string.Join(", ", info.Shape)}]; {ConfigFile} asks for {parameter.Shape}. " +
+                "Use weights and configuration of one model.");
         }
     }
 }

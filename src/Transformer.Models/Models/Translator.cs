@@ -152,7 +152,8 @@ public sealed class Translator : IDisposable
     private void RequirePositions(int tokens, int number)
     {
         if (tokens <= Model.Config.MaxPositions) return;
-        throw new ArgumentException($"Translator: line {number} has {tokens} tokens; the model has " +
+        throw new ArgumentException(
+            $"Translator: line {number} has {tokens} tokens; the model has " +
             $"{Model.Config.MaxPositions} positions. Split the sentence, or train a model with a " +
             "larger maxPositions.");
     }

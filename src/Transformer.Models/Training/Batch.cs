@@ -34,7 +34,8 @@ public sealed class Batch
     /// <summary>Decoder input [B, T]: the begin token, the target, padding.</summary>
     public Span<int> Target => target.AsSpan(0, Shape.Rows * Shape.TargetLength);
 
-    /// <summary>Labels [B, T]: the target, the end token, then <see cref="IgnoredLabel"/>.</summary>
+    /// <summary>Labels [B, T]: the target, the end token, then <see cref="IgnoredLabel"/>.
+    /// </summary>
     public Span<int> Labels => labels.AsSpan(0, Shape.Rows * Shape.TargetLength);
 
     /// <summary>Sentence pairs; the rows after them are blank and do not count.</summary>

@@ -18,7 +18,7 @@ public sealed record BatchingOptions
     public int TokensPerBatch { get; init; } = 2048;
 
     /// <summary>Lengths are padded up to multiples of this.</summary>
-    public int LengthMultiple { get; init; } = 4;
+    public int LengthMultiple { get; init; } = 2;
 
     /// <summary>Rows are rounded down to multiples of this where there are as many.</summary>
     public int RowMultiple { get; init; } = 8;

@@ -194,6 +194,12 @@ public sealed class Checkpoint : IDisposable
 
     private void RequireChecksum()
     {
+        if (file.Tensors.Values.FirstOrDefault(t => t.DType != DType.Float32) is { } wrong)
+        {
+            throw new InvalidDataException($"Checkpoint '{Path}': tensor '{wrong.Name}' is " +
+                $"{wrong.TypeName}; expected F32. It is damaged.");
+        }
+
         // The file holds the tensors in the order in which they were added.
         IEnumerable<CheckpointTensor> tensors = file.Tensors.Values.OrderBy(t => t.Offset)
             .Select(t => new CheckpointTensor(t.Name, default,

@@ -125,7 +125,15 @@ public sealed class ParallelDataset
             target.Special, maxPositions, longPairs);
     }
 
-    /// <summary>Ids of a sentence as the encoder gets them: its tokens, then the end token.</summary>
+    /// <inheritdoc cref="Encode(IEnumerable{ValueTuple{string, string}}, ITokenizer, ITokenizer,
+    /// int, LongPairs)"/>
+    public static ParallelDataset Encode(
+        IEnumerable<SentencePair> pairs, ITokenizer source, ITokenizer target,
+        int maxPositions, LongPairs longPairs = LongPairs.Refuse) =>
+        Encode(pairs.Select(p => (p.Source, p.Target)), source, target, maxPositions, longPairs);
+
+    /// <summary>Ids of a sentence as the encoder gets them: its tokens, then the end token.
+    /// </summary>
     /// <remarks>Training and translation share it, so that they cannot differ.</remarks>
     public static int[] EncodeSource(ITokenizer tokenizer, string sentence)
     {
@@ -144,8 +152,8 @@ public sealed class ParallelDataset
     private static void RequireRoom(int used, int more)
     {
         if (more <= Array.MaxLength - used) return;
-        throw new ArgumentException($"ParallelDataset: the pairs have more than {Array.MaxLength} " +
-            "token ids. Train on fewer pairs at a time.");
+        throw new ArgumentException("ParallelDataset: the pairs have more than " +
+            $"{Array.MaxLength} token ids. Train on fewer pairs at a time.");
     }
 
     private void RequireFit(LongPairs longPairs, int seen, int longest, int longestPair, int kept)
@@ -159,7 +167,10 @@ public sealed class ParallelDataset
         }
 
         if (kept == 0)
-            throw new ArgumentException("ParallelDataset: there are no pairs; expected one or more.");
+        {
+            throw new ArgumentException(
+                "ParallelDataset: there are no pairs; expected one or more.");
+        }
     }
 
     private string Hash()

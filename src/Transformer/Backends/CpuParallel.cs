@@ -76,7 +76,8 @@ internal static unsafe class CpuParallel
     private static void Dispatch(
         int batches, delegate*<void*, int, void> batchEntry, void* batchState)
     {
-        EnsureWorkers(ThreadCount - 1);
+        int team = ThreadCount; // read once: another thread may set it meanwhile
+        EnsureWorkers(team - 1);
         entry = batchEntry;
         state = batchState;
         total = batches;
@@ -84,7 +85,7 @@ internal static unsafe class CpuParallel
         Volatile.Write(ref finished, 0);
         Volatile.Write(ref remaining, batches);
         Interlocked.Increment(ref epoch);
-        int helpers = Math.Min(ThreadCount - 1, batches - 1);
+        int helpers = Math.Min(team - 1, batches - 1);
         for (int i = 0; i < helpers; i++) workers[i].Wake();
 
         RunBatches();

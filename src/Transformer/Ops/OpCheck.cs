@@ -9,25 +9,25 @@ internal static class OpCheck
 {
     /// <summary>Requires a buffer with exactly the given number of elements.</summary>
     public static void Exactly(
-        string op, string argument, BufferView view, long expected, string shape)
+        string op, string argument, BufferView view, long expected, in ShapeText shape)
     {
         if (view.Length != expected || (view.IsAbsent && expected != 0))
         {
             Throw(op, $"'{argument}' has {Describe(view)}; expected {Number(expected)} " +
-                $"for shape {shape}. Pass a buffer of that size.");
+                $"for shape {shape.ToString()}. Pass a buffer of that size.");
         }
     }
 
     /// <summary>As <see cref="Exactly"/>, but the buffer may be absent.</summary>
     public static void ExactlyOrAbsent(
-        string op, string argument, BufferView view, long expected, string shape)
+        string op, string argument, BufferView view, long expected, in ShapeText shape)
     {
         if (view.IsPresent) Exactly(op, argument, view, expected, shape);
     }
 
     /// <summary>Requires exactly the given number of floating-point elements.</summary>
     public static void Floats(
-        string op, string argument, BufferView view, long expected, string shape)
+        string op, string argument, BufferView view, long expected, in ShapeText shape)
     {
         Exactly(op, argument, view, expected, shape);
         IsFloat(op, argument, view);
@@ -44,19 +44,19 @@ internal static class OpCheck
 
     /// <summary>As <see cref="Floats"/>, but the buffer may be absent.</summary>
     public static void FloatsOrAbsent(
-        string op, string argument, BufferView view, long expected, string shape)
+        string op, string argument, BufferView view, long expected, in ShapeText shape)
     {
         if (view.IsPresent) Floats(op, argument, view, expected, shape);
     }
 
     /// <summary>Requires a buffer with at least the given number of elements.</summary>
     public static void AtLeast(
-        string op, string argument, BufferView view, long expected, string reason)
+        string op, string argument, BufferView view, long expected, in ShapeText reason)
     {
         if (view.Length < expected || (view.IsAbsent && expected != 0))
         {
             Throw(op, $"'{argument}' has {Describe(view)}; expected at least " +
-                $"{Number(expected)} for {reason}. Pass a larger buffer or smaller strides.");
+                $"{Number(expected)} for {reason.ToString()}. Pass a larger buffer or smaller strides.");
         }
     }
 

@@ -11,6 +11,7 @@ public readonly struct TensorShape : IEquatable<TensorShape>
     public const int MaxRank = 8;
 
     private readonly Axes axes;
+    private readonly long elementCount;
 
     /// <summary>Makes a shape from axis sizes, outermost first.</summary>
     /// <exception cref="ArgumentException">More than 8 axes, a negative size, or more elements
@@ -44,14 +45,20 @@ public readonly struct TensorShape : IEquatable<TensorShape>
         }
 
         Rank = sizes.Length;
-        ElementCount = count;
+        elementCount = count;
+    }
+
+    private TensorShape(Axes axes, int rank)
+    {
+        this.axes = axes;
+        Rank = rank;
     }
 
     /// <summary>Number of axes.</summary>
     public int Rank { get; }
 
-    /// <summary>Product of the axis sizes; 1 for a scalar.</summary>
-    public long ElementCount { get; }
+    /// <summary>Product of the axis sizes; 1 for a scalar. Strides have none: 0.</summary>
+    public long ElementCount => Rank == 0 ? 1 : elementCount;
 
     /// <summary>Size of one axis; <c>^1</c> is the innermost.</summary>
     public long this[Index axis] => this[axis.GetOffset(Rank)];
@@ -71,6 +78,32 @@ public readonly struct TensorShape : IEquatable<TensorShape>
     /// <summary>Product of all axes but the innermost: the rows of a matrix view.</summary>
     public long Rows => Rank == 0 ? 1 : this[Rank - 1] == 0 ? 0 : ElementCount / this[Rank - 1];
 
+    /// <summary>Element strides along each axis, outermost first; unlike sizes they may have any
+    /// product.</summary>
+    /// <exception cref="ArgumentException">More than 8 axes, or a negative stride.</exception>
+    public static TensorShape OfStrides(params ReadOnlySpan<long> strides)
+    {
+        if (strides.Length > MaxRank)
+        {
+            throw new ArgumentException(
+                $"TensorShape: {strides.Length} strides given; at most {MaxRank} are supported.");
+        }
+
+        Axes axes = default;
+        for (int axis = 0; axis < strides.Length; axis++)
+        {
+            if (strides[axis] < 0)
+            {
+                throw new ArgumentException($"TensorShape: the stride of axis {axis} is " +
+                    $"{strides[axis]}; expected 0 or more.");
+            }
+
+            axes[axis] = strides[axis];
+        }
+
+        return new(axes, strides.Length);
+    }
+
     /// <summary>Element strides of a dense row-major tensor of this shape.</summary>
     public TensorShape ContiguousStrides()
     {
@@ -82,7 +115,7 @@ public readonly struct TensorShape : IEquatable<TensorShape>
             step *= Math.Max(1, axes[axis]);
         }
 
-        return new TensorShape(strides[..Rank]);
+        return OfStrides(strides[..Rank]);
     }
 
     /// <summary>The axis sizes as a new array.</summary>

@@ -9,7 +9,8 @@ public readonly struct TensorView
     /// <summary>Views a buffer with the given shape and strides.</summary>
     /// <param name="buffer">The elements; element [0, 0, …] is the first.</param>
     /// <param name="shape">Axis sizes.</param>
-    /// <param name="strides">Elements from one index to the next along each axis.</param>
+    /// <param name="strides">Elements from one index to the next along each axis, by
+    /// <see cref="TensorShape.OfStrides"/>.</param>
     /// <exception cref="ArgumentException">Ranks differ or an index would leave the buffer.
     /// </exception>
     public TensorView(BufferView buffer, TensorShape shape, TensorShape strides)
@@ -88,7 +89,7 @@ public readonly struct TensorView
         long[] strides = Strides.ToArray();
         (sizes[first], sizes[second]) = (sizes[second], sizes[first]);
         (strides[first], strides[second]) = (strides[second], strides[first]);
-        return new(Buffer, new(sizes), new(strides));
+        return new(Buffer, new(sizes), TensorShape.OfStrides(strides));
     }
 
     /// <summary>The same elements with other axes; contiguous views only.</summary>

@@ -25,7 +25,8 @@ public readonly record struct Tolerance(double Value, string Reason)
     /// <param name="chained">Such sums that feed one another.</param>
     public static Tolerance Sum(double length, int chained = 1) =>
         new(chained * SingleUlp * (Math.Sqrt(Math.Max(length, 1)) + 4),
-            $"{chained} chained sum(s) of {length:0} binary32 terms: 2^-23·(sqrt(length) + 4) each");
+            $"{chained} chained sum(s) of {length:0} binary32 terms: " +
+            "2^-23·(sqrt(length) + 4) each");
 
     /// <summary>The same with a further share for another cause.</summary>
     public Tolerance Plus(double value, string reason) =>

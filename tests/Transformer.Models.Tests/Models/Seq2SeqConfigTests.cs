@@ -131,12 +131,15 @@ public sealed class Seq2SeqConfigTests
     }
 
     [Theory]
-    [InlineData("\"width\": 128", "\"width\": \"128\"", "'width' is \"128\"; expected a whole number.")]
+    [InlineData(
+        "\"width\": 128", "\"width\": \"128\"", "'width' is \"128\"; expected a whole number.")]
     [InlineData("\"width\": 128", "\"width\": 128.5", "'width' is 128.5; expected a whole number.")]
     [InlineData("\"width\": 128", "\"breadth\": 128", "the field 'width' is missing. Add it.")]
     [InlineData("\"width\": 128", "\"width\": -5", "'width' is -5; expected 1 or more.")]
-    [InlineData("\"Pre\"", "\"Middle\"", "'norm' is \"Middle\"; expected one of Pre, Post.")]
-    [InlineData("\"tieOutput\"", "\"depth\": 1, \"tieOutput\"", "there is no field 'depth'. Use: modelType,")]
+    [InlineData("\"Pre\"", "\"Middle\"", "'norm' is \"Middle\"; expected one of Post, Pre.")]
+    [InlineData(
+        "\"tieOutput\"", "\"depth\": 1, \"tieOutput\"",
+        "there is no field 'depth'. Use: modelType,")]
     public void Load_NamesField(string original, string replacement, string fault)
     {
         using TemporaryFolder folder = new();

@@ -138,12 +138,13 @@ public sealed class ResumeTests
     {
         using TemporaryFolder temporary = new();
         CheckpointFolder folder = new(temporary.File("run"));
-        TrainingOptions options = Options with { ScheduleSteps = 20, MaxSteps = 10 };
+        TrainingOptions shorter = Options with { ScheduleSteps = 20, MaxSteps = 10, Patience = 0 };
+        TrainingOptions longer = Options with { ScheduleSteps = 20 };
         using (CopyModel model = Model("simd"))
-        using (Seq2SeqTrainer trainer = new(model, Data, null, options with { Patience = 0 }, folder))
+        using (Seq2SeqTrainer trainer = new(model, Data, null, shorter, folder))
             trainer.Run();
         using CopyModel again = Model("simd");
-        using Seq2SeqTrainer resumed = new(again, Data, Held, options with { MaxSteps = 20 }, folder);
+        using Seq2SeqTrainer resumed = new(again, Data, Held, longer, folder);
         resumed.Resume();
         resumed.Run();
         Assert.Equal(Unbroken("simd", Options).Bits, again.Bits());

@@ -51,11 +51,12 @@ public sealed class TrainerFailureTests
     public void OverflowInTheGradientStopsWithStepAndNode()
     {
         using CopyModel model = new(BackendRegistry.Cpu);
-        // The norm hides these weights from the loss, and their gradient's square overflows.
-        model.Parameters["norm.weight"].CopyFrom([.. Enumerable.Repeat(1e-37f, 32)]);
+        // A small norm keeps the logits and the loss finite; its own gradient, a sum of differences
+        // of weights near the largest float over the tokens, is not.
+        model.Parameters["norm.weight"].CopyFrom([.. Enumerable.Repeat(1e-6f, 32)]);
         model.Parameters["output"].CopyFrom(
-            [.. Enumerable.Range(0, 20 * 32).Select(i => i % 3 == 0 ? 2e37f : -2e37f)]);
-        using Seq2SeqTrainer trainer = new(model, Data, null, Options);
+            [.. Enumerable.Range(0, 20 * 32).Select(i => i % 3 == 0 ? 3e38f : -3e38f)]);
+        using Seq2SeqTrainer trainer = new(model, TrainingData.Copies(1, 5, 20), null, Options);
         RecordingObserver seen = new();
         NonFiniteTrainingException e =
             Assert.Throws<NonFiniteTrainingException>(() => trainer.Run(seen));
@@ -64,13 +65,11 @@ public sealed class TrainerFailureTests
         Assert.Empty(seen.Steps);
     }
 
-    [Theory]
-    [InlineData("reference")]
-    [InlineData("simd")]
-    public void StepsAllocateNothingOnceAllShapesHaveOccurred(string backend)
+    [Fact]
+    public void StepsAllocateNothingOnceAllShapesHaveOccurred()
     {
         ParallelDataset data = TrainingData.Sentences(200, vocabulary: 20, longest: 12);
-        using CopyModel model = new(BackendRegistry.Find(backend), dropout: 0.1);
+        using CopyModel model = new(BackendRegistry.Cpu, dropout: 0.1);
         using Seq2SeqTrainer trainer = new(model, data, null, new()
         {
             Epochs = 12, TokensPerBatch = 256, AccumulationSteps = 2, WeightDecay = 0.01,
@@ -78,7 +77,8 @@ public sealed class TrainerFailureTests
         AllocationObserver allocations = new(model);
         trainer.Run(allocations);
         Assert.True(allocations.Steady > 20, $"{allocations.Steady} steps without a new shape");
-        Assert.Equal(0, allocations.Bytes);
+        Assert.True(allocations.Bytes == 0,
+            $"{allocations.Bytes} bytes in {allocations.Steady} steps");
     }
 
     /// <summary>Adds up what steps without a new shape allocate on the training thread.</summary>

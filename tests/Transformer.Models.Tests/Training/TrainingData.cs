@@ -32,7 +32,7 @@ internal static class TrainingData
                 int[] ids = Ids(random, length, vocabulary);
                 return (ids, ids);
             }),
-            SpecialTokens.Default, length + 1);
+            SpecialTokens.Default, maxPositions: 32);
     }
 
     private static int[] Ids(Random random, int length, int vocabulary) =>

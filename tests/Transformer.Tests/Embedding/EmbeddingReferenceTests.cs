@@ -12,8 +12,8 @@ public class EmbeddingReferenceTests : KernelTest
     [Fact]
     public void Forward_SumsTheThreeTables()
     {
-        // Row 0: 10·[5, 6] + [0.125, 0.25] + [1000, 2000]; row 1: 10·[1, 2] + [0.375, 0.5] + the same
-        // segment; rows 2 and 3 start again at position 0.
+        // Row 0: 10·[5, 6] + [0.125, 0.25] + [1000, 2000]; row 1: 10·[1, 2] + [0.375, 0.5] + the
+        // same segment; rows 2 and 3 start again at position 0.
         TestBuffer output = Output(8);
         Reference.Run(new EmbeddingForward
         {

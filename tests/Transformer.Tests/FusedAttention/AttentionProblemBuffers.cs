@@ -4,7 +4,7 @@ using Transformer.Tensors;
 
 namespace Transformer.Tests.FusedAttention;
 
-/// <summary>All buffers of one attention problem, forward and backward, with random inputs.</summary>
+/// <summary>All buffers of an attention problem, both directions, with random inputs.</summary>
 public sealed class AttentionProblemBuffers : IDisposable
 {
     private readonly List<Tensor> tensors = [];
@@ -72,7 +72,7 @@ public sealed class AttentionProblemBuffers : IDisposable
         BiasGradient = BiasGradient?.View ?? default,
     };
 
-    /// <summary>Adds a random bias, or −∞ and 0 where a mask is given instead.</summary>
+    /// <summary>Adds a random bias of the given shape.</summary>
     public void AddBias(params long[] shape)
     {
         TensorShape biasShape = new(shape);

@@ -50,22 +50,21 @@ public class FusedAttentionCallTests : KernelTest
     {
         AttentionInputs inputs = Valid();
         Rejects(Forward(inputs with { Mask = Real(new double[6]), MaskLayout = new(0, 0, 3, 3) }),
-            "FusedAttention: 'mask' is Float64; expected Bool, true = may attend. Pass numbers to " +
-            "be added as 'bias'.");
+            "FusedAttention: 'mask' is Float64; expected Bool, true = may attend. Pass numbers " +
+            "to be added as 'bias'.");
         Rejects(
             Forward(inputs with { Mask = Bools(new bool[5]), MaskLayout = new(0, 0, 3, 3) }),
-            "FusedAttention: 'mask' has 5 elements; expected at least 6 for layout " +
-            "AttentionMaskLayout { Batch = 0, Head = 0, Query = 3, KeyCount = 3 }. Pass a larger " +
-            "buffer or smaller strides.");
+            "FusedAttention: 'mask' has 5 elements; expected at least 6 for " +
+            "strides (0, 0, 3, 1) and 3 keys a row. Pass a larger buffer or smaller strides.");
         Rejects(
             Forward(inputs with { Bias = Real(new double[9]), BiasLayout = new(0, 0, 4, 4) }),
-            "FusedAttention: 'bias' has layout AttentionMaskLayout { Batch = 0, Head = 0, Query = " +
-            "4, KeyCount = 4 }; expected strides of 0 or more and 0 to 3 keys.");
+            "FusedAttention: 'bias' has layout AttentionMaskLayout { Batch = 0, Head = 0, Query " +
+            "= 4, KeyCount = 4 }; expected strides of 0 or more and 0 to 3 keys.");
         ArgumentException error = Assert.Throws<ArgumentException>(
             () => AttentionMaskLayout.FromShape(new(3, 3), Sizes));
         Assert.Equal(
-            "FusedAttention: mask or bias of shape [3, 3] does not broadcast to [1, 2, 2, 3]. Use " +
-            "1 or the full size on each axis, right-aligned.",
+            "FusedAttention: mask or bias of shape [3, 3] does not broadcast to [1, 2, 2, 3]. " +
+            "Use 1 or the full size on each axis, right-aligned.",
             error.Message);
     }
 
@@ -86,8 +85,8 @@ public class FusedAttentionCallTests : KernelTest
     {
         AttentionForward call = Forward(Valid());
         Rejects(call with { Output = Output(15) },
-            "FusedAttention: 'output' has 15 elements; expected at least 16 for [1, 2, 2, 4] with " +
-            "strides (16, 8, 4, 1). Pass a larger buffer or smaller strides.");
+            "FusedAttention: 'output' has 15 elements; expected at least 16 for [1, 2, 2, 4] " +
+            "with strides (16, 8, 4, 1). Pass a larger buffer or smaller strides.");
         Rejects(call with { LogSumExp = Output(3) },
             "FusedAttention: 'logSumExp' has 3 elements; expected 4 for shape [1, 2, 2]. Pass a " +
             "buffer of that size.");
@@ -119,8 +118,8 @@ public class FusedAttentionCallTests : KernelTest
             "FusedAttention: 'logSumExp' has no buffer; expected 4 for shape [1, 2, 2]. Pass a " +
             "buffer of that size.");
         Rejects(call with { KeyGradient = Output(11) },
-            "FusedAttention: 'keyGradient' has 11 elements; expected at least 12 for [1, 1, 3, 4] " +
-            "with strides (12, 12, 4, 1). Pass a larger buffer or smaller strides.");
+            "FusedAttention: 'keyGradient' has 11 elements; expected at least 12 for [1, 1, 3, " +
+            "4] with strides (12, 12, 4, 1). Pass a larger buffer or smaller strides.");
         Rejects(call with { BiasGradient = Output(2) },
             "FusedAttention: 'biasGradient' has 2 elements; expected 0, as the bias has.");
         Rejects(call with { ValueGradient = inputs.Value },

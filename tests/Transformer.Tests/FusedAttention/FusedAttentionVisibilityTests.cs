@@ -116,8 +116,8 @@ public class FusedAttentionVisibilityTests : KernelTest
     {
         double[] weights = problem.Scores(ScoreOutput.Probabilities);
         double[] masked = problem.Scores(ScoreOutput.Masked);
-        string[] rows =
-            [.. weights.Chunk(keys).Select(row => string.Concat(row.Select(w => w > 0 ? 'x' : '.')))];
+        string[] rows = [.. weights.Chunk(keys).Select(row =>
+            string.Concat(row.Select(w => w > 0 ? 'x' : '.')))];
         Assert.Equal(rows, masked.Chunk(keys).Select(row =>
             string.Concat(row.Select(s => double.IsNegativeInfinity(s) ? '.' : 'x'))));
 

@@ -69,8 +69,8 @@ public class KvCacheAppendReferenceTests : KernelTest
         Rejects(call with { Positions = Longs(0) },
             "KvCacheAppend: 'positions' is Int64; expected Int32. Convert it first.");
         Rejects(call with { Capacity = 4 },
-            "KvCacheAppend: 'cache' has 3 elements; expected 4 for shape [1, 4, 1]. Pass a buffer " +
-            "of that size.");
+            "KvCacheAppend: 'cache' has 3 elements; expected 4 for shape [1, 4, 1]. Pass a " +
+            "buffer of that size.");
         Rejects(call with { SourceRowStride = -1 },
             "KvCacheAppend: 'SourceRowStride' is -1; expected 0 or more.");
     }

@@ -4,7 +4,7 @@ using Transformer.Tests.Support;
 
 namespace Transformer.Tests.LayerNorm;
 
-/// <summary>Buffers of one layer normalisation, run forward and backward on the reference.</summary>
+/// <summary>Buffers of one layer normalisation, run on the reference.</summary>
 internal sealed class LayerNormProblem(KernelTest test, int rows, int width)
 {
     public required TestBuffer Input { get; init; }

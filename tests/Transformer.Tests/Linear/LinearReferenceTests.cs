@@ -152,7 +152,7 @@ public class LinearReferenceTests : KernelTest
             Activation = Activation.Relu,
         };
         Rejects(backward,
-            "Linear: 'preActivation' has no buffer; expected 6 for shape [2, 3]. Pass a buffer of " +
-            "that size.");
+            "Linear: 'preActivation' has no buffer; expected 6 for shape [2, 3]. Pass a buffer " +
+            "of that size.");
     }
 }

@@ -129,8 +129,8 @@ public unsafe class MatMulTests
                     // Each of depth + 2 additions rounds a partial sum that is no larger than the
                     // sum of magnitudes.
                     double tolerance = (depth + 3) * magnitude * Math.Pow(2, -24);
-                    Assert.True(
-                        Math.Abs(actual - expected) <= tolerance,
+                    if (Math.Abs(actual - expected) <= tolerance) continue;
+                    Assert.Fail(
                         $"{typeof(T).Name} × {panelVectors}, [{rows}, {depth}]·[{depth}, " +
                         $"{columns}], a {transposeA}, b {transposeB}, add {accumulate}: " +
                         $"({row}, {column}) is {actual}; expected {expected}");

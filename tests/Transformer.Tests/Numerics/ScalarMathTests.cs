@@ -97,7 +97,8 @@ public class ScalarMathTests
 
     // Machin: π = 16·arctan(1/5) − 4·arctan(1/239).
     private static BigInteger Pi(int bits) =>
-        ((16 * ArcTangentOfInverse(5, bits + 16)) - (4 * ArcTangentOfInverse(239, bits + 16))) >> 16;
+        ((16 * ArcTangentOfInverse(5, bits + 16)) - (4 * ArcTangentOfInverse(239, bits + 16)))
+            >> 16;
 
     private static BigInteger ArcTangentOfInverse(int divisor, int bits)
     {

@@ -6,7 +6,7 @@ namespace Transformer.Tests.Numerics;
 /// </summary>
 public unsafe class SimdMathTests
 {
-    private const int Samples = 400_000;
+    private const int Samples = 100_000;
 
     private interface IFunction
     {
@@ -23,22 +23,22 @@ public unsafe class SimdMathTests
     [Fact]
     public void Tanh_IsWithinItsBound()
     {
-        Dense<TanhFunction>(-10, 10, Math.Tanh, maxUlp: 4);
-        Dense<TanhFunction>(-1e-3, 1e-3, Math.Tanh, maxUlp: 4);
+        Dense<TanhFunction>(-10, 10, Math.Tanh, maxUlp: 6);
+        Dense<TanhFunction>(-1e-3, 1e-3, Math.Tanh, maxUlp: 6);
     }
 
     [Fact]
     public void Erf_IsWithinItsBound()
     {
-        Dense<ErfFunction>(-5, 5, Erf, maxUlp: 5);
-        Dense<ErfFunction>(-1e-3, 1e-3, Erf, maxUlp: 5);
+        Dense<ErfFunction>(-5, 5, Erf, maxUlp: 7);
+        Dense<ErfFunction>(-1e-3, 1e-3, Erf, maxUlp: 7);
     }
 
     [Fact]
     public void Gelu_IsWithinItsBound()
     {
         Dense<GeluFunction>(-8, 8, x => x * Cdf(x), maxAbsolute: 6e-7);
-        Dense<GeluDerivativeFunction>(-8, 8, x => Cdf(x) + x * Pdf(x), maxAbsolute: 5e-7);
+        Dense<GeluDerivativeFunction>(-8, 8, x => Cdf(x) + x * Pdf(x), maxAbsolute: 3e-7);
         Dense<GeluValueFunction>(-8, 8, x => x * Cdf(x), maxAbsolute: 6e-7);
     }
 
@@ -46,7 +46,7 @@ public unsafe class SimdMathTests
     public void GeluTanh_IsWithinItsBound()
     {
         Dense<GeluTanhFunction>(-8, 8, x => 0.5 * x * (1 + Math.Tanh(U(x))), maxAbsolute: 6e-7);
-        Dense<GeluTanhDerivativeFunction>(-8, 8, GeluTanhDerivative, maxAbsolute: 1.5e-6);
+        Dense<GeluTanhDerivativeFunction>(-8, 8, GeluTanhDerivative, maxAbsolute: 1e-6);
     }
 
     [Fact]
@@ -56,8 +56,8 @@ public unsafe class SimdMathTests
         Special<ExpFunction>((0, 1), (inf, inf), (-inf, 0), (-87.34f, 0), (88.73f, inf));
         Special<ExpFunction>((-200, 0), (200, inf), (-0f, 1));
         Special<ExpNonPositiveFunction>((0, 1), (-inf, 0), (-87.34f, 0), (-1e30f, 0));
-        Special<TanhFunction>((0, 0), (inf, 1), (-inf, -1), (1e30f, 1), (-50, -1));
-        Special<ErfFunction>((0, 0), (inf, 1), (-inf, -1), (1e30f, 1), (-50, -1));
+        Special<TanhFunction>(2.4e-7f, (0, 0), (inf, 1), (-inf, -1), (1e30f, 1), (-50, -1));
+        Special<ErfFunction>(2.4e-7f, (0, 0), (inf, 1), (-inf, -1), (1e30f, 1), (-50, -1));
         Special<GeluFunction>((0, 0), (inf, inf), (1e30f, 1e30f), (40, 40));
         Special<GeluTanhFunction>((0, 0), (inf, inf), (1e30f, 1e30f), (40, 40));
         Special<GeluDerivativeFunction>((0, 0.5f), (inf, 1), (1e30f, 1), (40, 1));
@@ -80,13 +80,24 @@ public unsafe class SimdMathTests
     }
 
     private static void Special<TFunction>(params (float X, float Expected)[] values)
+        where TFunction : IFunction => Special<TFunction>(0, values);
+
+    private static void Special<TFunction>(
+        float tolerance, params (float X, float Expected)[] values)
         where TFunction : IFunction
     {
         foreach ((float x, float expected) in values)
         {
-            Assert.Equal(expected, One<Simd512, TFunction>(x));
-            Assert.Equal(expected, One<Simd256, TFunction>(x));
-            Assert.Equal(expected, One<Simd128, TFunction>(x));
+            foreach (float actual in new[]
+                {
+                    One<Simd512, TFunction>(x), One<Simd256, TFunction>(x),
+                    One<Simd128, TFunction>(x),
+                })
+            {
+                Assert.True(
+                    actual == expected || MathF.Abs(actual - expected) <= tolerance,
+                    $"{typeof(TFunction).Name}({x}) is {actual}; expected {expected}");
+            }
         }
 
         Assert.True(float.IsNaN(One<Simd512, TFunction>(float.NaN)));
@@ -126,8 +137,8 @@ public unsafe class SimdMathTests
                 double error = Math.Abs(y[i] - expected[i]);
                 double ulp = MathF.BitIncrement(MathF.Abs((float)expected[i]))
                     - MathF.Abs((float)expected[i]);
-                Assert.True(
-                    error <= maxAbsolute && (error <= maxUlp * ulp || error < 1e-44),
+                if (error <= maxAbsolute && (error <= maxUlp * ulp || error < 1e-44)) continue;
+                Assert.Fail(
                     $"{typeof(TFunction).Name}({x[i]:R}) is {y[i]:R}; expected {expected[i]:R}: " +
                     $"{error:G3}, {error / ulp:F2} ulp");
             }

@@ -69,12 +69,12 @@ public sealed class BenchTests
     {
         MachineLimits limits = MachineLimits.Measure(TimeSpan.FromMilliseconds(200));
 
-        // From the slowest to the fastest machine one might meet; a loop that the compiler removed
-        // would be far above, a serial one below its threads' share.
+        // From the slowest to the fastest machine one might meet, shared with others; a loop that
+        // the compiler removed would be far above.
         Assert.InRange(limits.FmaPeakGflopsOneCore, 1, 1000);
-        Assert.InRange(limits.FmaPeakGflops, 0.5 * limits.FmaPeakGflopsOneCore, 200_000);
-        Assert.InRange(limits.CopyGBs, 0.5, 10_000);
-        Assert.InRange(limits.ReadGBs, 0.5, 10_000);
+        Assert.InRange(limits.FmaPeakGflops, 1, 200_000);
+        Assert.InRange(limits.CopyGBs, 0.1, 10_000);
+        Assert.InRange(limits.ReadGBs, 0.1, 10_000);
     }
 
     [Fact]
@@ -99,7 +99,7 @@ public sealed class BenchTests
         ];
         UnfusedBackend unfused = new();
 
-        Assert.All(cases, c => Assert.True(c.Run(unfused) is { Passed: true }, $"{c.Run(unfused)}"));
+        Assert.All(cases.Select(c => c.Run(unfused)), r => Assert.True(r.Passed, r.ToString()));
     }
 
     private static ParityCase<TCall> Case<TCall>(Func<CaseMemory, TCall> build)

@@ -57,7 +57,8 @@ public sealed class ParityTests
     {
         ArgumentException op = Assert.Throws<ArgumentException>(
             () => ParityRunner.Run(new(Ops: ["Convolution"])));
-        Assert.StartsWith("verify: op 'Convolution' is unknown. Use one of: Embedding, ", op.Message);
+        Assert.StartsWith(
+            "verify: op 'Convolution' is unknown. Use one of: Embedding, ", op.Message);
         ArgumentException backend = Assert.Throws<ArgumentException>(
             () => ParityRunner.Run(new(Backends: ["abacus"])));
         Assert.Equal(

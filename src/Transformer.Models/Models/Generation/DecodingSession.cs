@@ -55,7 +55,10 @@ internal sealed class DecodingSession : IStepDecoder, IDisposable
         GraphBuilder step = BuildStep(network, parameters);
         foreach ((string name, GraphTensor state) in encode.States)
             crossStates.Add((state, step.States[name]));
-        caches = [.. step.States.Where(s => !encode.States.ContainsKey(s.Key)).Select(s => s.Value)];
+        caches =
+        [
+            .. step.States.Where(s => !encode.States.ContainsKey(s.Key)).Select(s => s.Value),
+        ];
         encoder = encode.Compile(options);
         stepper = step.Compile(options);
         source = new int[shape.Sentences * shape.SourceLength];

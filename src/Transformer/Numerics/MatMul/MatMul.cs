@@ -38,7 +38,8 @@ internal readonly unsafe struct MatMulProblem
 /// Who owns what: packing and product are cut into batches by the problem's size alone; a batch
 /// owns a block of c and runs the whole depth, in blocks of at most 256 in ascending order. An
 /// element's additions therefore have one order, whatever the threads, blocks and tiles.
-/// Memory: b is packed once (depth·columns floats), a only where transposed.
+/// Memory: b is packed once (depth·columns floats); a only where transposed, by each batch the
+/// part that it needs.
 /// Intensity: a tile step does 2·6·64 operations on 6 + 64 floats; a panel of b is read from the
 /// second-level cache once per six rows, from memory once per block of rows.
 /// Few rows times a transposed b (decoding) go to <see cref="MatVec"/>, which reads b in place.
@@ -48,6 +49,7 @@ internal static unsafe class MatMul
 {
     private const long PackBatchFloats = 1 << 16;
     private const long InlineWork = 1 << 17;
+    private const int PackedLeftPanels = 8;
 
     /// <summary>Vectors in a row of a tile: what the machine's registers can hold.</summary>
     public static int PreferredPanelVectors =>
@@ -67,22 +69,19 @@ internal static unsafe class MatMul
         }
 
         PackedMatrix layout = new(problem.Depth, problem.Columns, panelVectors * T.Width);
-        int tiles = (problem.Rows + MatMulTile.Rows - 1) / MatMulTile.Rows;
-        long leftFloats = problem.A.Transposed
-            ? (long)tiles * MatMulTile.Rows * problem.Depth : 0;
-        using HostBlock scratch = HostMemory.Rent((layout.Floats + leftFloats) * sizeof(float));
+        using HostBlock scratch = HostMemory.Rent(layout.Floats * sizeof(float));
         PackedMatrix b = layout.At(scratch.Pointer<float>());
-        float* left = b.Data + b.Floats;
-        Pack(problem.A, problem.Rows, left, problem.B, in b);
-        LeftOperand a = problem.A.Transposed
-            ? LeftOperand.Packed(left, problem.Depth)
-            : LeftOperand.RowMajor(problem.A.Data, problem.A.Stride);
-        Multiply<T, TEpilogue>(in problem, in a, in b, in epilogue);
+        PackRight(problem.B, in b);
+        MultiplyWork<T, TEpilogue> work = new(in problem, in b, in epilogue);
+        CpuParallel.For(work.Batches, ref work);
     }
 
     /// <summary>Packs a right operand whole.</summary>
-    public static void PackRight(in MatrixView source, in PackedMatrix packed) =>
-        Pack(default, 0, null, in source, in packed);
+    public static void PackRight(in MatrixView source, in PackedMatrix packed)
+    {
+        PackWork work = new(in source, in packed);
+        CpuParallel.For(work.Batches, ref work);
+    }
 
     /// <summary>Rows of a block: at least eight blocks where there are rows enough, and not more
     /// than the second-level cache holds beside a panel.</summary>
@@ -94,70 +93,27 @@ internal static unsafe class MatMul
         return Math.Clamp(eighth, least, most);
     }
 
-    private static void Pack(
-        in MatrixView a, int rows, float* left, in MatrixView b, in PackedMatrix packed)
-    {
-        PackWork work = new(in a, rows, left, in b, in packed);
-        CpuParallel.For(work.Batches, ref work);
-    }
-
-    private static void Multiply<T, TEpilogue>(
-        in MatMulProblem problem, in LeftOperand a, in PackedMatrix b, in TEpilogue epilogue)
-        where T : struct, ISimdFloat<T>
-        where TEpilogue : struct, IEpilogue
-    {
-        MultiplyWork<T, TEpilogue> work = new(in problem, in a, in b, in epilogue);
-        CpuParallel.For(work.Batches, ref work);
-    }
-
     private readonly struct PackWork : IBatchWork
     {
-        private readonly MatrixView a;
-        private readonly MatrixView b;
+        private readonly MatrixView source;
         private readonly PackedMatrix packed;
-        private readonly float* left;
-        private readonly int rows;
-        private readonly int tiles;
-        private readonly int tilesPerBatch;
         private readonly int panelsPerBatch;
-        private readonly int panelBatches;
 
-        public PackWork(
-            in MatrixView a, int rows, float* left, in MatrixView b, in PackedMatrix packed)
+        public PackWork(in MatrixView source, in PackedMatrix packed)
         {
-            this.a = a;
-            this.b = b;
+            this.source = source;
             this.packed = packed;
-            this.left = left;
-            this.rows = rows;
-            long depth = Math.Max(1, packed.Depth);
-            panelsPerBatch = (int)Math.Max(1, PackBatchFloats / (depth * packed.PanelWidth));
-            panelBatches = (packed.Panels + panelsPerBatch - 1) / panelsPerBatch;
-            tiles = a.Transposed ? (rows + MatMulTile.Rows - 1) / MatMulTile.Rows : 0;
-            // 8 tiles are 48 floats: three cache lines of each stored row.
-            tilesPerBatch = (int)Math.Max(8, PackBatchFloats / (depth * MatMulTile.Rows) / 8 * 8);
-            Batches = panelBatches + (tiles + tilesPerBatch - 1) / tilesPerBatch;
+            long panelFloats = Math.Max(1, (long)packed.Depth * packed.PanelWidth);
+            panelsPerBatch = (int)Math.Max(1, PackBatchFloats / panelFloats);
         }
 
-        public int Batches { get; }
+        public int Batches => (packed.Panels + panelsPerBatch - 1) / panelsPerBatch;
 
         public void Run(int batch)
         {
-            if (batch < panelBatches)
-            {
-                int first = batch * panelsPerBatch;
-                int end = Math.Min(packed.Panels, first + panelsPerBatch);
-                for (int p = first; p < end; p++) MatMulPack.RightPanel(in b, in packed, p);
-                return;
-            }
-
-            int tile = (batch - panelBatches) * tilesPerBatch;
-            int endTile = Math.Min(tiles, tile + tilesPerBatch);
-            for (; tile < endTile; tile += 8)
-            {
-                MatMulPack.LeftTiles(
-                    in a, rows, packed.Depth, tile, Math.Min(endTile, tile + 8), left);
-            }
+            int first = batch * panelsPerBatch;
+            int end = Math.Min(packed.Panels, first + panelsPerBatch);
+            for (int p = first; p < end; p++) MatMulPack.RightPanel(in source, in packed, p);
         }
     }
 
@@ -166,7 +122,6 @@ internal static unsafe class MatMul
         where TEpilogue : struct, IEpilogue
     {
         private readonly MatMulProblem problem;
-        private readonly LeftOperand a;
         private readonly PackedMatrix b;
         private readonly TEpilogue epilogue;
         private readonly int rowBlock;
@@ -174,10 +129,9 @@ internal static unsafe class MatMul
         private readonly int panelBlocks;
 
         public MultiplyWork(
-            in MatMulProblem problem, in LeftOperand a, in PackedMatrix b, in TEpilogue epilogue)
+            in MatMulProblem problem, in PackedMatrix b, in TEpilogue epilogue)
         {
             this.problem = problem;
-            this.a = a;
             this.b = b;
             this.epilogue = epilogue;
             long work = (long)problem.Rows * problem.Columns * problem.Depth;
@@ -185,8 +139,10 @@ internal static unsafe class MatMul
             rowBlock = inline ? problem.Rows : RowBlock(problem.Rows);
             long panelWork = (long)rowBlock * b.PanelWidth * problem.Depth;
             long batchWork = Math.Clamp(work / 16, 2 * InlineWork, 4L << 20);
+            // A transposed left operand is packed once a batch: over so many columns that it pays.
+            int least = problem.A.Transposed ? Math.Min(b.Panels, PackedLeftPanels) : 1;
             panelBlock = inline
-                ? b.Panels : (int)Math.Clamp(batchWork / Math.Max(1, panelWork), 1, b.Panels);
+                ? b.Panels : (int)Math.Clamp(batchWork / Math.Max(1, panelWork), least, b.Panels);
             panelBlocks = (b.Panels + panelBlock - 1) / panelBlock;
             Batches = panelBlocks * ((problem.Rows + rowBlock - 1) / rowBlock);
         }
@@ -202,10 +158,39 @@ internal static unsafe class MatMul
             BlockTarget target = new(
                 problem.C + (row * problem.CStride + column) * sizeof(float), problem.CStride, row,
                 column, Math.Min(rowBlock, problem.Rows - row));
+            if (problem.A.Transposed)
+            {
+                long floats =
+                    (long)(rowBlock + MatMulTile.Rows) * (b.DepthBlock + MatMulPack.TilePad);
+                using HostBlock scratch = HostMemory.Rent(floats * sizeof(float));
+                Depths(in target, panel, endPanel, scratch.Pointer<float>());
+            }
+            else
+            {
+                Depths(in target, panel, endPanel, null);
+            }
+        }
+
+        private void Depths(in BlockTarget target, int panel, int endPanel, float* packed)
+        {
+            MatrixView view = problem.A;
             for (int k = 0; k < b.Depth; k += b.DepthBlock)
             {
+                LeftOperand a;
+                if (packed != null)
+                {
+                    int depth = Math.Min(b.DepthBlock, b.Depth - k);
+                    MatMulPack.LeftBlock(in view, target.Row, target.Rows, k, depth, packed);
+                    a = LeftOperand.Packed(packed, depth);
+                }
+                else
+                {
+                    a = LeftOperand.RowMajor(
+                        view.Data + target.Row * view.Stride + k, view.Stride);
+                }
+
                 MatMulBlock.Run<T, TEpilogue>(
-                    in a, row, k, in b, k, panel, endPanel, in target,
+                    in a, in b, k, panel, endPanel, in target,
                     add: k > 0 || problem.Accumulate, finish: k + b.DepthBlock >= b.Depth,
                     in epilogue);
             }

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 
 namespace Transformer.Numerics;
 
@@ -24,14 +25,14 @@ internal readonly unsafe struct LeftOperand
     /// <summary>Rows in place: six streams along the depth, nothing to copy.</summary>
     public static LeftOperand RowMajor(float* data, nint stride) => new(data, stride, stride, 1);
 
-    /// <summary>What <see cref="MatMulPack.LeftTiles"/> wrote for the given depth.</summary>
+    /// <summary>What <see cref="MatMulPack.LeftBlock"/> wrote for the given depth.</summary>
     public static LeftOperand Packed(float* data, nint depth) =>
-        new(data, depth, 1, MatMulTile.Rows);
+        new(data, depth + MatMulPack.TilePad, 1, MatMulTile.Rows);
 
-    /// <summary>The tile at a row that is a multiple of six, from a depth on.</summary>
+    /// <summary>The tile at a row that is a multiple of six.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public TileRows Tile(nint row, nint depth, int count) =>
-        new(data + row * tileStep + depth * depthStride, laneStride, depthStride, count);
+    public TileRows Tile(nint row, int count) =>
+        new(data + row * tileStep, laneStride, depthStride, count);
 }
 
 /// <summary>Where a block of the product goes.</summary>
@@ -58,9 +59,7 @@ internal static unsafe class MatMulBlock
     /// Adds one block of the depth of a·b to a block of the product (or sets it, where
     /// <paramref name="add"/> is false).
     /// </summary>
-    /// <param name="a">Left operand.</param>
-    /// <param name="firstRow">Row of a where the block begins; a multiple of six.</param>
-    /// <param name="aDepth">Depth in a that meets <paramref name="start"/> in b.</param>
+    /// <param name="a">Left operand, from the block's first row and depth on.</param>
     /// <param name="b">Packed right operand.</param>
     /// <param name="start">Depth in b where its block begins.</param>
     /// <param name="firstPanel">First panel of columns.</param>
@@ -72,8 +71,8 @@ internal static unsafe class MatMulBlock
     [SkipLocalsInit]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run<T, TEpilogue>(
-        in LeftOperand a, nint firstRow, nint aDepth, in PackedMatrix b, int start, int firstPanel,
-        int endPanel, in BlockTarget target, bool add, bool finish, in TEpilogue epilogue)
+        in LeftOperand a, in PackedMatrix b, int start, int firstPanel, int endPanel,
+        in BlockTarget target, bool add, bool finish, in TEpilogue epilogue)
         where T : struct, ISimdFloat<T>
         where TEpilogue : struct, IEpilogue
     {
@@ -94,7 +93,8 @@ internal static unsafe class MatMulBlock
             for (int row = 0; row < target.Rows; row += MatMulTile.Rows)
             {
                 int rows = Math.Min(MatMulTile.Rows, target.Rows - row);
-                TileRows left = a.Tile(firstRow + row, aDepth, rows);
+                TileRows left = a.Tile(row, rows);
+                FetchTarget(target.At(row, column), target.Stride, rows, columns);
                 MatMulTile.Compute<T>(
                     in left, packed, width, depth, vectors, next + slice, tile);
                 slice += depth * MatMulTile.LineFloats;
@@ -110,6 +110,18 @@ internal static unsafe class MatMulBlock
                         tile, width, rows, columns, in target, row, column, add, default);
                 }
             }
+        }
+    }
+
+    /// <summary>Asks for the lines that the tile will be stored to.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void FetchTarget(float* target, nint stride, int rows, int columns)
+    {
+        if (!Sse.IsSupported) return;
+        for (int r = 0; r < rows; r++)
+        {
+            for (int j = 0; j < columns; j += MatMulTile.LineFloats) Sse.Prefetch0(target + j);
+            target += stride;
         }
     }
 

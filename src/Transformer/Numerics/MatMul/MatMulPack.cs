@@ -79,7 +79,14 @@ internal readonly unsafe struct PackedMatrix
 /// <summary>Rearranges operands into the order in which the tiles read them.</summary>
 internal static unsafe class MatMulPack
 {
+    /// <summary>Steps of depth between packed left tiles.</summary>
+    public const int TilePad = 8;
+
     private const int Block = 16;
+
+    // Many short streams start here; the machine's own prefetchers notice them late.
+    private const int AheadFloats = 16;
+    private const int AheadRows = 8;
 
     /// <summary>Packs one panel of the right operand, all of its depth.</summary>
     public static void RightPanel(in MatrixView b, in PackedMatrix packed, int panel)
@@ -108,34 +115,33 @@ internal static unsafe class MatMulPack
     }
 
     /// <summary>
-    /// Packs rows of a transposed left operand [rows, depth] in tiles: [depth, 6] each, rows
-    /// beyond the last zero.
+    /// Packs a block of a transposed left operand, rows [row, row + rows) and depths [start,
+    /// start + depth), in tiles [depth, 6]; rows beyond the last are zero.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void LeftTiles(
-        in MatrixView a, int rows, int depth, int firstTile, int endTile, float* packed)
+    public static void LeftBlock(
+        in MatrixView a, nint row, int rows, nint start, nint depth, float* packed)
     {
         const int width = MatMulTile.Rows;
-        int end = Math.Min(endTile, rows / width);
+        nint tileFloats = (depth + TilePad) * width;
+        int whole = rows / width;
+        int tail = rows - whole * width;
+        float* source = a.Data + start * a.Stride + row;
         for (nint k = 0; k < depth; k++)
         {
-            float* source = a.Data + k * a.Stride;
-            for (nint tile = firstTile; tile < end; tile++)
+            float* from = source;
+            float* to = packed + k * width;
+            if (k + AheadRows < depth) PrefetchRow(source + AheadRows * a.Stride, rows);
+            for (int tile = 0; tile < whole; tile++)
             {
-                float* from = source + tile * width;
-                float* to = packed + (tile * depth + k) * width;
                 Vector128.Store(Vector128.Load(from), to);
                 *(long*)(to + 4) = *(long*)(from + 4);
+                from += width;
+                to += tileFloats;
             }
-        }
 
-        int tail = rows - end * width;
-        if (end == endTile || tail == 0) return;
-        for (nint k = 0; k < depth; k++)
-        {
-            float* from = a.Data + k * a.Stride + end * width;
-            float* to = packed + ((nint)end * depth + k) * width;
-            for (int row = 0; row < width; row++) to[row] = row < tail ? from[row] : 0;
+            for (int i = 0; tail > 0 && i < width; i++) to[i] = i < tail ? from[i] : 0;
+            source += a.Stride;
         }
     }
 
@@ -164,18 +170,19 @@ internal static unsafe class MatMulPack
     private static void Transpose(
         float* source, nint stride, int rows, int depth, float* destination, nint width)
     {
-        for (int n = 0; n < rows; n += Block)
+        for (int k = 0; k < depth; k += Block)
         {
-            int rowsHere = Math.Min(Block, rows - n);
-            for (int k = 0; k < depth; k += Block)
+            int depthHere = Math.Min(Block, depth - k);
+            for (int n = 0; n < rows; n += Block)
             {
-                int depthHere = Math.Min(Block, depth - k);
+                int rowsHere = Math.Min(Block, rows - n);
                 float* from = source + n * stride + k;
                 float* to = destination + k * width + n;
                 int wholeRows = rowsHere & ~3;
                 int wholeDepth = depthHere & ~3;
                 for (int row = 0; row < wholeRows; row += 4)
                 {
+                    Prefetch(from + row * stride + AheadFloats, stride);
                     for (int step = 0; step < wholeDepth; step += 4)
                     {
                         Transpose4x4(
@@ -183,6 +190,7 @@ internal static unsafe class MatMulPack
                     }
                 }
 
+                if (wholeRows * wholeDepth == rowsHere * depthHere) continue;
                 TransposeRest(
                     from, stride, rowsHere, depthHere, wholeRows, wholeDepth, to, width);
             }
@@ -201,6 +209,23 @@ internal static unsafe class MatMulPack
                 to[step * width + row] = from[row * stride + step];
             }
         }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void PrefetchRow(float* row, int count)
+    {
+        if (!Sse.IsSupported) return;
+        for (int i = 0; i < count; i += MatMulTile.LineFloats) Sse.Prefetch0(row + i);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Prefetch(float* line, nint stride)
+    {
+        if (!Sse.IsSupported) return;
+        Sse.Prefetch0(line);
+        Sse.Prefetch0(line + stride);
+        Sse.Prefetch0(line + 2 * stride);
+        Sse.Prefetch0(line + 3 * stride);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

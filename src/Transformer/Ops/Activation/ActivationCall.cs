@@ -61,7 +61,7 @@ public readonly record struct ActivationBackward : IOpCall
     /// <inheritdoc/>
     public void Validate()
     {
-        string shape = $"[{Length}]";
+        ShapeText shape = $"[{Length}]";
         OpCheck.NotNegative(Op, nameof(Length), Length);
         OpCheck.Exactly(Op, "input", Input, Length, shape);
         OpCheck.Exactly(Op, "outputGradient", OutputGradient, Length, shape);

@@ -115,7 +115,7 @@ public readonly record struct AttentionForward : IOpCall
         AttentionChecks.Inputs(Inputs);
         AttentionSizes s = Inputs.Sizes;
         long rows = (long)s.Batch * s.QueryHeads * s.QueryLength;
-        string rowShape = $"[{s.Batch}, {s.QueryHeads}, {s.QueryLength}]";
+        ShapeText rowShape = $"[{s.Batch}, {s.QueryHeads}, {s.QueryLength}]";
         AttentionChecks.Strided("output", Output, Inputs.EffectiveOutputStrides, s.Batch,
             s.QueryHeads, s.QueryLength, s.ValueDimension);
         OpCheck.FloatsOrAbsent(Op, "logSumExp", LogSumExp, rows, rowShape);
@@ -282,7 +282,8 @@ internal static class AttentionChecks
 
         long needed = ((s.Batch - 1) * layout.Batch) + ((s.QueryHeads - 1) * layout.Head) +
             ((s.QueryLength - 1) * layout.Query) + layout.KeyCount;
-        OpCheck.AtLeast(Op, argument, view, needed, $"layout {layout}");
+        OpCheck.AtLeast(Op, argument, view, needed, $"strides ({layout.Batch}, {layout.Head}, " +
+            $"{layout.Query}, 1) and {layout.KeyCount} keys a row");
     }
 
     private static void Options(in AttentionOptions options)

@@ -199,6 +199,8 @@ internal unsafe ref struct AttentionGradientTile<T> where T : struct, ISimdFloat
         AttentionMultiply.Run<T>(OutputGradients + (block * Rows * ValueWidth), ValueWidth, 1,
             valuesTransposed + from, KeyTile, scoreGradients + from, Stride,
             problem.Sizes.ValueDimension, vectors, null);
+        // Read in columns of six: what lies between the last key and the next six must be 0.
+        int columns = Math.Max(to, (tileKeys + Rows - 1) / Rows * Rows);
         bool shape = problem.ShapesScores || firstOfAll - tile > from || endOfAll - tile < to ||
             tileKeys < to;
         for (int row = 0; row < Rows; row++)
@@ -207,13 +209,13 @@ internal unsafe ref struct AttentionGradientTile<T> where T : struct, ISimdFloat
             float* ds = scoreGradients + (row * Stride);
             new Span<float>(p, from).Clear();
             new Span<float>(ds, from).Clear();
-            new Span<float>(p + to, Stride - to).Clear();
-            new Span<float>(ds + to, Stride - to).Clear();
+            new Span<float>(p + to, columns - to).Clear();
+            new Span<float>(ds + to, columns - to).Clear();
             long index = problem.RowIndex(sequence, head, query + row);
             if (row >= rows || float.IsNegativeInfinity(gradients.LogSumExp[index]))
             {
-                new Span<float>(p, Stride).Clear();
-                new Span<float>(ds, Stride).Clear();
+                new Span<float>(p, columns).Clear();
+                new Span<float>(ds, columns).Clear();
                 continue;
             }
 

@@ -99,8 +99,8 @@ public readonly record struct AttentionMaskLayout(long Batch, long Head, long Qu
     public static AttentionMaskLayout FromShape(
         Tensors.TensorShape shape, in AttentionSizes sizes)
     {
-        long[] full = [sizes.Batch, sizes.QueryHeads, sizes.QueryLength];
-        long[] strides = new long[3];
+        ReadOnlySpan<long> full = [sizes.Batch, sizes.QueryHeads, sizes.QueryLength];
+        Span<long> strides = [0, 0, 0];
         bool fits = shape.Rank is >= 1 and <= 4 && shape[^1] <= sizes.KeyLength;
         long step = fits ? shape[^1] : 0;
         for (int back = 2; fits && back <= shape.Rank; back++)

@@ -5,7 +5,8 @@ using Transformer.Numerics;
 
 namespace Transformer.Ops;
 
-/// <summary>One query of a key tile: which row it is and which of the tile's keys it sees.</summary>
+/// <summary>One query of a key tile: which row it is and which keys of the tile it sees.
+/// </summary>
 /// <param name="Batch">Sequence.</param>
 /// <param name="Head">Query head.</param>
 /// <param name="Query">Position of the query.</param>
@@ -53,12 +54,14 @@ internal readonly record struct AttentionRow(
             }
         }
 
+        bool edgesOnly = !problem.ShapesScores;
         T hidden = T.Broadcast(float.NegativeInfinity);
         T first = T.Broadcast(First), end = T.Broadcast(End);
         T lanes = T.Load(
             (float*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(LaneData)));
         for (int j = from; j < to; j += T.Width)
         {
+            if (edgesOnly && j >= First && j + T.Width <= End) continue;
             T s = T.Load(scores + j);
             if (problem.SoftCap > 0) s = Cap(s, problem.SoftCap, slope == null ? null : slope + j);
             if (bias != null && j < End)

@@ -214,9 +214,11 @@ internal static unsafe class AttentionGradientTiles<T> where T : struct, ISimdFl
             {
                 int count = Math.Min(KeyTile, end - key);
                 tile.LoadKeys(sequence, keyHead, key, count);
-                new Span<float>(keys, KeyRows * tile.Width).Clear();
-                new Span<float>(values, KeyRows * tile.ValueWidth).Clear();
-                AddQueries(ref tile, keyHead, keys, values, share);
+                int keyRows = (count + AttentionMultiply.Rows - 1) /
+                    AttentionMultiply.Rows * AttentionMultiply.Rows;
+                new Span<float>(keys, keyRows * tile.Width).Clear();
+                new Span<float>(values, keyRows * tile.ValueWidth).Clear();
+                AddQueries(ref tile, keyHead, keyRows, keys, values, share);
                 AttentionPacking.Unpack<T>(keys, count, s.HeadDimension, 1,
                     Gradients.Key + (Problem.KeyRow(sequence, keyHead, key) - Problem.Key),
                     Problem.KeyStrides.Sequence);
@@ -229,8 +231,8 @@ internal static unsafe class AttentionGradientTiles<T> where T : struct, ISimdFl
         }
 
         private readonly void AddQueries(
-            ref AttentionGradientTile<T> tile, int keyHead, float* keys, float* values,
-            float* share)
+            ref AttentionGradientTile<T> tile, int keyHead, int keyRows, float* keys,
+            float* values, float* share)
         {
             int queries = Problem.Sizes.QueryLength;
             int padded = (queries + AttentionMultiply.Rows - 1) /
@@ -247,7 +249,7 @@ internal static unsafe class AttentionGradientTiles<T> where T : struct, ISimdFl
                     }
 
                     AddToQueries(ref tile, headShare + ((long)query * tile.Width));
-                    AddToKeys(ref tile, keys, values);
+                    AddToKeys(ref tile, keyRows, keys, values);
                 }
             }
         }
@@ -280,10 +282,10 @@ internal static unsafe class AttentionGradientTiles<T> where T : struct, ISimdFl
         /// <summary>dV += Pᵀ·dO, dK += dSᵀ·q, six keys at a time over the blocks that see them.
         /// </summary>
         private readonly void AddToKeys(
-            ref AttentionGradientTile<T> tile, float* keys, float* values)
+            ref AttentionGradientTile<T> tile, int keyRows, float* keys, float* values)
         {
             const int stride = AttentionGradientTile<T>.Stride;
-            for (int key = 0; key < KeyTile; key += Rows)
+            for (int key = 0; key < keyRows; key += Rows)
             {
                 int first = 0, end = tile.Blocks;
                 while (first < end && Misses(tile.Spans + (first * 2), key)) first++;

@@ -54,7 +54,8 @@ internal static unsafe class AttentionBiasGradient<T> where T : struct, ISimdFlo
             using HostBlock block =
                 HostMemory.Rent(AttentionGradientTile<T>.ScratchBytes(s));
             ScratchCarver carver = new(block.Address);
-            AttentionGradientTile<T> tile = new(Problem, Gradients, ref carver, beforeSoftCap: false);
+            AttentionGradientTile<T> tile =
+                new(Problem, Gradients, ref carver, beforeSoftCap: false);
             int lastSequence = Sequences == 1 ? s.Batch - 1 : biasSequence;
             int lastHead = Heads == 1 ? s.QueryHeads - 1 : biasHead;
             int firstQuery = queryTile * QueryTile;

@@ -14,8 +14,8 @@ namespace Transformer.Ops;
 /// query heads of the group); it runs over the keys in tiles of 64 that are packed once (k
 /// transposed, v padded) and serve all its blocks. A batch is one or more units. Up to 8 queries
 /// over more than 1024 keys (decoding) are also split into ranges of 512 keys, whose partial
-/// results <see cref="AttentionMerge{T}"/> joins; up to 3 rows take dot products instead of
-/// transposing k.
+/// results <see cref="AttentionMerge{T}"/> joins; up to six rows in all take dot products instead
+/// of transposing k.
 /// Scratch of a unit: q and o [240, D + Dv] floats, k and v tile [64, D + Dv], scores [6, 64].
 /// Arithmetic: 2·(D + Dv) operations a visible score; bytes: q, o once, k, v once a unit, so 60
 /// operations a byte at D = 64 with 240 queries: bound by arithmetic.
@@ -33,13 +33,13 @@ internal static unsafe class AttentionForwardTiles<T> where T : struct, ISimdFlo
     private const int SplitKeys = 512;
     private const int SplitFromKeys = 1024;
     private const int SplitUpToQueries = 8;
-    private const int DotUpToRows = 3;
+    private const int DotUpToRows = Rows;
 
     /// <summary>Computes every row; logSumExp may be null.</summary>
     public static void Run(in AttentionProblem problem, float* output, float* logSumExp)
     {
         AttentionSizes s = problem.Sizes;
-        int blocks = problem.Group * ((s.QueryLength + Rows - 1) / Rows);
+        int blocks = Blocks(s, problem.Group);
         int perUnit = BlocksPerUnit(problem, blocks);
         int unitsPerPair = (blocks + perUnit - 1) / perUnit;
         int splits = s.QueryLength <= SplitUpToQueries && s.KeyLength > SplitFromKeys
@@ -79,6 +79,12 @@ internal static unsafe class AttentionForwardTiles<T> where T : struct, ISimdFlo
         while (fit > 8 && pairs * ((blocks + fit - 1) / fit) < 32) fit /= 2;
         return Math.Min(fit, blocks);
     }
+
+    /// <summary>Blocks of a group: rows of fewer than six queries share blocks across heads.
+    /// </summary>
+    private static int Blocks(in AttentionSizes s, int group) => s.QueryLength < Rows
+        ? ((group * s.QueryLength) + Rows - 1) / Rows
+        : group * ((s.QueryLength + Rows - 1) / Rows);
 
     private struct Work : IBatchWork
     {
@@ -168,7 +174,7 @@ internal static unsafe class AttentionForwardTiles<T> where T : struct, ISimdFlo
             sequence = (int)(pair / s.KeyValueHeads);
             keyHead = (int)(pair % s.KeyValueHeads);
             firstBlock = part * work.BlocksPerUnit;
-            int blocks = problem.Group * ((s.QueryLength + Rows - 1) / Rows);
+            int blocks = Blocks(s, problem.Group);
             int count = Math.Min(work.BlocksPerUnit, blocks - firstBlock);
             useDots = problem.Group * s.QueryLength <= DotUpToRows;
             Start(count, out int first, out int end);
@@ -195,14 +201,27 @@ internal static unsafe class AttentionForwardTiles<T> where T : struct, ISimdFlo
             for (int block = 0; block < count; block++) Finish(block);
         }
 
-        /// <summary>Query head and first query of a block.</summary>
-        private readonly void Locate(int block, out int head, out int query, out int rows)
+        /// <summary>First row of a block in [group, Sq], and its number of rows.</summary>
+        private readonly int FirstRow(int block, out int rows)
         {
-            int perHead = (problem.Sizes.QueryLength + Rows - 1) / Rows;
+            int queries = problem.Sizes.QueryLength;
             int index = firstBlock + block;
-            head = (keyHead * problem.Group) + (index / perHead);
-            query = index % perHead * Rows;
-            rows = Math.Min(Rows, problem.Sizes.QueryLength - query);
+            if (queries < Rows)
+            {
+                rows = Math.Min(Rows, (problem.Group * queries) - (index * Rows));
+                return index * Rows;
+            }
+
+            int perHead = (queries + Rows - 1) / Rows;
+            int query = index % perHead * Rows;
+            rows = Math.Min(Rows, queries - query);
+            return (index / perHead * queries) + query;
+        }
+
+        private readonly void Locate(int row, out int head, out int query)
+        {
+            (int member, query) = Math.DivRem(row, problem.Sizes.QueryLength);
+            head = (keyHead * problem.Group) + member;
         }
 
         /// <summary>Packs the queries, clears the state, finds every block's keys.</summary>
@@ -217,19 +236,34 @@ internal static unsafe class AttentionForwardTiles<T> where T : struct, ISimdFlo
                 .Fill(float.NegativeInfinity);
             for (int block = 0; block < count; block++)
             {
-                Locate(block, out int head, out int query, out int rows);
-                AttentionPacking.Rows<T>(problem.QueryRow(sequence, head, query),
-                    problem.QueryStrides.Sequence, rows, problem.Sizes.HeadDimension,
-                    problem.Scale, queries + (block * Rows * width));
+                int row = FirstRow(block, out int rows);
+                PackQueries(row, rows, queries + (block * Rows * width));
+
+                // A block shared by heads sees what all queries see.
+                int queryCount = problem.Sizes.QueryLength;
+                int firstQuery = queryCount < Rows ? 0 : row % queryCount;
+                int lastQuery = queryCount < Rows ? queryCount - 1 : firstQuery + rows - 1;
                 int* span = spans + (block * 4);
-                problem.VisibleKeys(sequence, query, out span[0], out span[3]);
-                problem.VisibleKeys(sequence, query + rows - 1, out span[2], out span[1]);
+                problem.VisibleKeys(sequence, firstQuery, out span[0], out span[3]);
+                problem.VisibleKeys(sequence, lastQuery, out span[2], out span[1]);
                 if (span[0] >= span[1]) continue;
                 first = Math.Min(first, span[0]);
                 end = Math.Max(end, span[1]);
             }
 
             first = Math.Min(first, end);
+        }
+
+        private readonly void PackQueries(int row, int rows, float* target)
+        {
+            int step = problem.Sizes.QueryLength < Rows ? 1 : rows;
+            for (int i = 0; i < rows; i += step)
+            {
+                Locate(row + i, out int head, out int query);
+                AttentionPacking.Rows<T>(problem.QueryRow(sequence, head, query),
+                    problem.QueryStrides.Sequence, step, problem.Sizes.HeadDimension,
+                    problem.Scale, target + (i * width));
+            }
         }
 
         /// <summary>One block of queries against the packed tile.</summary>
@@ -241,12 +275,8 @@ internal static unsafe class AttentionForwardTiles<T> where T : struct, ISimdFlo
             int first = Math.Max(0, span[0] - tile);
             int end = Math.Min(tileKeys, span[1] - tile);
             if (first >= end) return;
-            Locate(block, out int head, out int query, out int rows);
-            if (!problem.MaskShowsAny(sequence, head, query, rows, tile + first, tile + end))
-            {
-                return;
-            }
-
+            int row = FirstRow(block, out int rows);
+            if (!MaskShowsAny(row, rows, tile + first, tile + end)) return;
             int from = first / T.Width * T.Width;
             int to = AttentionPacking.Pad<T>(end);
             float* q = queries + (block * Rows * width);
@@ -264,7 +294,7 @@ internal static unsafe class AttentionForwardTiles<T> where T : struct, ISimdFlo
 
             bool shape = problem.ShapesScores || span[2] - tile > from || span[3] - tile < to ||
                 tileKeys < to;
-            if (shape) Shape(head, query, rows, tile, tileKeys, from, to);
+            if (shape) Shape(row, rows, tile, tileKeys, from, to);
             AttentionSoftmax.Update<T>(scores, KeyTile, from, to,
                 maxima + (block * AttentionSoftmax.MaximumStride),
                 sums + (block * Rows * T.Width), factors);
@@ -282,27 +312,40 @@ internal static unsafe class AttentionForwardTiles<T> where T : struct, ISimdFlo
             }
         }
 
-        private readonly void Shape(
-            int head, int query, int rows, int tile, int tileKeys, int from, int to)
+        private readonly bool MaskShowsAny(int row, int rows, int first, int end)
         {
-            for (int row = 0; row < Rows; row++)
+            if (problem.Mask == null) return true;
+            for (int i = 0; i < rows; i++)
             {
-                // Rows past the last query repeat it; nobody reads them.
-                AttentionRow.Of(problem, sequence, head, query + Math.Min(row, rows - 1), tile,
-                    tileKeys).Shape<T>(problem, scores + (row * KeyTile), from, to, mask, null);
+                Locate(row + i, out int head, out int query);
+                if (problem.MaskShowsAny(sequence, head, query, 1, first, end)) return true;
+            }
+
+            return false;
+        }
+
+        private readonly void Shape(int row, int rows, int tile, int tileKeys, int from, int to)
+        {
+            for (int i = 0; i < Rows; i++)
+            {
+                // Rows past the last one repeat it; nobody reads them.
+                Locate(row + Math.Min(i, rows - 1), out int head, out int query);
+                AttentionRow.Of(problem, sequence, head, query, tile, tileKeys)
+                    .Shape<T>(problem, scores + (i * KeyTile), from, to, mask, null);
             }
         }
 
         private readonly void Finish(int block)
         {
-            Locate(block, out int head, out int query, out int rows);
+            int first = FirstRow(block, out int rows);
             float* result = outputs + (block * Rows * valueWidth);
             float* sum = sums + (block * Rows * T.Width);
             float* maximum = maxima + (block * AttentionSoftmax.MaximumStride);
             for (int row = 0; row < rows; row++)
             {
+                Locate(first + row, out int head, out int query);
                 float total = AttentionSoftmax.Sum<T>(sum, row);
-                long index = problem.RowIndex(sequence, head, query + row);
+                long index = problem.RowIndex(sequence, head, query);
                 if (work.Splits > 1)
                 {
                     AttentionMerge<T>.Put(work.Partials, (index * work.Splits) + split,
@@ -312,7 +355,7 @@ internal static unsafe class AttentionForwardTiles<T> where T : struct, ISimdFlo
 
                 AttentionPacking.Unpack<T>(result + (row * valueWidth), 1,
                     problem.Sizes.ValueDimension, AttentionSoftmax.Inverse(total),
-                    work.Output + problem.OutputOffset(sequence, head, query + row), 0);
+                    work.Output + problem.OutputOffset(sequence, head, query), 0);
                 if (work.LogSumExp != null)
                 {
                     work.LogSumExp[index] = AttentionSoftmax.LogSumExp(maximum[row], total);

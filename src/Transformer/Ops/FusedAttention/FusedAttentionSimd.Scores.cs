@@ -92,7 +92,8 @@ internal static unsafe class AttentionScoreWriter<T> where T : struct, ISimdFloa
             {
                 for (int j = 0; j < padded; j += T.Width)
                 {
-                    T.Store(AttentionRow.Cap(T.Load(values + j), Problem.SoftCap, null), values + j);
+                    T capped = AttentionRow.Cap(T.Load(values + j), Problem.SoftCap, null);
+                    T.Store(capped, values + j);
                 }
             }
             else if (Output is ScoreOutput.Masked or ScoreOutput.Probabilities)

@@ -132,7 +132,7 @@ internal readonly unsafe struct GeluFeedForwardForwardAction(GeluFeedForwardForw
         {
             int row = batch * rowBlock;
             int rows = Math.Min(rowBlock, call.Rows - row);
-            LeftOperand input = LeftOperand.RowMajor(call.Input.Pointer<float>(), call.Width);
+            float* input = call.Input.Pointer<float>() + (nint)row * call.Width;
             float* activated = activations + (nint)row * weight2.DepthBlock;
             LeftOperand left = LeftOperand.RowMajor(activated, weight2.DepthBlock);
             float* output = call.Output.Pointer<float>() + (nint)row * call.OutputWidth;
@@ -144,14 +144,15 @@ internal readonly unsafe struct GeluFeedForwardForwardAction(GeluFeedForwardForw
                     (nint)activated, weight2.DepthBlock, row, start, rows);
                 for (int k = 0; k < call.Width; k += weight1.DepthBlock)
                 {
+                    LeftOperand block = LeftOperand.RowMajor(input + k, call.Width);
                     MatMulBlock.Run<T, BiasActivationEpilogue<TActivation>>(
-                        in input, row, k, in weight1, k, start / weight1.PanelWidth,
+                        in block, in weight1, k, start / weight1.PanelWidth,
                         (end + weight1.PanelWidth - 1) / weight1.PanelWidth, in hidden,
                         add: k > 0, finish: k + weight1.DepthBlock >= call.Width, in first);
                 }
 
                 MatMulBlock.Run<T, BiasActivationEpilogue<IdentityActivation>>(
-                    in left, 0, 0, in weight2, start, 0, weight2.Panels, in outputBlock,
+                    in left, in weight2, start, 0, weight2.Panels, in outputBlock,
                     add: start > 0, finish: end == call.Hidden, in second);
             }
         }

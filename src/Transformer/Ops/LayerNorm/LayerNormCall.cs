@@ -59,11 +59,12 @@ public readonly record struct LayerNormForward : IOpCall
         OpCheck.Positive(Op, nameof(Width), Width);
         OpCheck.InRange(Op, nameof(Epsilon), Epsilon, 0, 1);
         long count = (long)Rows * Width;
-        string shape = $"[{Rows}, {Width}]";
+        ShapeText shape = $"[{Rows}, {Width}]";
+        ShapeText match = $"[{Width}] to match input [{Rows}, {Width}]";
         OpCheck.Floats(Op, "input", Input, count, shape);
         OpCheck.FloatsOrAbsent(Op, "residual", Residual, count, shape);
-        OpCheck.FloatsOrAbsent(Op, "weight", Weight, Width, $"[{Width}] to match input {shape}");
-        OpCheck.FloatsOrAbsent(Op, "bias", Bias, Width, $"[{Width}] to match input {shape}");
+        OpCheck.FloatsOrAbsent(Op, "weight", Weight, Width, match);
+        OpCheck.FloatsOrAbsent(Op, "bias", Bias, Width, match);
         OpCheck.FloatsOrAbsent(Op, "sum", Sum, count, shape);
         OpCheck.Floats(Op, "output", Output, count, shape);
         OpCheck.FloatsOrAbsent(Op, "mean", Mean, Rows, $"[{Rows}]");
@@ -131,7 +132,7 @@ public readonly record struct LayerNormBackward : IOpCall
         OpCheck.NotNegative(Op, nameof(Rows), Rows);
         OpCheck.Positive(Op, nameof(Width), Width);
         long count = (long)Rows * Width;
-        string shape = $"[{Rows}, {Width}]";
+        ShapeText shape = $"[{Rows}, {Width}]";
         OpCheck.Floats(Op, "sum", Sum, count, shape);
         OpCheck.FloatsOrAbsent(Op, "weight", Weight, Width, $"[{Width}]");
         OpCheck.Floats(Op, "mean", Mean, Rows, $"[{Rows}]");

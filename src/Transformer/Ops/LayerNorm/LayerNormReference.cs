@@ -5,8 +5,8 @@ namespace Transformer.Ops;
 /// <summary>Layer normalisation with optional residual, and its gradients.</summary>
 /// <remarks>
 /// Formula: s = input + residual; x̂ = (s − mean)/√(variance + ε); output = x̂ ⊙ weight + bias.
-/// Backward, g = outputGradient ⊙ weight: inputGradient = inverseStd·(g − avg(g) − x̂·avg(g ⊙ x̂)) +
-/// sumGradient; weightGradient += Σ outputGradient ⊙ x̂; biasGradient += Σ outputGradient.
+/// Backward, g = outputGradient ⊙ weight: inputGradient = inverseStd·(g − avg(g) − x̂·avg(g ⊙ x̂))
+/// + sumGradient; weightGradient += Σ outputGradient ⊙ x̂; biasGradient += Σ outputGradient.
 /// Shapes: [Rows, Width], contiguous; weight and bias [Width]; mean and inverseStd [Rows].
 /// Work: one thread, row by row; parameter gradients are summed in double and added at the end.
 /// Bytes: each matrix read or written once, from a copy in double.

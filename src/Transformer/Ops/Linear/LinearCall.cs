@@ -46,7 +46,7 @@ public readonly record struct LinearForward : IOpCall
         OpCheck.NotNegative(Op, nameof(Rows), Rows);
         OpCheck.Positive(Op, nameof(InputFeatures), InputFeatures);
         OpCheck.Positive(Op, nameof(OutputFeatures), OutputFeatures);
-        string output = $"[{Rows}, {OutputFeatures}]";
+        ShapeText output = $"[{Rows}, {OutputFeatures}]";
         OpCheck.Floats(
             Op, "input", Input, (long)Rows * InputFeatures, $"[{Rows}, {InputFeatures}]");
         OpCheck.Floats(Op, "weight", Weight, (long)OutputFeatures * InputFeatures,
@@ -115,9 +115,9 @@ public readonly record struct LinearBackward : IOpCall
         OpCheck.NotNegative(Op, nameof(Rows), Rows);
         OpCheck.Positive(Op, nameof(InputFeatures), InputFeatures);
         OpCheck.Positive(Op, nameof(OutputFeatures), OutputFeatures);
-        string input = $"[{Rows}, {InputFeatures}]";
-        string output = $"[{Rows}, {OutputFeatures}]";
-        string weight = $"[{OutputFeatures}, {InputFeatures}]";
+        ShapeText input = $"[{Rows}, {InputFeatures}]";
+        ShapeText output = $"[{Rows}, {OutputFeatures}]";
+        ShapeText weight = $"[{OutputFeatures}, {InputFeatures}]";
         long weights = (long)OutputFeatures * InputFeatures;
         OpCheck.Floats(Op, "input", Input, (long)Rows * InputFeatures, input);
         OpCheck.Floats(Op, "weight", Weight, weights, weight);

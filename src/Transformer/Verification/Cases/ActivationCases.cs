@@ -21,6 +21,31 @@ internal static class ActivationCases
         }
     }
 
+    public static IEnumerable<BenchCase> Bench(BenchSize size)
+    {
+        int length = size.Rows * size.Hidden;
+        // The tanh form: cube 3, inside 3, tanh 1, outside 3.
+        yield return new BenchCase<ActivationForward>(
+            Name(Activation.GeluTanh, length, inPlace: false), new(10.0 * length, 8.0 * length),
+            m => new()
+            {
+                Input = m.Input("input", length),
+                Output = m.Output("output", length),
+                Length = length,
+                Activation = Activation.GeluTanh,
+            });
+        yield return new BenchCase<ActivationBackward>(
+            Name(Activation.GeluTanh, length, inPlace: false), new(18.0 * length, 12.0 * length),
+            m => new()
+            {
+                Input = m.Input("input", length),
+                OutputGradient = m.Input("outputGradient", length),
+                InputGradient = m.Output("inputGradient", length),
+                Length = length,
+                Activation = Activation.GeluTanh,
+            });
+    }
+
     // GELU is a product with Φ(x), whose relative error grows where Φ is small.
     private static Tolerance Bound(Activation activation) =>
         Tolerance.Elementwise(activation is Activation.Gelu or Activation.GeluTanh ? 8 : 1);

@@ -18,8 +18,12 @@ internal static class GeluFeedForwardCases
     {
         for (int i = 0; i < Shapes.Length; i++)
         {
-            Activation activation =
-                (i % 3) switch { 0 => Activation.Gelu, 1 => Activation.GeluTanh, _ => Activation.Relu };
+            Activation activation = (i % 3) switch
+            {
+                0 => Activation.Gelu,
+                1 => Activation.GeluTanh,
+                _ => Activation.Relu,
+            };
             Spec spec = new(Shapes[i].Rows, Shapes[i].Width, Shapes[i].Hidden,
                 Shapes[i].OutputWidth, activation)
             {

@@ -12,11 +12,11 @@ internal static unsafe class UnfusedRows
     public static void LayerNorm(LayerNormForward call)
     {
         (int rows, int width) = (call.Rows, call.Width);
-        Span<float> sum = call.Sum.IsPresent ? call.Sum.AsSpan<float>() : call.Output.AsSpan<float>();
+        Span<float> sum = (call.Sum.IsPresent ? call.Sum : call.Output).AsSpan<float>();
         if (call.Residual.IsPresent)
         {
-            TensorPrimitives.Add(
-                call.Input.AsSpan<float>(), (ReadOnlySpan<float>)call.Residual.AsSpan<float>(), sum);
+            ReadOnlySpan<float> residual = call.Residual.AsSpan<float>();
+            TensorPrimitives.Add(call.Input.AsSpan<float>(), residual, sum);
         }
         else
         {

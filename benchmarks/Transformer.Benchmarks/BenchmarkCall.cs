@@ -1,0 +1,24 @@
+using Transformer.Backends;
+using Transformer.Tensors;
+using Transformer.Verification;
+
+namespace Transformer.Benchmarks;
+
+/// <summary>A call built once from the library's case table, on the CPU.</summary>
+public sealed class BenchmarkCall<TCall> where TCall : struct, IOpCall
+{
+    private readonly TCall call;
+
+    public BenchmarkCall(Func<CaseMemory, TCall> build)
+    {
+        Backend cpu = BackendRegistry.Cpu;
+        // Lives as long as the process: so do its buffers.
+        CaseMemory memory = new(
+            new(1, DType.Float32, false, cpu, DType.Float32), cpu.Memory, DType.Float32);
+        call = build(memory);
+    }
+
+    public void Run() => BackendRegistry.Cpu.Run(in call);
+
+    public void RunUnfused(Action<TCall> unfused) => unfused(call);
+}
