@@ -20,7 +20,7 @@ public sealed class TranslationCommandTests(TrainedModel model) : IClassFixture<
             v => Assert.InRange(v.GetProperty("bleu").GetDouble(), 0, 100));
         Assert.Equal(1, root.GetProperty("validation").GetProperty("exactMatch").GetDouble());
         Assert.Contains("best so far", model.Training.Output, StringComparison.Ordinal);
-        Assert.Contains("tokens/s, left 0:00", model.Training.Output, StringComparison.Ordinal);
+        Assert.Contains("tokens/s, left 0:00:00", model.Training.Output, StringComparison.Ordinal);
     }
 
     [Theory]
