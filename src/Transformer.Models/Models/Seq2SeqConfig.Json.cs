@@ -1,8 +1,8 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using Transformer.Models.Interchange;
 using Transformer.Models.Text;
-using AtomicFile = Transformer.Models.Interchange.AtomicFile;
 
 namespace Transformer.Models;
 

@@ -11,6 +11,9 @@ public static class BenchRunner
     // full.
     private const double ReferenceRate = 2e8;
 
+    // The runtime waits 100 ms without new methods before it compiles hot ones again.
+    private static readonly TimeSpan TierUpDelay = TimeSpan.FromMilliseconds(250);
+
     /// <summary>Times the chosen calls, yielding each row as soon as it is there.</summary>
     /// <param name="limits">Of this machine: <see cref="MachineLimits.Measure"/>.</param>
     /// <param name="options">What to time; null: everything.</param>
@@ -27,8 +30,26 @@ public static class BenchRunner
         IReadOnlyList<BenchCase> cases = BenchCases.Select(size, options.Ops);
         IReadOnlyList<BenchCase> small = BenchCases.Select(BenchSize.Small, options.Ops);
         TimeSpan budget = options.Budget ?? TimeSpan.FromSeconds(0.2);
-        return cases.SelectMany((single, index) =>
-            Rows(single, small[index], backends, limits, budget));
+        return WarmedUp(small).Zip(cases)
+            .SelectMany(pair => Rows(pair.Second, pair.First, backends, limits, budget));
+    }
+
+    /// <summary>Runs the baselines once and lets the compiler optimise what they call: without,
+    /// they would be timed in unoptimised code and every factor would flatter.</summary>
+    private static IEnumerable<BenchCase> WarmedUp(IReadOnlyList<BenchCase> small)
+    {
+        for (int round = 0; round < 2; round++)
+        {
+            foreach (BenchCase single in small)
+            {
+                single.TimeUnfused(TimeSpan.Zero);
+                single.Time(BackendRegistry.Reference, TimeSpan.Zero, out _);
+            }
+
+            Thread.Sleep(TierUpDelay);
+        }
+
+        foreach (BenchCase single in small) yield return single;
     }
 
     private static IEnumerable<BenchRow> Rows(

@@ -29,8 +29,9 @@ public sealed record MachineLimits(
     {
         TimeSpan share = budget / 4;
         double oneCore = BestRate(share, () => FmaLimit.Run(batches: 1));
-        double allCores = CpuParallel.ThreadCount == 1
-            ? oneCore : BestRate(share, () => FmaLimit.Run(batches: 4 * CpuParallel.ThreadCount));
+        // On a busy machine the team may get less than one thread did; the limit is not lower.
+        double allCores = CpuParallel.ThreadCount == 1 ? oneCore : Math.Max(
+            oneCore, BestRate(share, () => FmaLimit.Run(batches: 4 * CpuParallel.ThreadCount)));
         byte* source = (byte*)NativeMemory.AlignedAlloc((nuint)ArrayBytes, 64);
         byte* destination = (byte*)NativeMemory.AlignedAlloc((nuint)ArrayBytes, 64);
         try
