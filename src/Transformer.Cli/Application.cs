@@ -75,9 +75,16 @@ public static class Application
 
     private static string FirstError(ParseResult parsed)
     {
-        ParseError first = parsed.Errors[0];
-        string command = parsed.CommandResult.Command is RootCommand
-            ? "" : $" {parsed.CommandResult.Command.Name}";
+        // A word that nobody knows says more than the command that is therefore missing.
+        string? unknown = parsed.UnmatchedTokens.FirstOrDefault();
+        ParseError first = parsed.Errors.FirstOrDefault(e => unknown is not null &&
+            e.Message.Contains(unknown, StringComparison.Ordinal)) ?? parsed.Errors[0];
+        string command = "";
+        for (SymbolResult? at = parsed.CommandResult; at is CommandResult named; at = at.Parent)
+        {
+            if (named.Command is not RootCommand) command = $" {named.Command.Name}{command}";
+        }
+
         return $"{first.Message.TrimEnd('.')}. See 'transformer{command} --help'.";
     }
 

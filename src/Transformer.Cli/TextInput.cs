@@ -72,8 +72,8 @@ internal sealed class TextInput
         }
         catch (DecoderFallbackException)
         {
-            throw new InvalidDataException($"{command}: standard input is no valid UTF-8 after " +
-                $"line {lines.Count}. Convert it to UTF-8.");
+            throw new InvalidDataException(
+                $"{command}: standard input is no valid UTF-8. Convert it to UTF-8.");
         }
 
         return lines.Count > 0 ? lines : throw new InvalidDataException(

@@ -22,7 +22,7 @@ internal sealed class DemoRun(IAnsiConsole console, Backend backend, ulong seed,
     private const string Student = "I am a student", StudentTranslation = "Я студент";
     private const int Samples = 6;
 
-    private static readonly TimeSpan BenchBudget = TimeSpan.FromSeconds(0.06);
+    private static readonly TimeSpan BenchBudget = TimeSpan.FromSeconds(0.05);
 
     private readonly List<(string Part, TimeSpan Time)> parts = [];
 
@@ -44,7 +44,7 @@ internal sealed class DemoRun(IAnsiConsole console, Backend backend, ulong seed,
         Part("from text to words", () => PipelineView.Print(console, translator, Student));
         Part("attention", () => ShowAttention(translator, corpus.Test[Samples].Source));
         Part("speed", () => BenchCommand.Run(
-            console, new(Size: BenchSize.Small, Budget: BenchBudget), cancellation));
+            console, new(Size: BenchSize.Base, Budget: BenchBudget), cancellation));
         return Summarize(parity, scores);
     }
 

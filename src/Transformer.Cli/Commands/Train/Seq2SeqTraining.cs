@@ -19,8 +19,6 @@ internal sealed class Seq2SeqTraining(
     Seq2SeqTrainOptions options, IReadOnlyDictionary<string, string> settings,
     TrainingFolder folder, Backend backend, IAnsiConsole console)
 {
-    private const string BleuName = "bleu";
-
     private TrainingEnd end;
     private TrainingState state = new();
     private TrainingProgress last;
@@ -97,7 +95,7 @@ internal sealed class Seq2SeqTraining(
         json.WriteEndObject();
     }
 
-    private bool BestByBleu => options.Training.BestBy == BleuName;
+    private bool BestByBleu => options.Training.BestBy == TrainSettings.BleuName;
 
     private void Describe(Translator translator, ParallelDataset training)
     {
@@ -165,7 +163,7 @@ internal sealed class Seq2SeqTraining(
             translator, [.. pairs.Select(p => p.Source)], GenerationOptions.Greedy, cancellation);
         return new()
         {
-            [BleuName] =
+            [TrainSettings.BleuName] =
                 Models.Text.Bleu.Corpus(translations, [.. pairs.Select(p => p.Target)]).Score,
         };
     }

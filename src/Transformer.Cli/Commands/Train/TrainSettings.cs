@@ -7,6 +7,9 @@ namespace Transformer.Cli.Commands.Train;
 /// <summary>All settings of <c>train seq2seq</c>: one table for flags, files and help.</summary>
 internal static class TrainSettings
 {
+    /// <summary>The name of BLEU among the figures of a validation.</summary>
+    public const string BleuName = "bleu";
+
     /// <summary>In the order of the help.</summary>
     public static IReadOnlyList<TrainSetting> All { get; } = [.. Data(), .. Model(), .. Training()];
 
@@ -83,7 +86,10 @@ internal static class TrainSettings
         TrainSetting.Training("beta2", "AdamW (0.98)."),
         TrainSetting.Training("epsilon", "AdamW (1e-9)."),
         TrainSetting.Training("validate-every", "Updates; 0: after each epoch (0)."),
-        TrainSetting.Training("best-by", "loss (default), accuracy or bleu."),
+        TrainSetting.Choice("best-by", "What the best weights go by (loss).",
+            [("loss", ValidationResult.LossName), ("accuracy", ValidationResult.AccuracyName),
+                ("bleu", BleuName)],
+            (o, v) => o with { Training = o.Training with { BestBy = v } }),
         TrainSetting.Training("patience", "Validations without a new best until the end; 0: any."),
         TrainSetting.Training("checkpoint-every", "Updates; 0: after each epoch (0)."),
         TrainSetting.Training("keep", "Newest checkpoints kept, besides the best (3).",

@@ -84,8 +84,8 @@ internal sealed class TrainingDisplay : ITrainingObserver
 
     private static string Line(in TrainingProgress p)
     {
-        string left = p.TimeLeft is not { } time ? "unknown" : time.ToString(
-            time.TotalHours < 1 ? @"m\:ss" : @"d\.hh\:mm\:ss", CultureInfo.InvariantCulture);
+        string left = p.TimeLeft is not { } time ? "unknown" : string.Create(
+            CultureInfo.InvariantCulture, $"{Math.Floor(time.TotalHours)}:{time:mm\\:ss}");
         return string.Create(CultureInfo.InvariantCulture,
             $"epoch {p.Epoch + 1}, step {p.Step}, loss {p.SmoothedLoss:F3}, rate " +
             $"{p.LearningRate:0.00e0}, {p.TokensPerSecond:N0} tokens/s, left {left}");
