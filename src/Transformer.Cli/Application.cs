@@ -76,8 +76,8 @@ public static class Application
     private static string FirstError(ParseResult parsed)
     {
         // A word that nobody knows says more than the command that is therefore missing.
-        string? unknown = parsed.UnmatchedTokens.FirstOrDefault();
-        ParseError first = parsed.Errors.FirstOrDefault(e => unknown is not null &&
+        string? unknown = parsed.UnmatchedTokens is [string first, ..] ? first : null;
+        ParseError error = parsed.Errors.FirstOrDefault(e => unknown is not null &&
             e.Message.Contains(unknown, StringComparison.Ordinal)) ?? parsed.Errors[0];
         string command = "";
         for (SymbolResult? at = parsed.CommandResult; at is CommandResult named; at = at.Parent)
@@ -85,7 +85,7 @@ public static class Application
             if (named.Command is not RootCommand) command = $" {named.Command.Name}{command}";
         }
 
-        return $"{first.Message.TrimEnd('.')}. See 'transformer{command} --help'.";
+        return $"{error.Message.TrimEnd('.')}. See 'transformer{command} --help'.";
     }
 
     private static int Report(TextWriter error, string message, int exitCode)
