@@ -53,7 +53,10 @@ internal static class BenchCommand
             TextWriter output = parsed.InvocationConfiguration.Output;
             (MachineLimits limits, List<BenchRow> rows) =
                 Run(Terminal.For(target, output), options, cancellation);
-            target.Write(output, writer => BenchReport.WriteJson(writer, limits, rows));
+            string command = "transformer " +
+                string.Join(' ', parsed.Tokens.Select(token => token.Value));
+            target.Write(
+                output, writer => BenchReport.WriteJson(writer, limits, rows, command));
             return Task.FromResult(Application.Done);
         });
         return command;

@@ -15,7 +15,6 @@ public static class BenchCases
         GeluFeedForwardCases.Bench,
         FusedAttentionCases.Bench,
         KvCacheAppendCases.Bench,
-        ActivationCases.Bench,
         AddCases.Bench,
         DropoutCases.Bench,
         SoftmaxCrossEntropyCases.Bench,

@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 
 namespace Transformer.Verification;
@@ -5,19 +7,26 @@ namespace Transformer.Verification;
 /// <summary>Writes measurements as JSON.</summary>
 public static class BenchReport
 {
-    /// <summary>Writes <c>{machine: {…}, rows: [{op, backend, shape, dtype, direction, ms, gflops,
+    /// <summary>Writes <c>{command, date, machine: {processor, system, framework, …}, rows: [{op, backend, shape, dtype, direction, ms, gflops,
     /// gbs, ofLimit, overUnfused, overReference, referenceEstimated, unsupported}]}</c>.</summary>
     /// <param name="writer">Receives one object.</param>
     /// <param name="limits">The machine.</param>
     /// <param name="rows">The rows; figures that do not exist are null.</param>
+    /// <param name="command">What was typed to make them; null where that is not known.</param>
     public static void WriteJson(
-        Utf8JsonWriter writer, MachineLimits limits, IEnumerable<BenchRow> rows)
+        Utf8JsonWriter writer, MachineLimits limits, IEnumerable<BenchRow> rows,
+        string? command = null)
     {
         ArgumentNullException.ThrowIfNull(writer);
         ArgumentNullException.ThrowIfNull(limits);
         ArgumentNullException.ThrowIfNull(rows);
         writer.WriteStartObject();
+        writer.WriteString("command", command);
+        writer.WriteString("date", DateTime.UtcNow.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture));
         writer.WriteStartObject("machine");
+        writer.WriteString("processor", Processor());
+        writer.WriteString("system", RuntimeInformation.OSDescription);
+        writer.WriteString("framework", RuntimeInformation.FrameworkDescription);
         writer.WriteNumber("fmaPeakGflopsOneCore", limits.FmaPeakGflopsOneCore);
         writer.WriteNumber("fmaPeakGflops", limits.FmaPeakGflops);
         writer.WriteNumber("copyGBs", limits.CopyGBs);
@@ -39,6 +48,25 @@ public static class BenchReport
     {
         using Utf8JsonWriter writer = new(stream, new() { Indented = true });
         WriteJson(writer, limits, rows);
+    }
+
+    private static string Processor()
+    {
+        const string linux = "/proc/cpuinfo";
+        string name = Environment.GetEnvironmentVariable("PROCESSOR_IDENTIFIER") ?? "";
+        if (File.Exists(linux))
+        {
+            // Virtual machines often shorten the name; family and model still tell the design.
+            string[] wanted = ["model name", "cpu family", "model"];
+            var fields = File.ReadLines(linux).TakeWhile(line => line.Length > 0)
+                .Select(line => line.Split(':', 2)).Where(parts => parts.Length == 2)
+                .Select(parts => (Name: parts[0].Trim(), Value: parts[1].Trim()))
+                .Where(field => wanted.Contains(field.Name)).OrderBy(field => field.Name.Length);
+            name = string.Join(", ", fields.Select(field => $"{field.Name} {field.Value}"));
+        }
+
+        return $"{name} ({RuntimeInformation.ProcessArchitecture}, " +
+            $"{Environment.ProcessorCount} processors)";
     }
 
     private static void WriteRow(Utf8JsonWriter writer, BenchRow row)

@@ -13,7 +13,7 @@ namespace Transformer.Cli.Tests.Readme;
 /// </summary>
 public sealed partial class ReadmeTests
 {
-    private const string SpeedResult = "benchmarks/results/zen5-2core/bench-base.json";
+    private const string SpeedResult = "benchmarks/results/zen4-2core/bench-base.json";
 
     [Fact]
     public void Readme_ShowsCompiledCodeAndCurrentTables()
