@@ -86,7 +86,7 @@ internal readonly struct FmaLimit(int batches) : ISimdAction
         return 2.0 * batches * Rounds * Accumulators * width;
     }
 
-    public void Run<T>(int panelVectors) where T : struct, ISimdFloat<T>
+    public void Run<T>() where T : struct, ISimdFloat<T>
     {
         // 0.5·s + 1 tends to 2: no overflow, no denormal number, nothing to fold.
         Work<T> work = new(0.5f, 1f);
@@ -156,7 +156,7 @@ internal static unsafe class MemoryLimit
 
     private readonly struct ReadAction(byte* source, int batches) : ISimdAction
     {
-        public void Run<T>(int panelVectors) where T : struct, ISimdFloat<T>
+        public void Run<T>() where T : struct, ISimdFloat<T>
         {
             ReadWork<T> work = new(source);
             CpuParallel.For(batches, ref work);

@@ -5,10 +5,12 @@ namespace Transformer.Numerics;
 
 /// <summary>sums[j] += Σᵢ x[i, j]: the gradient of a bias.</summary>
 /// <remarks>
-/// Shapes: x [rows, columns], sums [columns]. A batch owns 4 vectors of columns and all rows.
+/// Shapes: x [rows, columns], sums [columns].
+/// Work: a batch owns 64 columns and all rows.
+/// Registers: four sums, so that additions overlap.
+/// Bytes: 4 bytes an element for one addition: bound by memory.
 /// Numerics: 64 rows are summed in registers, then added to the total, so the error grows with
 /// 64 + rows/64 additions instead of rows.
-/// Traffic: 4 bytes an element for one addition: bound by memory.
 /// </remarks>
 internal static unsafe class ColumnSums
 {

@@ -35,14 +35,14 @@ internal readonly unsafe struct MatMulProblem
 /// </summary>
 /// <remarks>
 /// Shapes: a [rows, depth], b [depth, columns], each stored row-major, transposed or not.
-/// Who owns what: packing and product are cut into batches by the problem's size alone; a batch
+/// Work: packing and product are cut into batches by the problem's size alone; a batch
 /// owns a block of c and runs the whole depth, in blocks of at most 256 in ascending order. An
 /// element's additions therefore have one order, whatever the threads, blocks and tiles.
 /// Memory: b is packed once (depth·columns floats); a only where transposed, by each batch the
 /// part that it needs.
-/// Intensity: a tile step does 2·6·64 operations on 6 + 64 floats; a panel of b is read from the
-/// second-level cache once per six rows, from memory once per block of rows.
-/// Few rows times a transposed b (decoding) go to <see cref="MatVec"/>, which reads b in place.
+/// Bytes: a tile step does 2·6·64 operations on 6 + 64 floats; a panel of b is read from the
+/// second-level cache once per six rows, from memory once per block of rows. Few rows times a
+/// transposed b (decoding) go to <see cref="MatVec"/>, which reads b in place.
 /// Numerics: binary32 throughout, multiply-add fused where the machine can.
 /// </remarks>
 internal static unsafe class MatMul
@@ -54,6 +54,12 @@ internal static unsafe class MatMul
     /// <summary>Vectors in a row of a tile: what the machine's registers can hold.</summary>
     public static int PreferredPanelVectors =>
         Avx512F.VL.IsSupported || AdvSimd.Arm64.IsSupported ? 4 : 2;
+
+    /// <summary>Runs the product with the panel width that suits the machine.</summary>
+    public static void Run<T, TEpilogue>(in MatMulProblem problem, in TEpilogue epilogue)
+        where T : struct, ISimdFloat<T>
+        where TEpilogue : struct, IEpilogue =>
+        Run<T, TEpilogue>(in problem, PreferredPanelVectors, in epilogue);
 
     /// <summary>Runs the product with the given vectors and panel width (2 or 4 vectors).</summary>
     public static void Run<T, TEpilogue>(

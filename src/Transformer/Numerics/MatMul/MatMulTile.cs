@@ -22,11 +22,11 @@ internal readonly unsafe struct TileRows(
 /// registers while the depth runs.
 /// </summary>
 /// <remarks>
-/// tile[r, j] = Σₖ a(r, k)·b[k, j], k ascending, so that every tile width yields the same bits.
-/// b is a packed panel [depth, panelWidth]; tile is [6, panelWidth].
+/// Formula: tile[r, j] = Σₖ a(r, k)·b[k, j].
+/// Shapes: b is a packed panel [depth, panelWidth]; tile is [6, panelWidth].
 /// Registers: 6×4 sums, 4 vectors of b and 1 broadcast are 29 of 32; 6×2 are 15 of 16.
-/// A step of 6×4 loads 10 operands for 24 multiply-adds.
-/// Every variant is compiled with full optimisation on its first call.
+/// Bytes: a step of 6×4 loads 10 operands for 24 multiply-adds.
+/// Numerics: k ascends in every variant, so every tile width yields the same bits.
 /// </remarks>
 internal static unsafe class MatMulTile
 {

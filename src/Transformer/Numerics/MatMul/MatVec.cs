@@ -8,11 +8,14 @@ namespace Transformer.Numerics;
 /// both contiguous along the depth.
 /// </summary>
 /// <remarks>
-/// b is read once, in place, four rows at a time; these stay in the first-level cache while pairs
-/// of rows of a pass over them. Arithmetic intensity: rows/2 operations a byte, so for one row the
-/// floor is the time to read b.
-/// Registers: 8 sums, 4 vectors of b, 2 of a. Each sum is kept per lane along the depth and added
-/// across lanes at the end; the order is fixed.
+/// Shapes: a [rows, depth], b [columns, depth], c [rows, columns].
+/// Work: a batch owns a range of columns; four rows of b at a time stay in the first-level cache
+/// while pairs of rows of a pass over them.
+/// Registers: 8 sums, one vector of b, 2 of a.
+/// Bytes: b is read once, in place; rows/2 operations a byte, so for one row the floor is the time to
+/// read b.
+/// Numerics: each sum is kept per lane along the depth and added across lanes at the end; the order
+/// is fixed.
 /// </remarks>
 internal static unsafe class MatVec
 {

@@ -5,8 +5,7 @@ namespace Transformer.Numerics;
 /// and 128-bit machines: the JIT compiles each instantiation with the vectors in registers.
 /// </summary>
 /// <remarks>
-/// Choose the width once, at the kernel's entry:
-/// <c>if (Vector512.IsHardwareAccelerated) Run&lt;Simd512&gt;(…); else if …</c>.
+/// <see cref="SimdDispatch"/> chooses the width once, at the kernel's entry.
 /// Functions that take or return vectors must be <c>AggressiveInlining</c>.
 /// </remarks>
 internal unsafe interface ISimdFloat<TSelf> where TSelf : struct, ISimdFloat<TSelf>

@@ -6,9 +6,7 @@ namespace Transformer.Numerics;
 internal interface ISimdAction
 {
     /// <summary>Does the work.</summary>
-    /// <param name="panelVectors">Vectors in a row of a product's tile; see
-    /// <see cref="MatMul.PreferredPanelVectors"/>.</param>
-    void Run<T>(int panelVectors) where T : struct, ISimdFloat<T>;
+    void Run<T>() where T : struct, ISimdFloat<T>;
 }
 
 /// <summary>Chooses the widest vectors that the machine accelerates.</summary>
@@ -17,9 +15,8 @@ internal static class SimdDispatch
     /// <summary>Runs the action with them.</summary>
     public static void Run<TAction>(in TAction action) where TAction : struct, ISimdAction
     {
-        int vectors = MatMul.PreferredPanelVectors;
-        if (Vector512.IsHardwareAccelerated) action.Run<Simd512>(vectors);
-        else if (Vector256.IsHardwareAccelerated) action.Run<Simd256>(vectors);
-        else action.Run<Simd128>(vectors);
+        if (Vector512.IsHardwareAccelerated) action.Run<Simd512>();
+        else if (Vector256.IsHardwareAccelerated) action.Run<Simd256>();
+        else action.Run<Simd128>();
     }
 }

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using Transformer.Backends;
 using Transformer.Numerics;
 
@@ -11,9 +10,11 @@ namespace Transformer.Ops;
 /// </summary>
 /// <remarks>
 /// Shapes: parameter, gradient, moments [Length].
-/// Work: a batch is 16,384 elements.
-/// Traffic: four streams read, three written, 28 bytes an element: memory-bound.
-/// Numerics: bias corrections are taken in double once a call.
+/// Work: a batch is 16,384 elements; one vector at a time, the last one cut.
+/// Bytes: four streams read, three written, 28 bytes an element: bound by
+/// memory.
+/// Numerics: binary32; bias corrections are taken in double once a call.
+/// Preconditions: a validated call on Float32 buffers.
 /// Source: Loshchilov, Hutter 2019, algorithm 2.
 /// </remarks>
 internal sealed unsafe class AdamWSimd : IKernel<AdamWForward>
@@ -25,18 +26,17 @@ internal sealed unsafe class AdamWSimd : IKernel<AdamWForward>
             out reason, call.Parameter, call.Gradient, call.FirstMoment, call.SecondMoment,
             call.GradientScale);
 
-    public void Run(in AdamWForward call)
-    {
-        if (Vector512.IsHardwareAccelerated) Run<Simd512>(in call);
-        else if (Vector256.IsHardwareAccelerated) Run<Simd256>(in call);
-        else Run<Simd128>(in call);
-    }
+    public void Run(in AdamWForward call) =>
+        SimdDispatch.Run(new AdamWForwardAction(call));
 
-    internal static void Run<T>(in AdamWForward call) where T : struct, ISimdFloat<T>
+    private readonly struct AdamWForwardAction(AdamWForward call) : ISimdAction
     {
-        Work<T> work = new(in call);
-        CpuParallel.For(
-            checked((int)((call.Length + BatchLength - 1) / BatchLength)), ref work);
+        public void Run<T>() where T : struct, ISimdFloat<T>
+        {
+            Work<T> work = new(in call);
+            CpuParallel.For(
+                checked((int)((call.Length + BatchLength - 1) / BatchLength)), ref work);
+        }
     }
 
     private readonly struct Work<T> : IBatchWork where T : struct, ISimdFloat<T>

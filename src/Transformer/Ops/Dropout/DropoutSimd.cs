@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using Transformer.Backends;
 using Transformer.Numerics;
 using Transformer.Tensors;
@@ -9,9 +8,11 @@ namespace Transformer.Ops;
 /// <summary>output[i] = u(i) &lt; p ? 0 : input[i]·1/(1 − p), u(i) uniform from Philox.</summary>
 /// <remarks>
 /// Shapes: input, output [Length].
-/// Work: a batch is 4,096 elements; u is drawn 256 elements at a time into the stack.
-/// Traffic: 8 bytes an element for about 40 integer operations: bound by arithmetic.
-/// Numerics: the select makes NaN in a dropped element 0.
+/// Work: a batch is 4,096 elements; u is drawn 256 elements at a time.
+/// Memory: 256 floats of u on the stack.
+/// Bytes: 8 bytes an element for about 40 integer operations: bound by arithmetic.
+/// Numerics: u(i) depends on seed, step, stream and i alone; a dropped NaN becomes 0 by selection.
+/// Preconditions: a validated call on Float32 buffers; output may be the input itself.
 /// Source: Srivastava et al. 2014; Salmon et al. 2011.
 /// </remarks>
 internal sealed class DropoutForwardSimd : IKernel<DropoutForward>
@@ -43,27 +44,8 @@ internal static unsafe class DropoutSimd
         BufferView input, BufferView output, BufferView randomState, long length,
         float probability, uint stream)
     {
-        if (Vector512.IsHardwareAccelerated)
-        {
-            Run<Simd512>(input, output, randomState, length, probability, stream);
-        }
-        else if (Vector256.IsHardwareAccelerated)
-        {
-            Run<Simd256>(input, output, randomState, length, probability, stream);
-        }
-        else
-        {
-            Run<Simd128>(input, output, randomState, length, probability, stream);
-        }
-    }
-
-    internal static void Run<T>(
-        BufferView input, BufferView output, BufferView randomState, long length,
-        float probability, uint stream)
-        where T : struct, ISimdFloat<T>
-    {
         long* state = randomState.Pointer<long>();
-        Work<T> work = new()
+        SimdDispatch.Run(new DropoutAction
         {
             Input = input.Pointer<float>(),
             Output = output.Pointer<float>(),
@@ -72,11 +54,10 @@ internal static unsafe class DropoutSimd
             Seed = (ulong)state[0],
             Step = (uint)state[1],
             Stream = stream,
-        };
-        CpuParallel.For(checked((int)((length + BatchLength - 1) / BatchLength)), ref work);
+        });
     }
 
-    private struct Work<T> : IBatchWork where T : struct, ISimdFloat<T>
+    private struct DropoutAction : ISimdAction
     {
         public float* Input, Output;
         public long Length;
@@ -84,25 +65,36 @@ internal static unsafe class DropoutSimd
         public ulong Seed;
         public uint Step, Stream;
 
+        public readonly void Run<T>() where T : struct, ISimdFloat<T>
+        {
+            Work<T> work = new(this);
+            CpuParallel.For(checked((int)((Length + BatchLength - 1) / BatchLength)), ref work);
+        }
+    }
+
+    private readonly struct Work<T>(DropoutAction call) : IBatchWork
+        where T : struct, ISimdFloat<T>
+    {
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        public readonly void Run(int batch)
+        public void Run(int batch)
         {
             float* uniform = stackalloc float[DrawLength];
-            long end = Math.Min(Length, (batch + 1L) * BatchLength);
+            long end = Math.Min(call.Length, (batch + 1L) * BatchLength);
             for (long start = (long)batch * BatchLength; start < end; start += DrawLength)
             {
                 int count = (int)Math.Min(DrawLength, end - start);
                 PhiloxVector.FillUnit(
-                    Seed, Stream, Step, (ulong)start / 4, (count + 3) / 4, uniform);
-                Apply(Input + start, uniform, Output + start, count);
+                    call.Seed, call.Stream, call.Step, (ulong)start / 4, (count + 3) / 4, uniform);
+                Apply(call.Input + start, uniform, call.Output + start, count);
             }
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private readonly void Apply(float* x, float* uniform, float* y, int count)
+        private void Apply(float* x, float* uniform, float* y, int count)
         {
-            float keptScale = 1f / (1f - Probability);
-            T p = T.Broadcast(Probability), scale = T.Broadcast(keptScale);
+            float probability = call.Probability;
+            float keptScale = 1f / (1f - probability);
+            T p = T.Broadcast(probability), scale = T.Broadcast(keptScale);
             int i = 0;
             for (; i + T.Width <= count; i += T.Width)
             {
@@ -110,7 +102,7 @@ internal static unsafe class DropoutSimd
                 T.Store(T.SelectLess(T.Load(uniform + i), p, T.Zero, kept), y + i);
             }
 
-            for (; i < count; i++) y[i] = uniform[i] < Probability ? 0 : x[i] * keptScale;
+            for (; i < count; i++) y[i] = uniform[i] < probability ? 0 : x[i] * keptScale;
         }
     }
 }

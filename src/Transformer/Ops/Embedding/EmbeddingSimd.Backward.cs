@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using Transformer.Backends;
 using Transformer.Numerics;
 using Transformer.Tensors;
@@ -13,8 +12,10 @@ namespace Transformer.Ops;
 /// Shapes: ids [Rows] Int32; dY [Rows, Width]; gradients of tables [·, Width].
 /// Work: a batch owns 32 columns of every table and walks all rows in order: no two threads touch
 /// the same number, and sums are taken in the order of rows whatever the number of threads.
-/// Traffic: dY read once, one table row read and written a row: memory-bound, scattered.
-/// Preconditions: ids are checked before anything is written.
+/// Bytes: dY read once, one table row read and written a row: bound by memory, scattered.
+/// Numerics: binary32; gradients are added to what the tables hold.
+/// Preconditions: a validated call on Float32 tables; ids are checked before anything is written.
+/// Source: the chain rule.
 /// </remarks>
 internal sealed unsafe class EmbeddingBackwardSimd : IKernel<EmbeddingBackward>
 {
@@ -30,15 +31,16 @@ internal sealed unsafe class EmbeddingBackwardSimd : IKernel<EmbeddingBackward>
         EmbeddingSimd.CheckIds(
             call.Ids, call.TableGradient, call.PositionIds, call.PositionTableGradient,
             call.SegmentIds, call.SegmentTableGradient, call.Width);
-        if (Vector512.IsHardwareAccelerated) Run<Simd512>(in call);
-        else if (Vector256.IsHardwareAccelerated) Run<Simd256>(in call);
-        else Run<Simd128>(in call);
+        SimdDispatch.Run(new EmbeddingBackwardAction(call));
     }
 
-    internal static void Run<T>(in EmbeddingBackward call) where T : struct, ISimdFloat<T>
+    private readonly struct EmbeddingBackwardAction(EmbeddingBackward call) : ISimdAction
     {
-        Work<T> work = new(in call);
-        CpuParallel.For((call.Width + ColumnsPerBatch - 1) / ColumnsPerBatch, ref work);
+        public void Run<T>() where T : struct, ISimdFloat<T>
+        {
+            Work<T> work = new(in call);
+            CpuParallel.For((call.Width + ColumnsPerBatch - 1) / ColumnsPerBatch, ref work);
+        }
     }
 
     private readonly struct Work<T> : IBatchWork where T : struct, ISimdFloat<T>

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using Transformer.Backends;
 using Transformer.Numerics;
 
@@ -11,8 +10,10 @@ namespace Transformer.Ops;
 /// <remarks>
 /// Shapes: ids, positionIds, segmentIds [Rows] Int32; tables [·, Width]; output [Rows, Width].
 /// Work: a batch is 16 rows; a row belongs to one thread, a vector to 16/8/4 columns of it.
-/// Traffic: one row of each table read, one row written: memory-bound, table rows scattered.
-/// Preconditions: ids are checked against their tables before anything is written.
+/// Bytes: one row of each table read, one row written: bound by memory, table rows scattered.
+/// Numerics: binary32, terms added in the order of the formula.
+/// Preconditions: a validated call on Float32 tables; ids are checked against their tables before
+/// anything is written.
 /// Source: Vaswani et al. 2017, §3.4 and §3.5; Devlin et al. 2019 (segments).
 /// </remarks>
 internal sealed unsafe class EmbeddingForwardSimd : IKernel<EmbeddingForward>
@@ -26,15 +27,16 @@ internal sealed unsafe class EmbeddingForwardSimd : IKernel<EmbeddingForward>
         EmbeddingSimd.CheckIds(
             call.Ids, call.Table, call.PositionIds, call.PositionTable, call.SegmentIds,
             call.SegmentTable, call.Width);
-        if (Vector512.IsHardwareAccelerated) Run<Simd512>(in call);
-        else if (Vector256.IsHardwareAccelerated) Run<Simd256>(in call);
-        else Run<Simd128>(in call);
+        SimdDispatch.Run(new EmbeddingForwardAction(call));
     }
 
-    internal static void Run<T>(in EmbeddingForward call) where T : struct, ISimdFloat<T>
+    private readonly struct EmbeddingForwardAction(EmbeddingForward call) : ISimdAction
     {
-        Work<T> work = new(in call);
-        CpuParallel.For(RowBatches.Count(call.Rows), ref work);
+        public void Run<T>() where T : struct, ISimdFloat<T>
+        {
+            Work<T> work = new(in call);
+            CpuParallel.For(RowBatches.Count(call.Rows), ref work);
+        }
     }
 
     private readonly struct Work<T> : IBatchWork where T : struct, ISimdFloat<T>

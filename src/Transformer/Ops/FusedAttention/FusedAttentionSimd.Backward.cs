@@ -8,13 +8,14 @@ namespace Transformer.Ops;
 
 /// <summary>dV = Pᵀ·dO, dK = scale·dSᵀ·q, dQ = scale·dS·k, tile by tile.</summary>
 /// <remarks>
-/// Shapes and strides: as <see cref="AttentionBackward"/>.
-/// Who owns what: a unit is (sequence, key/value head, range of keys). It owns dK and dV of its
+/// Shapes: as <see cref="AttentionBackward"/>.
+/// Work: a unit is (sequence, key/value head, range of keys). It owns dK and dV of its
 /// keys, sums them over all queries of the group in order, and adds its share of dQ to a buffer
 /// [ranges, B, Hq, Sq, D]; where one range covers all keys that buffer is scratch of the batch,
 /// else shares are added in order of range afterwards. The number of ranges follows from the sizes.
-/// Scratch of a unit: one <see cref="AttentionGradientTile{T}"/>, dK and dV of a tile, dQ.
-/// Arithmetic: five products, 2·(3·D + 2·Dv) operations a visible score.
+/// Memory of a unit: one <see cref="AttentionGradientTile{T}"/>, dK and dV of a tile, dQ.
+/// Bytes: k and v once, q, dO and dQ once a tile of keys; five products, 2·(3·D + 2·Dv) operations a
+/// visible score: bound by arithmetic.
 /// Source: Dao et al. 2022, algorithm 4.
 /// </remarks>
 internal static unsafe class AttentionGradientTiles<T> where T : struct, ISimdFloat<T>

@@ -9,17 +9,17 @@ namespace Transformer.Ops;
 /// Tiled attention: o = softmax(scale·q·kᵀ)·v with the weights of one tile only ever in scratch.
 /// </summary>
 /// <remarks>
-/// Shapes and strides: as <see cref="AttentionInputs"/>.
-/// Who owns what: a unit is (sequence, key/value head, up to 40 blocks of 6 queries, over all
+/// Shapes: as <see cref="AttentionInputs"/>.
+/// Work: a unit is (sequence, key/value head, up to 40 blocks of 6 queries, over all
 /// query heads of the group); it runs over the keys in tiles of 64 that are packed once (k
 /// transposed, v padded) and serve all its blocks. A batch is one or more units. Up to 8 queries
 /// over more than 1024 keys (decoding) are also split into ranges of 512 keys, whose partial
 /// results <see cref="AttentionMerge{T}"/> joins; up to six rows in all take dot products instead
 /// of transposing k.
-/// Scratch of a unit: q and o [240, D + Dv] floats, k and v tile [64, D + Dv], scores [6, 64].
-/// Arithmetic: 2·(D + Dv) operations a visible score; bytes: q, o once, k, v once a unit, so 60
-/// operations a byte at D = 64 with 240 queries: bound by arithmetic.
-/// Masking: a block knows its interval of keys; tiles outside it are skipped and columns inside
+/// Memory of a unit: q and o [240, D + Dv] floats, k and v tile [64, D + Dv], scores [6, 64].
+/// Bytes: q, o once, k, v once a unit; 2·(D + Dv) operations a visible score, so 60 operations a
+/// byte at D = 64 with 240 queries: bound by arithmetic.
+/// Numerics: binary32 with the running maximum subtracted. A block knows its interval of keys; tiles outside it are skipped and columns inside
 /// a tile are cut to it, so only blocks at an edge select.
 /// Source: Dao et al. 2022, algorithm 1, with keys in the outer loop of a unit.
 /// </remarks>

@@ -8,8 +8,9 @@ namespace Transformer.Ops;
 /// Joins partial results of key ranges: with M = max mᵢ, o = Σ exp(mᵢ − M)·oᵢ / Σ exp(mᵢ − M)·lᵢ.
 /// </summary>
 /// <remarks>
-/// Shapes: partials [rows, splits, Stride], each oᵢ (not normalised), then mᵢ and lᵢ. A batch is
-/// up to 16 rows, a row is summed in the order of its splits. Bytes: every partial once.
+/// Shapes: partials [rows, splits, Stride], each oᵢ (not normalised), then mᵢ and lᵢ.
+/// Work: a batch is up to 16 rows; a row is summed in the order of its splits.
+/// Bytes: every partial once.
 /// Numerics: a range without visible keys has lᵢ = 0 and is skipped.
 /// </remarks>
 internal static unsafe class AttentionMerge<T> where T : struct, ISimdFloat<T>

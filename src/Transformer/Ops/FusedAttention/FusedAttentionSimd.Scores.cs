@@ -7,7 +7,8 @@ namespace Transformer.Ops;
 
 /// <summary>Writes the Sq×Skv scores or weights that a caller asked for.</summary>
 /// <remarks>
-/// A unit is (sequence, query head, 48 queries); it runs over all keys in tiles of 64. Scores are
+/// Shapes: scores [B, Hq, Sq, Skv].
+/// Work: a unit is (sequence, query head, 48 queries); it runs over all keys in tiles of 64. Scores are
 /// computed again rather than kept, so that attention without them needs no such buffer; weights
 /// are exp(s − logSumExp), final when they are written.
 /// Bytes: Sq·Skv floats out, which bound it.

@@ -1,4 +1,3 @@
-using System.Runtime.Intrinsics;
 using Transformer.Backends;
 using Transformer.Numerics;
 using Transformer.Tensors;
@@ -9,8 +8,10 @@ namespace Transformer.Ops;
 /// output = softmax(scale·q·kᵀ, capped, biased, over visible keys)·v on vector units.
 /// </summary>
 /// <remarks>
-/// <see cref="AttentionForwardTiles{T}"/> computes output and log-sum-exp; scores that are asked
+/// Shapes: as <see cref="AttentionInputs"/>.
+/// Work: <see cref="AttentionForwardTiles{T}"/> computes output and log-sum-exp; scores that are asked
 /// for are written afterwards by <see cref="AttentionScoreWriter{T}"/>.
+/// Bytes: q, k, v and output once a unit of tiles; scores only where asked for.
 /// Numerics: binary32 throughout; a hidden key has weight 0 by selection and its value row is never
 /// multiplied; a row without visible keys gives 0 and −∞.
 /// Preconditions: a validated call, Float32 buffers.
@@ -29,12 +30,8 @@ internal sealed class FusedAttentionForwardSimd : IKernel<AttentionForward>
     }
 
     /// <inheritdoc/>
-    public void Run(in AttentionForward call)
-    {
-        if (Vector512.IsHardwareAccelerated) Run<Simd512>(call);
-        else if (Vector256.IsHardwareAccelerated) Run<Simd256>(call);
-        else Run<Simd128>(call);
-    }
+    public void Run(in AttentionForward call) =>
+        SimdDispatch.Run(new AttentionForwardAction(call));
 
     /// <summary>Runs with vectors of a given width.</summary>
     internal static unsafe void Run<T>(in AttentionForward call) where T : struct, ISimdFloat<T>
@@ -53,14 +50,22 @@ internal sealed class FusedAttentionForwardSimd : IKernel<AttentionForward>
                 problem, call.Scores.Pointer<float>(), logSumExp, call.ScoreOutput);
         }
     }
+
+    private readonly struct AttentionForwardAction(AttentionForward call) : ISimdAction
+    {
+        public void Run<T>() where T : struct, ISimdFloat<T> => FusedAttentionForwardSimd.Run<T>(call);
+    }
 }
 
 /// <summary>Gradients of attention by recomputation on vector units.</summary>
 /// <remarks>
-/// <see cref="AttentionGradientTiles{T}"/> computes dQ, dK and dV,
+/// Shapes: as <see cref="AttentionBackward"/>.
+/// Work: <see cref="AttentionGradientTiles{T}"/> computes dQ, dK and dV,
 /// <see cref="AttentionBiasGradient{T}"/> the gradient of the bias where it is asked for.
-/// Numerics and preconditions as in <see cref="FusedAttentionForwardSimd"/>; every sum has a fixed
-/// order, so results do not depend on the number of threads.
+/// Bytes: operands and gradients once a tile; no buffer of Sq×Skv.
+/// Numerics: as in <see cref="FusedAttentionForwardSimd"/>; every sum has a fixed order, so results
+/// do not depend on the number of threads.
+/// Preconditions: a validated call, Float32 buffers.
 /// Source: Dao et al. 2022, appendix B.2.
 /// </remarks>
 internal sealed class FusedAttentionBackwardSimd : IKernel<AttentionBackward>
@@ -80,12 +85,8 @@ internal sealed class FusedAttentionBackwardSimd : IKernel<AttentionBackward>
     }
 
     /// <inheritdoc/>
-    public void Run(in AttentionBackward call)
-    {
-        if (Vector512.IsHardwareAccelerated) Run<Simd512>(call);
-        else if (Vector256.IsHardwareAccelerated) Run<Simd256>(call);
-        else Run<Simd128>(call);
-    }
+    public void Run(in AttentionBackward call) =>
+        SimdDispatch.Run(new AttentionBackwardAction(call));
 
     /// <summary>Runs with vectors of a given width.</summary>
     internal static unsafe void Run<T>(in AttentionBackward call) where T : struct, ISimdFloat<T>
@@ -98,5 +99,10 @@ internal sealed class FusedAttentionBackwardSimd : IKernel<AttentionBackward>
         AttentionGradients gradients = new(call, deltas.Pointer<float>());
         AttentionGradientTiles<T>.Run(problem, gradients);
         if (gradients.Bias != null && rows > 0) AttentionBiasGradient<T>.Run(problem, gradients);
+    }
+
+    private readonly struct AttentionBackwardAction(AttentionBackward call) : ISimdAction
+    {
+        public void Run<T>() where T : struct, ISimdFloat<T> => FusedAttentionBackwardSimd.Run<T>(call);
     }
 }

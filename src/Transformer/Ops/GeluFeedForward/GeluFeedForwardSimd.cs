@@ -8,11 +8,13 @@ namespace Transformer.Ops;
 /// <remarks>
 /// Shapes: input [Rows, Width], weight1 [Hidden, Width], weight2 [OutputWidth, Hidden], output
 /// [Rows, OutputWidth], preActivation [Rows, Hidden]; contiguous.
-/// Who owns what: a batch owns up to 96 rows. For each block of at most 256 hidden features it
+/// Work: a batch owns up to 96 rows. For each block of at most 256 hidden features it
 /// computes activations [rows, 256] and multiplies them on at once, adding to the output.
 /// Memory: both weights packed once; activations [Rows, 256] of scratch, of which a batch keeps its
 /// part in the second-level cache; the whole [Rows, Hidden] is written only as preActivation.
-/// Up to 16 rows run as two products that read the weights in place.
+/// Bytes: operands once, packed weights written and read; 2·Rows·Hidden·(Width + OutputWidth)
+/// operations, so bound by arithmetic from some tens of rows on. Up to 16 rows run as two products
+/// that read the weights in place: bound by memory.
 /// Numerics: binary32; the hidden features are summed in ascending blocks.
 /// Preconditions: a validated call on Float32 buffers.
 /// Source: Vaswani et al. 2017, §3.3.
@@ -32,32 +34,26 @@ internal sealed class GeluFeedForwardForwardSimd : IKernel<GeluFeedForwardForwar
 internal readonly unsafe struct GeluFeedForwardForwardAction(GeluFeedForwardForward call)
     : ISimdAction
 {
-    public void Run<T>(int panelVectors) where T : struct, ISimdFloat<T>
+    public void Run<T>() where T : struct, ISimdFloat<T>
     {
         if (call.Rows == 0) return;
         switch (call.Activation)
         {
-            case Activation.Relu:
-                Run<T, ReluActivation>(panelVectors);
-                break;
-            case Activation.Gelu:
-                Run<T, GeluActivation>(panelVectors);
-                break;
-            default:
-                Run<T, GeluTanhActivation>(panelVectors);
-                break;
+            case Activation.Relu: Run<T, ReluActivation>(); break;
+            case Activation.Gelu: Run<T, GeluActivation>(); break;
+            default: Run<T, GeluTanhActivation>(); break;
         }
     }
 
-    private void Run<T, TActivation>(int panelVectors)
+    private void Run<T, TActivation>()
         where T : struct, ISimdFloat<T>
         where TActivation : struct, IActivation
     {
-        if (call.Rows <= MatVec.MostRows) InPlace<T, TActivation>(panelVectors);
-        else Fused<T, TActivation>(panelVectors);
+        if (call.Rows <= MatVec.MostRows) InPlace<T, TActivation>();
+        else Fused<T, TActivation>();
     }
 
-    private void InPlace<T, TActivation>(int panelVectors)
+    private void InPlace<T, TActivation>()
         where T : struct, ISimdFloat<T>
         where TActivation : struct, IActivation
     {
@@ -75,7 +71,7 @@ internal readonly unsafe struct GeluFeedForwardForwardAction(GeluFeedForwardForw
                 Columns = call.Hidden,
                 Depth = call.Width,
             },
-            panelVectors, in first);
+            in first);
         MatMul.Run<T, BiasActivationEpilogue<IdentityActivation>>(
             new MatMulProblem
             {
@@ -87,15 +83,16 @@ internal readonly unsafe struct GeluFeedForwardForwardAction(GeluFeedForwardForw
                 Columns = call.OutputWidth,
                 Depth = call.Hidden,
             },
-            panelVectors, in second);
+            in second);
     }
 
-    private void Fused<T, TActivation>(int panelVectors)
+    private void Fused<T, TActivation>()
         where T : struct, ISimdFloat<T>
         where TActivation : struct, IActivation
     {
-        PackedMatrix layout1 = new(call.Width, call.Hidden, panelVectors * T.Width);
-        PackedMatrix layout2 = new(call.Hidden, call.OutputWidth, panelVectors * T.Width);
+        int panelWidth = MatMul.PreferredPanelVectors * T.Width;
+        PackedMatrix layout1 = new(call.Width, call.Hidden, panelWidth);
+        PackedMatrix layout2 = new(call.Hidden, call.OutputWidth, panelWidth);
         long activations = (long)call.Rows * layout2.DepthBlock;
         using HostBlock scratch = HostMemory.Rent(
             (layout1.Floats + layout2.Floats + activations) * sizeof(float));

@@ -11,8 +11,9 @@ namespace Transformer.Ops;
 /// Work: a batch is 16,384 elements and gives one partial sum; partial sums are added in order.
 /// Registers: four accumulators of 4 doubles. The vectors are 256 bits wide on every machine, so
 /// the order of additions, and with it the result, is the same everywhere.
-/// Traffic: 4 bytes an element, one widening and one multiply-add: memory-bound.
+/// Bytes: 4 bytes an element for one widening and one multiply-add: bound by memory.
 /// Numerics: squares and sums in double: no overflow below 1e154.
+/// Preconditions: a validated call on Float32 buffers.
 /// Source: Pascanu, Mikolov, Bengio 2013.
 /// </remarks>
 internal sealed unsafe class GradientNormSimd : IKernel<GradientNormForward>

@@ -5,8 +5,10 @@ namespace Transformer.Ops;
 
 /// <summary>cache[b, positions[b] + i, :] = source[b, i, :], rows copied as bytes.</summary>
 /// <remarks>
-/// Shapes and strides: as <see cref="KvCacheAppendForward"/>. A batch is about 64 KiB of rows.
+/// Shapes and strides: as <see cref="KvCacheAppendForward"/>.
+/// Work: a batch is about 64 KiB of rows.
 /// Bytes: every new row read and written once; no arithmetic.
+/// Numerics: bytes as they are.
 /// Preconditions: source and cache of one element type, any; every row within the capacity, checked
 /// before the first is written.
 /// </remarks>

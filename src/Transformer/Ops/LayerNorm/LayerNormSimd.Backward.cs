@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using Transformer.Backends;
 using Transformer.Numerics;
 using Transformer.Tensors;
@@ -14,10 +13,14 @@ namespace Transformer.Ops;
 /// Shapes: sum, dY, dSum, dX [Rows, Width]; weight, dWeight, dBias [Width]; mean, inverseStd
 /// [Rows].
 /// Work: a batch is 16 rows; a row belongs to one thread. Each batch sums dWeight and dBias in
-/// its own scratch rows [2, Width]; they are added up in order of batches afterwards, so results
-/// do not depend on the number of threads.
-/// Traffic: sum and dY read once from memory (the second pass hits L1), dX written once.
-/// Preconditions: dX may be dY or dSum; the first pass reads a row fully before the second writes.
+/// its own scratch; these are added up in order of batches afterwards, so results do not depend on
+/// the number of threads.
+/// Memory: [2, Width] floats a batch.
+/// Bytes: sum and dY read once from memory (the second pass hits L1), dX written once; about 15
+/// operations for 12 to 16 bytes: bound by memory.
+/// Numerics: binary32; parameter gradients are added to what their buffers hold.
+/// Preconditions: a validated call on Float32 buffers; dX may be dY or dSum, for the first pass reads
+/// a row fully before the second writes.
 /// Source: the chain rule through mean and variance; Ba, Kiros, Hinton 2016.
 /// </remarks>
 internal sealed unsafe class LayerNormBackwardSimd : IKernel<LayerNormBackward>
@@ -28,27 +31,26 @@ internal sealed unsafe class LayerNormBackwardSimd : IKernel<LayerNormBackward>
             call.SumGradient, call.InputGradient, call.WeightGradient) &&
         SimdSupport.AllFloat32(out reason, call.BiasGradient);
 
-    public void Run(in LayerNormBackward call)
-    {
-        if (Vector512.IsHardwareAccelerated) Run<Simd512>(in call);
-        else if (Vector256.IsHardwareAccelerated) Run<Simd256>(in call);
-        else Run<Simd128>(in call);
-    }
+    public void Run(in LayerNormBackward call) =>
+        SimdDispatch.Run(new LayerNormBackwardAction(call));
 
-    internal static void Run<T>(in LayerNormBackward call) where T : struct, ISimdFloat<T>
+    private readonly struct LayerNormBackwardAction(LayerNormBackward call) : ISimdAction
     {
-        int batches = RowBatches.Count(call.Rows);
-        long partial = 2L * call.Width;
-        using HostBlock scratch = HostMemory.Rent(batches * partial * sizeof(float));
-        Work<T> work = new(in call, scratch.Pointer<float>());
-        CpuParallel.For(batches, ref work);
-        float* weightGradient = call.WeightGradient.Pointer<float>();
-        float* biasGradient = call.BiasGradient.Pointer<float>();
-        for (int batch = 0; batch < batches; batch++)
+        public void Run<T>() where T : struct, ISimdFloat<T>
         {
-            float* sums = scratch.Pointer<float>() + (batch * partial);
-            if (weightGradient != null) Accumulate<T>(sums, weightGradient, call.Width);
-            if (biasGradient != null) Accumulate<T>(sums + call.Width, biasGradient, call.Width);
+            int batches = RowBatches.Count(call.Rows);
+            long partial = 2L * call.Width;
+            using HostBlock scratch = HostMemory.Rent(batches * partial * sizeof(float));
+            Work<T> work = new(in call, scratch.Pointer<float>());
+            CpuParallel.For(batches, ref work);
+            float* weightGradient = call.WeightGradient.Pointer<float>();
+            float* biasGradient = call.BiasGradient.Pointer<float>();
+            for (int batch = 0; batch < batches; batch++)
+            {
+                float* sums = scratch.Pointer<float>() + (batch * partial);
+                if (weightGradient != null) Accumulate<T>(sums, weightGradient, call.Width);
+                if (biasGradient != null) Accumulate<T>(sums + call.Width, biasGradient, call.Width);
+            }
         }
     }
 

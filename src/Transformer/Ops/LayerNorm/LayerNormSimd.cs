@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using Transformer.Backends;
 using Transformer.Numerics;
 
@@ -12,10 +11,11 @@ namespace Transformer.Ops;
 /// Shapes: input, residual, sum, output [Rows, Width]; weight, bias [Width]; contiguous.
 /// Work: a batch is 16 rows; a row belongs to one thread, a vector to 16/8/4 columns of it.
 /// Registers: four accumulators a pass, to cover the latency of the add.
-/// Traffic: input and residual read once, sum and output written once; the two later passes over
-/// the row hit L1 up to a width of about 8,000. 8 operations for 8 to 16 bytes: memory-bound.
+/// Bytes: input and residual read once, sum and output written once; the two later passes over
+/// the row hit L1 up to a width of about 8,000. 8 operations for 8 to 16 bytes: bound by memory.
 /// Numerics: two passes, mean first, then the squared distance from it; float accumulators.
-/// The row being normalised is kept in sum, or in output where sum is absent.
+/// Preconditions: a validated call on Float32 buffers. The row being normalised is kept in sum, or
+/// in output where sum is absent, so either may be the input itself.
 /// Source: Ba, Kiros, Hinton 2016.
 /// </remarks>
 internal sealed unsafe class LayerNormForwardSimd : IKernel<LayerNormForward>
@@ -25,17 +25,16 @@ internal sealed unsafe class LayerNormForwardSimd : IKernel<LayerNormForward>
             out reason, call.Input, call.Residual, call.Weight, call.Bias, call.Sum, call.Output,
             call.Mean, call.InverseStd);
 
-    public void Run(in LayerNormForward call)
-    {
-        if (Vector512.IsHardwareAccelerated) Run<Simd512>(in call);
-        else if (Vector256.IsHardwareAccelerated) Run<Simd256>(in call);
-        else Run<Simd128>(in call);
-    }
+    public void Run(in LayerNormForward call) =>
+        SimdDispatch.Run(new LayerNormForwardAction(call));
 
-    internal static void Run<T>(in LayerNormForward call) where T : struct, ISimdFloat<T>
+    private readonly struct LayerNormForwardAction(LayerNormForward call) : ISimdAction
     {
-        Work<T> work = new(in call);
-        CpuParallel.For(RowBatches.Count(call.Rows), ref work);
+        public void Run<T>() where T : struct, ISimdFloat<T>
+        {
+            Work<T> work = new(in call);
+            CpuParallel.For(RowBatches.Count(call.Rows), ref work);
+        }
     }
 
     private readonly struct Work<T> : IBatchWork where T : struct, ISimdFloat<T>

@@ -13,8 +13,11 @@ namespace Transformer.Ops;
 /// Shapes: as in the forward kernel.
 /// Work: g is written to scratch once, unless there is no activation; then two products, of which
 /// the second packs both operands, and one pass for the bias.
+/// Memory: g [Rows, OutputFeatures], and the products' packed operands.
+/// Bytes: g written once and read three times; twice the forward operations: bound by arithmetic.
 /// Numerics: binary32; parameter gradients are added to what their buffers hold.
 /// Preconditions: a validated call on Float32 buffers.
+/// Source: the chain rule.
 /// </remarks>
 internal sealed class LinearBackwardSimd : IKernel<LinearBackward>
 {
@@ -28,12 +31,12 @@ internal sealed class LinearBackwardSimd : IKernel<LinearBackward>
 /// <summary>The backward call at one vector width.</summary>
 internal readonly unsafe struct LinearBackwardAction(LinearBackward call) : ISimdAction
 {
-    public void Run<T>(int panelVectors) where T : struct, ISimdFloat<T>
+    public void Run<T>() where T : struct, ISimdFloat<T>
     {
         float* gradient = call.OutputGradient.Pointer<float>();
         if (call.Activation == Activation.None)
         {
-            Products<T>(gradient, panelVectors);
+            Products<T>(gradient);
             return;
         }
 
@@ -55,24 +58,24 @@ internal readonly unsafe struct LinearBackwardAction(LinearBackward call) : ISim
                 break;
         }
 
-        Products<T>(passed, panelVectors);
+        Products<T>(passed);
     }
 
-    private void Products<T>(float* gradient, int panelVectors) where T : struct, ISimdFloat<T>
+    private void Products<T>(float* gradient) where T : struct, ISimdFloat<T>
     {
         (int rows, int inputs, int outputs) = (call.Rows, call.InputFeatures, call.OutputFeatures);
         if (call.InputGradient.IsPresent)
         {
             LinearProducts.InputGradient<T, NoEpilogue>(
                 gradient, call.Weight.Pointer<float>(), rows, inputs, outputs,
-                call.InputGradient.Pointer<float>(), panelVectors, default);
+                call.InputGradient.Pointer<float>(), default);
         }
 
         if (call.WeightGradient.IsPresent)
         {
             LinearProducts.WeightGradient<T>(
                 gradient, call.Input.Pointer<float>(), rows, inputs, outputs,
-                call.WeightGradient.Pointer<float>(), panelVectors);
+                call.WeightGradient.Pointer<float>());
         }
 
         if (call.BiasGradient.IsPresent)
@@ -89,7 +92,7 @@ internal static unsafe class LinearProducts
     /// </summary>
     public static void InputGradient<T, TEpilogue>(
         float* gradient, float* weight, int rows, int inputs, int outputs, float* inputGradient,
-        int panelVectors, in TEpilogue epilogue)
+        in TEpilogue epilogue)
         where T : struct, ISimdFloat<T>
         where TEpilogue : struct, IEpilogue => MatMul.Run<T, TEpilogue>(
             new MatMulProblem
@@ -102,12 +105,11 @@ internal static unsafe class LinearProducts
                 Columns = inputs,
                 Depth = outputs,
             },
-            panelVectors, in epilogue);
+            in epilogue);
 
     /// <summary>weightGradient [outputs, inputs] += gradientᵀ · input.</summary>
     public static void WeightGradient<T>(
-        float* gradient, float* input, int rows, int inputs, int outputs, float* weightGradient,
-        int panelVectors)
+        float* gradient, float* input, int rows, int inputs, int outputs, float* weightGradient)
         where T : struct, ISimdFloat<T>
     {
         if (rows == 0) return;
@@ -123,7 +125,7 @@ internal static unsafe class LinearProducts
                 Depth = rows,
                 Accumulate = true,
             },
-            panelVectors, default);
+            default);
     }
 }
 

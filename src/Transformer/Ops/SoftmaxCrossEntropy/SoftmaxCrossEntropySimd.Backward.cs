@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using Transformer.Backends;
 using Transformer.Numerics;
 
@@ -11,9 +10,10 @@ namespace Transformer.Ops;
 /// <remarks>
 /// Shapes: logits, dX [Rows, Classes]; labels, logSumExp [Rows]; dLoss [1].
 /// Work: a batch is 16 rows; a row belongs to one thread.
-/// Traffic: logits read once, dX written once; one exponential an element.
+/// Bytes: logits read once, dX written once; one exponential for 8 bytes.
 /// Numerics: the probabilities are recomputed from the log-sum-exp; ignored rows are 0.
-/// Preconditions: dX may be the logits.
+/// Preconditions: a validated call on Float32 buffers; dX may be the logits.
+/// Source: the chain rule; ε as in the forward kernel.
 /// </remarks>
 internal sealed unsafe class SoftmaxCrossEntropyBackwardSimd
     : IKernel<SoftmaxCrossEntropyBackward>
@@ -27,25 +27,25 @@ internal sealed unsafe class SoftmaxCrossEntropyBackwardSimd
         IdCheck.Labels(
             SoftmaxCrossEntropyBackward.Op, "labels", call.Labels.Pointer<int>(), call.Rows,
             call.Classes, call.IgnoreIndex);
-        if (Vector512.IsHardwareAccelerated) Run<Simd512>(in call);
-        else if (Vector256.IsHardwareAccelerated) Run<Simd256>(in call);
-        else Run<Simd128>(in call);
+        SimdDispatch.Run(new SoftmaxCrossEntropyBackwardAction(call));
     }
 
-    internal static void Run<T>(in SoftmaxCrossEntropyBackward call)
-        where T : struct, ISimdFloat<T>
+    private readonly struct SoftmaxCrossEntropyBackwardAction(SoftmaxCrossEntropyBackward call) : ISimdAction
     {
-        int* labels = call.Labels.Pointer<int>();
-        long counted = 0;
-        for (int row = 0; row < call.Rows; row++)
+        public void Run<T>() where T : struct, ISimdFloat<T>
         {
-            if (labels[row] != call.IgnoreIndex) counted++;
-        }
+            int* labels = call.Labels.Pointer<int>();
+            long counted = 0;
+            for (int row = 0; row < call.Rows; row++)
+            {
+                if (labels[row] != call.IgnoreIndex) counted++;
+            }
 
-        float scale = call.LossGradient.IsPresent ? *call.LossGradient.Pointer<float>() : 1;
-        if (call.Reduction == LossReduction.Mean && counted > 0) scale /= counted;
-        Work<T> work = new(in call, scale);
-        CpuParallel.For(RowBatches.Count(call.Rows), ref work);
+            float scale = call.LossGradient.IsPresent ? *call.LossGradient.Pointer<float>() : 1;
+            if (call.Reduction == LossReduction.Mean && counted > 0) scale /= counted;
+            Work<T> work = new(in call, scale);
+            CpuParallel.For(RowBatches.Count(call.Rows), ref work);
+        }
     }
 
     private readonly struct Work<T> : IBatchWork where T : struct, ISimdFloat<T>

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using Transformer.Backends;
 using Transformer.Numerics;
 using Transformer.Tensors;
@@ -13,9 +12,11 @@ namespace Transformer.Ops;
 /// Shapes: logits [Rows, Classes]; labels, rowLosses, logSumExp [Rows]; loss [1].
 /// Work: a batch is 16 rows; a row belongs to one thread.
 /// Registers: two accumulators each for the sum of exponentials and the sum of logits.
-/// Traffic: a row is read for its maximum and again, from L1 or L2, for its sums.
+/// Bytes: a row is read for its maximum and again, from L1 or L2, for its sums; one exponential for
+/// 4 bytes: bound by arithmetic in cache, by memory beyond.
 /// Numerics: float lanes, row losses reduced in double in order of rows, whatever the number of
 /// threads. Logits of −∞ have weight 0.
+/// Preconditions: a validated call on Float32 buffers; labels are checked before anything is written.
 /// Source: Szegedy et al. 2016 §7 (label smoothing), in PyTorch's form.
 /// </remarks>
 internal sealed unsafe class SoftmaxCrossEntropyForwardSimd : IKernel<SoftmaxCrossEntropyForward>
@@ -29,30 +30,30 @@ internal sealed unsafe class SoftmaxCrossEntropyForwardSimd : IKernel<SoftmaxCro
         IdCheck.Labels(
             SoftmaxCrossEntropyForward.Op, "labels", call.Labels.Pointer<int>(), call.Rows,
             call.Classes, call.IgnoreIndex);
-        if (Vector512.IsHardwareAccelerated) Run<Simd512>(in call);
-        else if (Vector256.IsHardwareAccelerated) Run<Simd256>(in call);
-        else Run<Simd128>(in call);
+        SimdDispatch.Run(new SoftmaxCrossEntropyForwardAction(call));
     }
 
-    internal static void Run<T>(in SoftmaxCrossEntropyForward call)
-        where T : struct, ISimdFloat<T>
+    private readonly struct SoftmaxCrossEntropyForwardAction(SoftmaxCrossEntropyForward call) : ISimdAction
     {
-        using HostBlock scratch = HostMemory.Rent((long)call.Rows * sizeof(float));
-        Work<T> work = new(in call, scratch.Pointer<float>());
-        CpuParallel.For(RowBatches.Count(call.Rows), ref work);
-        int* labels = call.Labels.Pointer<int>();
-        float* rowLosses = work.RowLosses;
-        double total = 0;
-        long counted = 0;
-        for (int row = 0; row < call.Rows; row++)
+        public void Run<T>() where T : struct, ISimdFloat<T>
         {
-            if (labels[row] == call.IgnoreIndex) continue;
-            total += rowLosses[row];
-            counted++;
-        }
+            using HostBlock scratch = HostMemory.Rent((long)call.Rows * sizeof(float));
+            Work<T> work = new(in call, scratch.Pointer<float>());
+            CpuParallel.For(RowBatches.Count(call.Rows), ref work);
+            int* labels = call.Labels.Pointer<int>();
+            float* rowLosses = work.RowLosses;
+            double total = 0;
+            long counted = 0;
+            for (int row = 0; row < call.Rows; row++)
+            {
+                if (labels[row] == call.IgnoreIndex) continue;
+                total += rowLosses[row];
+                counted++;
+            }
 
-        if (call.Reduction == LossReduction.Mean && counted > 0) total /= counted;
-        *call.Loss.Pointer<float>() = (float)total;
+            if (call.Reduction == LossReduction.Mean && counted > 0) total /= counted;
+            *call.Loss.Pointer<float>() = (float)total;
+        }
     }
 
     private readonly struct Work<T> : IBatchWork where T : struct, ISimdFloat<T>
