@@ -7,7 +7,7 @@ using Transformer.Cli.Commands.Train;
 
 namespace Transformer.Cli;
 
-/// <summary>The command line: one class a command, errors as one line, exit codes by kind.</summary>
+/// <summary>The command line: one class a command, one line an error, exit codes by kind.</summary>
 public static class Application
 {
     /// <summary>Everything done.</summary>
@@ -19,8 +19,13 @@ public static class Application
     /// <summary>Bad usage or bad input.</summary>
     public const int BadInput = 2;
 
+    /// <summary>A defect of the program, as sysexits.h numbers it.</summary>
+    public const int InternalError = 70;
+
     /// <summary>Interrupted, after saving.</summary>
     public const int Interrupted = 130;
+
+    private const string TraceVariable = "TRANSFORMER_TRACE";
 
     /// <summary>Parses the arguments, runs the command and returns the exit code.</summary>
     /// <param name="args">The arguments after the program's name.</param>
@@ -43,14 +48,28 @@ public static class Application
             };
             return parsed.InvokeAsync(configuration).GetAwaiter().GetResult();
         }
-        catch (OperationCanceledException)
+        catch (Exception exception)
+        {
+            return Report(error, exception);
+        }
+    }
+
+    /// <summary>Writes one line for an exception and returns the exit code of its kind.</summary>
+    internal static int Report(TextWriter error, Exception exception)
+    {
+        if (exception is OperationCanceledException)
         {
             return Report(error, "interrupted", Interrupted);
         }
-        catch (Exception exception) when (IsUserError(exception))
-        {
-            return Report(error, exception.Message, BadInput);
-        }
+
+        if (IsUserError(exception)) return Report(error, exception.Message, BadInput);
+        bool trace = Environment.GetEnvironmentVariable(TraceVariable) == "1";
+        string remedy = trace ? "The stack trace follows." :
+            $"Set {TraceVariable}=1 to see where, and report it.";
+        Report(error, $"internal error: {exception.GetType().Name}: {exception.Message} {remedy}",
+            InternalError);
+        if (trace) error.WriteLine(exception.StackTrace);
+        return InternalError;
     }
 
     private static RootCommand CreateRoot() => new(
@@ -68,10 +87,17 @@ public static class Application
         VerifyCommand.Create(),
     };
 
-    private static bool IsUserError(Exception exception) => exception is
-        ArgumentException or NotSupportedException or IOException or UnauthorizedAccessException or
-        InvalidDataException or InvalidOperationException or ArithmeticException or
-        OutOfMemoryException;
+    // What input, files and the machine can cause, and every message of ours for it. A null, an
+    // index, a wrong state or an overflow can only come from a defect.
+    private static bool IsUserError(Exception exception) => exception switch
+    {
+        ArgumentNullException or ArgumentOutOfRangeException => false,
+        OverflowException or DivideByZeroException => false,
+        ArgumentException or NotSupportedException or InvalidDataException => true,
+        IOException or UnauthorizedAccessException or OutOfMemoryException => true,
+        ArithmeticException => true, // a loss or logits that are not finite
+        _ => false,
+    };
 
     private static string FirstError(ParseResult parsed)
     {

@@ -1,3 +1,4 @@
+using System.Reflection;
 using Transformer.Backends;
 using Transformer.Ops;
 using Kernels = Transformer.Ops;
@@ -235,6 +236,46 @@ public sealed class SpanEntryTests
         for (int i = 0; i < 20; i++) Work();
 
         Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+    }
+
+    [Fact]
+    public void Activations_ForwardAndBackward_OfRelu()
+    {
+        float[] output = new float[3];
+        float[] gradient = [5, 6, 7];
+
+        Kernels.Activations.Forward([-1, 0, 2], Activation.Relu, output);
+        Kernels.Activations.Backward([-1, 0, 2], gradient, Activation.Relu, gradient);
+
+        Assert.Equal([0f, 0f, 2f], output);
+        Assert.Equal([0f, 0f, 7f], gradient);
+    }
+
+    [Fact]
+    public void Add_AddsInPlace_AndNamesTheShorterOperand()
+    {
+        float[] left = [1, 2, 3];
+        Kernels.Add.Forward(left, [10, 20, 30], left);
+        ArgumentException exception = Assert.Throws<ArgumentException>(
+            () => Kernels.Add.Forward(new float[3], new float[2], new float[3]));
+
+        Assert.Equal([11f, 22f, 33f], left);
+        Assert.StartsWith("Add: 'right' has 2 elements; expected 3", exception.Message);
+    }
+
+    // Activation is an enumeration, so its entries stand in the plural.
+    [Fact]
+    public void EveryOp_HasAnEntryOnSpans()
+    {
+        Assert.All(BackendRegistry.Reference.Kernels, kernel =>
+        {
+            string name = kernel.Op == "Activation" ? "Activations" : kernel.Op;
+            Type? entry = typeof(Activation).Assembly.GetType($"Transformer.Ops.{name}");
+            Assert.True(entry is { IsPublic: true, IsAbstract: true, IsSealed: true }, name);
+            bool backward = kernel.Direction == OpDirection.Backward;
+            Assert.Contains(entry.GetMethods(BindingFlags.Public | BindingFlags.Static),
+                method => (method.Name == "Backward") == backward);
+        });
     }
 
     private static float[] Ramp(int count) =>

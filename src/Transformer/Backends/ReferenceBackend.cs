@@ -8,8 +8,8 @@ public sealed class ReferenceBackend : Backend
 {
     private ReferenceBackend()
     {
-        Register<ActivationBackward>(new ActivationFunctionReference());
-        Register<ActivationForward>(new ActivationFunctionReference());
+        Register<ActivationBackward>(new ActivationReference());
+        Register<ActivationForward>(new ActivationReference());
         Register<AdamWForward>(new AdamWReference());
         Register<AddForward>(new AddReference());
         Register<AttentionBackward>(new FusedAttentionReference());

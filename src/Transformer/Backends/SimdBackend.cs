@@ -1,5 +1,5 @@
 using System.Globalization;
-using System.Runtime.Intrinsics;
+using Transformer.Numerics;
 using Transformer.Ops;
 
 namespace Transformer.Backends;
@@ -43,12 +43,8 @@ public sealed class SimdBackend : Backend
     /// <inheritdoc/>
     public override string Device => string.Create(
         CultureInfo.InvariantCulture,
-        $"CPU, {VectorBits}-bit vectors, {CpuParallel.ThreadCount} threads");
+        $"CPU, {SimdDispatch.VectorBits}-bit vectors, {CpuParallel.ThreadCount} threads");
 
     /// <inheritdoc/>
     public override int Priority => 10;
-
-    /// <summary>Width of the vectors in use, in bits.</summary>
-    public static int VectorBits =>
-        Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : 128;
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Transformer.Backends;
 using Transformer.Numerics;
@@ -43,7 +44,7 @@ public sealed record MachineLimits(
                 share, () => MemoryLimit.Copy(source, ArrayBytes, destination));
             double read = BestRate(share, () => MemoryLimit.Read(source, ArrayBytes));
             return new(oneCore / 1e9, allCores / 1e9, copy / 1e9, read / 1e9,
-                CpuParallel.ThreadCount, SimdBackend.VectorBits);
+                CpuParallel.ThreadCount, SimdDispatch.VectorBits);
         }
         finally
         {
@@ -82,7 +83,7 @@ internal readonly struct FmaLimit(int batches) : ISimdAction
     public static double Run(int batches)
     {
         SimdDispatch.Run(new FmaLimit(batches));
-        int width = SimdBackend.VectorBits / 32;
+        int width = SimdDispatch.VectorBits / 32;
         return 2.0 * batches * Rounds * Accumulators * width;
     }
 
@@ -96,8 +97,7 @@ internal readonly struct FmaLimit(int batches) : ISimdAction
     private readonly struct Work<T>(float factor, float summand) : IBatchWork
         where T : struct, ISimdFloat<T>
     {
-        [System.Runtime.CompilerServices.MethodImpl(
-            System.Runtime.CompilerServices.MethodImplOptions.AggressiveOptimization)]
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run(int batch)
         {
             T a = T.Broadcast(factor);
@@ -166,8 +166,7 @@ internal static unsafe class MemoryLimit
     private readonly struct ReadWork<T>(byte* source) : IBatchWork
         where T : struct, ISimdFloat<T>
     {
-        [System.Runtime.CompilerServices.MethodImpl(
-            System.Runtime.CompilerServices.MethodImplOptions.AggressiveOptimization)]
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run(int batch)
         {
             float* at = (float*)(source + (batch * Chunk));

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Transformer.Backends;
 using Transformer.Models.Graph;
 using Transformer.Models.Layers;
@@ -143,23 +142,17 @@ public class MemoryTests
     }
 
     // Each new (batch, length) compiles a graph, so it must cost less than a training step. The
-    // bound is five times the aim of 10 ms, for a machine that does other work; best of ten.
+    // bound is five times the aim of 10 ms.
     [Fact]
     public void Compile_TakesMilliseconds()
     {
         using TestModel model = new(Simd, TestModel.Layer(dropout: 0.1), layers: 4);
         using GraphArena arena = new(Simd);
-        TimeSpan best = TimeSpan.MaxValue;
-        for (int i = 0; i < 10; i++)
+        QuietMoment.Within(TimeSpan.FromMilliseconds(50), run =>
         {
-            long start = Stopwatch.GetTimestamp();
-            using CompiledGraph graph = model.Build(target: 4 + i).Compile(
+            using CompiledGraph graph = model.Build(target: 4 + run).Compile(
                 TestModel.On(Simd) with { Training = true, Arena = arena });
-            TimeSpan elapsed = Stopwatch.GetElapsedTime(start);
-            if (elapsed < best) best = elapsed;
-        }
-
-        Assert.InRange(best.TotalMilliseconds, 0, 50);
+        });
     }
 
     [Fact]

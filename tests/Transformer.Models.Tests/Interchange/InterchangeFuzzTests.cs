@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Transformer.Models.Interchange;
 
 namespace Transformer.Models.Tests.Interchange;
@@ -59,12 +58,11 @@ public sealed class InterchangeFuzzTests : IDisposable
     {
         Random random = new(20240607);
         int accepted = 0;
-        Stopwatch longest = new();
-        TimeSpan worst = TimeSpan.Zero;
+        long most = 0;
         for (int round = 0; round < Rounds; round++)
         {
             File.WriteAllBytes(path, Mutate(whole, headerLength, random));
-            longest.Restart();
+            long before = GC.GetAllocatedBytesForCurrentThread();
             try
             {
                 read();
@@ -76,10 +74,10 @@ public sealed class InterchangeFuzzTests : IDisposable
                 Assert.DoesNotContain('\n', e.Message);
                 Assert.InRange(e.Message.Length, path.Length, path.Length + 1000);
             }
-            if (longest.Elapsed > worst) worst = longest.Elapsed;
+            most = Math.Max(most, GC.GetAllocatedBytesForCurrentThread() - before);
         }
-        // A file of a few hundred bytes takes microseconds; seconds would be a runaway allocation.
-        Assert.True(worst < TimeSpan.FromSeconds(5), $"one file took {worst}");
+        // A file of a few hundred bytes needs some buffers; more would be a size that it merely claims.
+        Assert.InRange(most, 1, 1 << 20);
         return accepted;
     }
 

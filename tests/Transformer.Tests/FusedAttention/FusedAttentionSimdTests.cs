@@ -163,34 +163,38 @@ public sealed class FusedAttentionSimdTests
         }
     }
 
+    // The shortest times of the three, taken in turns, approach what each costs on a quiet machine;
+    // a busy one needs more rounds, and no number of rounds helps a kernel that computes hidden tiles.
     [Fact]
     public void HiddenTiles_CostNothing()
     {
+        const int mostRounds = 60;
         AttentionSizes sizes = new(1, 1, 1, 1536, 1536, 64, 64);
-        double full = Fastest(sizes, default);
-        double causal = Fastest(sizes, Causal);
-        double window = Fastest(sizes, new()
+        AttentionOptions near = new()
         {
             Causal = CausalAlignment.BottomRight, Window = new(63, 0),
-        });
-
-        // Needed work is 0.50 and 0.04 of full; the bounds leave room for a busy machine.
-        Assert.True(causal < 0.8 * full, $"causal {causal} s, full {full} s");
-        Assert.True(window < 0.25 * full, $"window {window} s, full {full} s");
-    }
-
-    private static double Fastest(AttentionSizes sizes, AttentionOptions options)
-    {
-        using AttentionProblemBuffers buffers = new(sizes, options);
-        double best = double.MaxValue;
-        for (int i = 0; i < 8; i++)
+        };
+        using AttentionProblemBuffers all = new(sizes, default);
+        using AttentionProblemBuffers half = new(sizes, Causal);
+        using AttentionProblemBuffers few = new(sizes, near);
+        double full = double.MaxValue, causal = double.MaxValue, window = double.MaxValue;
+        for (int round = 0; round < mostRounds; round++)
         {
-            long start = Stopwatch.GetTimestamp();
-            buffers.Run(BackendRegistry.Cpu, backward: true);
-            best = Math.Min(best, Stopwatch.GetElapsedTime(start).TotalSeconds);
+            full = Math.Min(full, Seconds(all));
+            causal = Math.Min(causal, Seconds(half));
+            window = Math.Min(window, Seconds(few));
+            // Needed work is 0.50 and 0.04 of full; the rest is packing and the edges.
+            if (round >= 4 && causal < 0.8 * full && window < 0.25 * full) return;
         }
 
-        return best;
+        Assert.Fail($"full {full} s, causal {causal} s, window {window} s");
+    }
+
+    private static double Seconds(AttentionProblemBuffers buffers)
+    {
+        long start = Stopwatch.GetTimestamp();
+        buffers.Run(BackendRegistry.Cpu, backward: true);
+        return Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
 
     private static float[] RunOn(int threads, AttentionProblemBuffers buffers)

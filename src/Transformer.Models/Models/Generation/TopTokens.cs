@@ -9,7 +9,7 @@ internal static class TopTokens
     private const int Block = 512;
 
     /// <summary>The allowed token with the largest logit, the lowest id among equals.</summary>
-    /// <exception cref="InvalidOperationException">A logit is NaN.</exception>
+    /// <exception cref="ArithmeticException">A logit is NaN.</exception>
     public static int ArgMax(ReadOnlySpan<float> logits, SearchTokens special)
     {
         int first = Math.Min(special.Pad, special.Bos), second = Math.Max(special.Pad, special.Bos);
@@ -44,7 +44,7 @@ internal static class TopTokens
     }
 
     /// <summary>log Σ exp(logits), summed in double.</summary>
-    /// <exception cref="InvalidOperationException">A logit is NaN or +∞.</exception>
+    /// <exception cref="ArithmeticException">A logit is NaN or +∞.</exception>
     public static double LogSumExp(ReadOnlySpan<float> logits)
     {
         float max = TensorPrimitives.Max(logits);
@@ -72,7 +72,7 @@ internal static class TopTokens
     }
 
     [DoesNotReturn]
-    private static void ThrowNotFinite() => throw new InvalidOperationException(
+    private static void ThrowNotFinite() => throw new ArithmeticException(
         "Generation: the model's logits are not finite. Its weights are damaged or training " +
         "diverged; use an earlier checkpoint.");
 }

@@ -12,6 +12,10 @@ internal interface ISimdAction
 /// <summary>Chooses the widest vectors that the machine accelerates.</summary>
 internal static class SimdDispatch
 {
+    /// <summary>Width of the vectors in use, in bits.</summary>
+    public static int VectorBits =>
+        Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : 128;
+
     /// <summary>Runs the action with them.</summary>
     public static void Run<TAction>(in TAction action) where TAction : struct, ISimdAction
     {

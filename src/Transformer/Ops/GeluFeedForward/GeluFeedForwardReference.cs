@@ -26,7 +26,7 @@ internal sealed class GeluFeedForwardReference : IKernel<GeluFeedForwardForward>
         ReferenceBuffers.Write(call.PreActivation, hidden);
         for (int i = 0; i < hidden.Length; i++)
         {
-            hidden[i] = ActivationReference.Value(call.Activation, hidden[i]);
+            hidden[i] = ActivationMath.Value(call.Activation, hidden[i]);
         }
 
         ReferenceBuffers.Write(call.Output, ReferenceMatrix.Product(
@@ -46,8 +46,8 @@ internal sealed class GeluFeedForwardReference : IKernel<GeluFeedForwardForward>
             outputGradient, weight2, call.Rows, call.Hidden, call.OutputWidth);
         for (int i = 0; i < activated.Length; i++)
         {
-            activated[i] = ActivationReference.Value(call.Activation, preActivation[i]);
-            gradient[i] *= ActivationReference.Derivative(call.Activation, preActivation[i]);
+            activated[i] = ActivationMath.Value(call.Activation, preActivation[i]);
+            gradient[i] *= ActivationMath.Derivative(call.Activation, preActivation[i]);
         }
 
         if (call.InputGradient.IsPresent)

@@ -24,7 +24,7 @@ internal sealed class LinearReference : IKernel<LinearForward>, IKernel<LinearBa
         ReferenceBuffers.Write(call.PreActivation, output);
         for (int i = 0; i < output.Length; i++)
         {
-            output[i] = ActivationReference.Value(call.Activation, output[i]);
+            output[i] = ActivationMath.Value(call.Activation, output[i]);
         }
 
         ReferenceBuffers.Write(call.Output, output);
@@ -38,7 +38,7 @@ internal sealed class LinearReference : IKernel<LinearForward>, IKernel<LinearBa
         for (int i = 0; call.Activation != Activation.None && i < gradient.Length; i++)
         {
             double preActivation = ReferenceBuffers.Get(call.PreActivation, i);
-            gradient[i] *= ActivationReference.Derivative(call.Activation, preActivation);
+            gradient[i] *= ActivationMath.Derivative(call.Activation, preActivation);
         }
 
         if (call.InputGradient.IsPresent)

@@ -14,7 +14,6 @@ namespace Transformer.Ops;
 /// tens of rows on, by the weight below.
 /// Numerics: binary32; pre-activation and output come from the same sum.
 /// Preconditions: a validated call on Float32 buffers.
-/// Source: <see cref="MatMul"/> for the order of the sums.
 /// </remarks>
 internal sealed class LinearForwardSimd : IKernel<LinearForward>
 {

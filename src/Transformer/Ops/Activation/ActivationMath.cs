@@ -5,7 +5,7 @@ namespace Transformer.Ops;
 /// <summary>Activations and their derivatives in double.</summary>
 /// <remarks>GELU's Φ comes from erfc, which keeps all digits for negative x. ReLU's derivative at
 /// 0 is 0.</remarks>
-internal static class ActivationReference
+internal static class ActivationMath
 {
     private const double RootTwoOverPi = 0.79788456080286535588;
     private const double Cubic = 0.044715;

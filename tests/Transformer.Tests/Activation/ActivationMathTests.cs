@@ -1,9 +1,9 @@
 using Transformer.Ops;
 using Transformer.Tests.Fixtures;
 
-namespace Transformer.Tests.Linear;
+namespace Transformer.Tests.Activations;
 
-public class ActivationReferenceTests
+public class ActivationMathTests
 {
     /// <summary>PyTorch forms 1 + erf, which loses what is below 1e-16: compared absolutely.
     /// </summary>
@@ -23,9 +23,9 @@ public class ActivationReferenceTests
         {
             double tolerance = AbsoluteTolerance * Math.Max(1, Math.Abs(x[i]));
             Assert.InRange(
-                ActivationReference.Value(activation, x[i]) - y[i], -tolerance, tolerance);
+                ActivationMath.Value(activation, x[i]) - y[i], -tolerance, tolerance);
             Assert.InRange(
-                ActivationReference.Derivative(activation, x[i]) - derivative[i],
+                ActivationMath.Derivative(activation, x[i]) - derivative[i],
                 -tolerance, tolerance);
         }
     }
@@ -33,25 +33,25 @@ public class ActivationReferenceTests
     [Fact]
     public void Values_ByHand()
     {
-        Assert.Equal(-2.5, ActivationReference.Value(Activation.None, -2.5));
-        Assert.Equal(0, ActivationReference.Value(Activation.Relu, -2.5));
-        Assert.Equal(2.5, ActivationReference.Value(Activation.Relu, 2.5));
-        Assert.Equal(0, ActivationReference.Value(Activation.Gelu, 0));
-        Assert.Equal(0, ActivationReference.Value(Activation.GeluTanh, 0));
+        Assert.Equal(-2.5, ActivationMath.Value(Activation.None, -2.5));
+        Assert.Equal(0, ActivationMath.Value(Activation.Relu, -2.5));
+        Assert.Equal(2.5, ActivationMath.Value(Activation.Relu, 2.5));
+        Assert.Equal(0, ActivationMath.Value(Activation.Gelu, 0));
+        Assert.Equal(0, ActivationMath.Value(Activation.GeluTanh, 0));
         // Φ(1) = 0.84134474606854294859.
-        Assert.Equal(0.84134474606854295, ActivationReference.Value(Activation.Gelu, 1), 15);
-        Assert.Equal(-0.15865525393145705, ActivationReference.Value(Activation.Gelu, -1), 15);
+        Assert.Equal(0.84134474606854295, ActivationMath.Value(Activation.Gelu, 1), 15);
+        Assert.Equal(-0.15865525393145705, ActivationMath.Value(Activation.Gelu, -1), 15);
         // ½(1 + tanh(0.79788456·1.044715)) = ½(1 + tanh(0.83356191)) = 0.841191990607…
-        Assert.Equal(0.84119199060, ActivationReference.Value(Activation.GeluTanh, 1), 10);
+        Assert.Equal(0.84119199060, ActivationMath.Value(Activation.GeluTanh, 1), 10);
     }
 
     [Fact]
     public void Derivatives_AtZero()
     {
-        Assert.Equal(1, ActivationReference.Derivative(Activation.None, 0));
-        Assert.Equal(0, ActivationReference.Derivative(Activation.Relu, 0));
-        Assert.Equal(0.5, ActivationReference.Derivative(Activation.Gelu, 0));
-        Assert.Equal(0.5, ActivationReference.Derivative(Activation.GeluTanh, 0));
+        Assert.Equal(1, ActivationMath.Derivative(Activation.None, 0));
+        Assert.Equal(0, ActivationMath.Derivative(Activation.Relu, 0));
+        Assert.Equal(0.5, ActivationMath.Derivative(Activation.Gelu, 0));
+        Assert.Equal(0.5, ActivationMath.Derivative(Activation.GeluTanh, 0));
     }
 
     [Fact]
@@ -59,7 +59,7 @@ public class ActivationReferenceTests
     {
         // −10·Φ(−10), Φ(−10) = 7.61985302416052606597e-24. Rounding x/√2 to a double changes it by
         // up to x²·2⁻⁵³ = 1.1e-14.
-        double value = ActivationReference.Value(Activation.Gelu, -10);
+        double value = ActivationMath.Value(Activation.Gelu, -10);
         Assert.InRange(value / -7.61985302416052606597e-23, 1 - 1.2e-14, 1 + 1.2e-14);
     }
 
@@ -68,13 +68,13 @@ public class ActivationReferenceTests
     [InlineData(Activation.Gelu)]
     [InlineData(Activation.GeluTanh)]
     public void NaN_StaysNaN(Activation activation) =>
-        Assert.True(double.IsNaN(ActivationReference.Value(activation, double.NaN)));
+        Assert.True(double.IsNaN(ActivationMath.Value(activation, double.NaN)));
 
     [Fact]
     public void UnknownActivation_IsRejected()
     {
         ArgumentException error = Assert.Throws<ArgumentException>(
-            () => ActivationReference.Value((Activation)9, 1));
+            () => ActivationMath.Value((Activation)9, 1));
         Assert.Equal("Activation: 9 is unknown. Use None, Relu, Gelu or GeluTanh.", error.Message);
     }
 }

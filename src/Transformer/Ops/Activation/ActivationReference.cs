@@ -11,7 +11,7 @@ namespace Transformer.Ops;
 /// Numerics: double, one rounding on writing.
 /// Preconditions: a validated call.
 /// </remarks>
-internal sealed class ActivationFunctionReference
+internal sealed class ActivationReference
     : IKernel<ActivationForward>, IKernel<ActivationBackward>
 {
     public void Run(in ActivationForward call)
@@ -19,7 +19,7 @@ internal sealed class ActivationFunctionReference
         for (long i = 0; i < call.Length; i++)
         {
             double x = ReferenceBuffers.Get(call.Input, i);
-            ReferenceBuffers.Set(call.Output, i, ActivationReference.Value(call.Activation, x));
+            ReferenceBuffers.Set(call.Output, i, ActivationMath.Value(call.Activation, x));
         }
     }
 
@@ -27,7 +27,7 @@ internal sealed class ActivationFunctionReference
     {
         for (long i = 0; i < call.Length; i++)
         {
-            double slope = ActivationReference.Derivative(
+            double slope = ActivationMath.Derivative(
                 call.Activation, ReferenceBuffers.Get(call.Input, i));
             ReferenceBuffers.Set(
                 call.InputGradient, i, slope * ReferenceBuffers.Get(call.OutputGradient, i));
