@@ -40,7 +40,8 @@ public static class NpyFile
         if (present != bytes)
             throw Bad(path, $"{present} data bytes; shape {shape} of {dtype} takes {bytes}");
         if (bytes > TensorBytes.MaxArrayLength)
-            throw new NotSupportedException($"'{path}' holds {bytes} bytes; an array takes at most " +
+            throw new NotSupportedException(
+                $"'{path}' holds {bytes} bytes; an array takes at most " +
                 $"{TensorBytes.MaxArrayLength}. Store large tensors as safetensors.");
         byte[] data = new byte[bytes];
         stream.ReadExactly(data);
@@ -49,7 +50,8 @@ public static class NpyFile
         return new NpyArray(path, dtype, header.Shape, data);
     }
 
-    /// <summary>Writes an array in row-major order, beside its place first, and renames it.</summary>
+    /// <summary>Writes an array in row-major order, beside its place first, and renames it.
+    /// </summary>
     /// <param name="path">The file to create or replace.</param>
     /// <param name="data">The elements, row-major.</param>
     /// <param name="shape">Axes, slowest first; none for a scalar.</param>
@@ -101,9 +103,11 @@ public static class NpyFile
             throw Bad(path, "it ends before the header's length");
         uint length = BinaryPrimitives.ReadUInt32LittleEndian(prefix);
         if (length > MaxHeaderLength)
-            throw Bad(path, $"header of {length} bytes; the limit is {MaxHeaderLength}");
+            throw Bad(
+                path, $"header of {length} bytes; the limit is {MaxHeaderLength}");
         if (length > stream.Length - stream.Position)
-            throw Bad(path, $"header of {length} bytes in a file of {stream.Length}; it is truncated");
+            throw Bad(
+                path, $"header of {length} bytes in a file of {stream.Length}; it is truncated");
         byte[] text = new byte[length];
         stream.ReadExactly(text);
         return (major == 3 ? Encoding.UTF8 : Encoding.Latin1).GetString(text);

@@ -56,7 +56,8 @@ internal ref struct NpyHeader
             "<u2" when asBFloat16 => DType.BFloat16,
             "<u2" => throw NpyFile.Bad(path,
                 "type '<u2', which is read only where it stores bfloat16 bits; ask for that"),
-            _ => throw NpyFile.Bad(path, $"type '{descr}'; supported are <f4, <f8, <f2, <i4, <i8, " +
+            _ => throw NpyFile.Bad(
+                path, $"type '{descr}'; supported are <f4, <f8, <f2, <i4, <i8, " +
                 "|u1, |b1, and <u2 for bfloat16 bits"),
         };
     }

@@ -107,7 +107,8 @@ public sealed unsafe class SafeTensorsFile : IDisposable
         if (wanted == DType.Bool
             && new ReadOnlySpan<byte>(start + info.Offset, (int)info.ByteLength)
                 .ContainsAnyExceptInRange((byte)0, (byte)1))
-            throw new InvalidDataException($"{Describe(name)} is BOOL with bytes other than 0 and 1.");
+            throw new InvalidDataException(
+                $"{Describe(name)} is BOOL with bytes other than 0 and 1.");
         return new ReadOnlySpan<T>(start + info.Offset, (int)info.Elements);
     }
 
@@ -139,7 +140,8 @@ public sealed unsafe class SafeTensorsFile : IDisposable
             throw new InvalidDataException(
                 $"'{Path}' has no tensor '{name}'; it holds {Tensors.Count} others.");
         if (info.DType is null)
-            throw new NotSupportedException($"{Describe(name)} has type {info.TypeName}; supported " +
+            throw new NotSupportedException(
+                $"{Describe(name)} has type {info.TypeName}; supported " +
                 $"are {SafeTensorTypes.Supported}. Convert it before loading.");
         return info;
     }
@@ -148,6 +150,7 @@ public sealed unsafe class SafeTensorsFile : IDisposable
 
     [DoesNotReturn]
     private void ThrowTooLong(SafeTensorInfo info, long actual, string unit) =>
-        throw new NotSupportedException($"{Describe(info.Name)} has {actual} {unit}; a span holds " +
+        throw new NotSupportedException(
+            $"{Describe(info.Name)} has {actual} {unit}; a span holds " +
             $"at most {int.MaxValue}. Use {nameof(Map)}.");
 }

@@ -60,7 +60,8 @@ public sealed unsafe class SafeTensorsWriter
     /// <param name="name">Its name, used once in the file.</param>
     /// <param name="dtype">Its element type.</param>
     /// <param name="shape">Axes, slowest first; none for a scalar.</param>
-    /// <param name="address">Row-major elements, readable until <see cref="Write"/> returns.</param>
+    /// <param name="address">Row-major elements, readable until <see cref="Write"/> returns.
+    /// </param>
     /// <exception cref="ArgumentException">The name is taken or reserved, or the shape is bad.
     /// </exception>
     public SafeTensorsWriter Add(
@@ -129,14 +130,16 @@ public sealed unsafe class SafeTensorsWriter
     {
         int step = ChunkLength / sizeof(T);
         for (int done = 0; done < data.Length; done += step)
-            stream.Write(MemoryMarshal.AsBytes(data.Slice(done, Math.Min(step, data.Length - done))));
+            stream.Write(MemoryMarshal.AsBytes(
+                data.Slice(done, Math.Min(step, data.Length - done))));
     }
 
     private static long Measure(string name, DType dtype, ReadOnlySpan<long> shape) =>
         TensorBytes.TryMeasure(shape, dtype.Size(), out _, out long bytes)
             ? bytes
             : throw new ArgumentException($"SafeTensorsWriter: tensor '{name}' has shape " +
-                $"{TensorBytes.Format(shape)}; expected axes from 0 up whose product fits 63 bits.");
+                $"{TensorBytes.Format(shape)}; expected axes from 0 up whose product " +
+                "fits 63 bits.");
 
     private Entry Append(
         string name, DType dtype, ReadOnlySpan<long> shape, Action<Stream> write)
@@ -178,8 +181,10 @@ public sealed unsafe class SafeTensorsWriter
         buffer.Advance(padding);
         byte[] header = buffer.WrittenSpan.ToArray();
         if (header.Length - 8 > SafeTensorsHeader.MaxLength)
-            throw new NotSupportedException($"SafeTensorsWriter: the header takes {header.Length} " +
-                $"bytes; the format allows {SafeTensorsHeader.MaxLength}. Write fewer tensors a file.");
+            throw new NotSupportedException(
+                $"SafeTensorsWriter: the header takes {header.Length} " +
+                $"bytes; the format allows {SafeTensorsHeader.MaxLength}. " +
+                "Write fewer tensors a file.");
         BinaryPrimitives.WriteInt64LittleEndian(header, header.Length - 8);
         return header;
     }

@@ -5,7 +5,8 @@ using Transformer.Tensors;
 
 namespace Transformer.Models.Interchange;
 
-/// <summary>What the file formats share: sizes that cannot overflow, and element conversion.</summary>
+/// <summary>What the file formats share: sizes that cannot overflow, and element conversion.
+/// </summary>
 internal static class TensorBytes
 {
     /// <summary>Largest content of one managed array or span of bytes.</summary>

@@ -51,7 +51,8 @@ public static class BackendRegistry
     public static Backend Find(string name)
     {
         Backend backend = All.FirstOrDefault(b => b.Name == name) ?? throw new ArgumentException(
-            $"backend '{name}' is unknown. Use one of: {string.Join(", ", All.Select(b => b.Name))}.");
+            $"backend '{name}' is unknown. Use one of: " +
+            $"{string.Join(", ", All.Select(b => b.Name))}.");
         return backend.UnavailableReason is { } reason
             ? throw new NotSupportedException($"backend '{name}' is not available: {reason}.")
             : backend;

@@ -50,7 +50,8 @@ internal static unsafe class CpuParallel
         }
     }
 
-    /// <summary>Runs batches 0 … <paramref name="batches"/>−1 and returns when all are done.</summary>
+    /// <summary>Runs batches 0 … <paramref name="batches"/>−1 and returns when all are done.
+    /// </summary>
     public static void For<TWork>(int batches, ref TWork work) where TWork : struct, IBatchWork
     {
         if (batches <= 1 || ThreadCount == 1 || Interlocked.Exchange(ref busy, 1) == 1)

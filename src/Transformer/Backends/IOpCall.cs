@@ -28,7 +28,8 @@ public interface IOpCall
     void Validate();
 }
 
-/// <summary>One backend's implementation of one op call; stateless and safe on many threads.</summary>
+/// <summary>One backend's implementation of one op call; stateless and safe on many threads.
+/// </summary>
 public interface IKernel<TCall> where TCall : struct, IOpCall
 {
     /// <summary>Whether this kernel can run the (valid) call; if not, why.</summary>

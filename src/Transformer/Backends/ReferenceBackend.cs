@@ -2,7 +2,8 @@ using Transformer.Ops;
 
 namespace Transformer.Backends;
 
-/// <summary>The definition: plain loops with double accumulation, every option, one thread.</summary>
+/// <summary>The definition: plain loops with double accumulation, every option, one thread.
+/// </summary>
 /// <remarks>Takes float, double, Half and BFloat16 buffers; rounds once, on writing.</remarks>
 public sealed class ReferenceBackend : Backend
 {

@@ -56,7 +56,8 @@ internal static class OpCheck
         if (view.Length < expected || (view.IsAbsent && expected != 0))
         {
             Throw(op, $"'{argument}' has {Describe(view)}; expected at least " +
-                $"{Number(expected)} for {reason.ToString()}. Pass a larger buffer or smaller strides.");
+                $"{Number(expected)} for {reason.ToString()}. Pass a larger buffer or " +
+                "smaller strides.");
         }
     }
 

@@ -6,7 +6,8 @@ namespace Transformer.Tensors;
 /// A run of elements that somebody else owns: an address, a count and an element type. Whether the
 /// address is host or device memory is known to the backend that is given the view.
 /// </summary>
-/// <remarks><c>default</c> means "absent": an optional input or output that was not given.</remarks>
+/// <remarks><c>default</c> means "absent": an optional input or output that was not given.
+/// </remarks>
 public readonly unsafe struct BufferView
 {
     /// <summary>Views <paramref name="length"/> elements at <paramref name="address"/>.</summary>

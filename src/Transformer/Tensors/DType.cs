@@ -6,7 +6,8 @@ public enum DType
     /// <summary>IEEE 754 binary32; the type of all computation outside the reference.</summary>
     Float32,
 
-    /// <summary>IEEE 754 binary16, storage only: kernels widen it and accumulate in binary32.</summary>
+    /// <summary>IEEE 754 binary16, storage only: kernels widen it and accumulate in binary32.
+    /// </summary>
     Float16,
 
     /// <summary>The upper half of binary32 (bfloat16), storage only.</summary>
@@ -46,7 +47,8 @@ public static class DTypes
         dtype is DType.Float32 or DType.Float16 or DType.BFloat16 or DType.Float64;
 
     /// <summary>The <see cref="DType"/> that stores <typeparamref name="T"/>.</summary>
-    /// <exception cref="NotSupportedException"><typeparamref name="T"/> is no element type.</exception>
+    /// <exception cref="NotSupportedException"><typeparamref name="T"/> is no element type.
+    /// </exception>
     public static DType Of<T>() where T : unmanaged
     {
         if (typeof(T) == typeof(float)) return DType.Float32;

@@ -3,7 +3,8 @@ using System.Runtime.CompilerServices;
 
 namespace Transformer.Tensors;
 
-/// <summary>The sizes of a tensor's axes, outermost first; at most <see cref="MaxRank"/> axes.</summary>
+/// <summary>The sizes of a tensor's axes, outermost first; at most <see cref="MaxRank"/> axes.
+/// </summary>
 /// <remarks>Rank 0 is a scalar: one element. Value type, no allocation.</remarks>
 public readonly struct TensorShape : IEquatable<TensorShape>
 {

@@ -7,8 +7,9 @@ namespace Transformer.Verification;
 /// <summary>Writes measurements as JSON.</summary>
 public static class BenchReport
 {
-    /// <summary>Writes <c>{command, date, machine: {processor, system, framework, …}, rows: [{op, backend, shape, dtype, direction, ms, gflops,
-    /// gbs, ofLimit, overUnfused, overReference, referenceEstimated, unsupported}]}</c>.</summary>
+    /// <summary>Writes <c>{command, date, machine: {processor, system, framework, …}, rows: [{op,
+    /// backend, shape, dtype, direction, ms, gflops, gbs, ofLimit, overUnfused, overReference,
+    /// referenceEstimated, unsupported}]}</c>.</summary>
     /// <param name="writer">Receives one object.</param>
     /// <param name="limits">The machine.</param>
     /// <param name="rows">The rows; figures that do not exist are null.</param>
@@ -22,7 +23,8 @@ public static class BenchReport
         ArgumentNullException.ThrowIfNull(rows);
         writer.WriteStartObject();
         writer.WriteString("command", command);
-        writer.WriteString("date", DateTime.UtcNow.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture));
+        writer.WriteString(
+            "date", DateTime.UtcNow.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture));
         writer.WriteStartObject("machine");
         writer.WriteString("processor", Processor());
         writer.WriteString("system", RuntimeInformation.OSDescription);

@@ -76,7 +76,8 @@ public sealed class InterchangeFuzzTests : IDisposable
             }
             most = Math.Max(most, GC.GetAllocatedBytesForCurrentThread() - before);
         }
-        // A file of a few hundred bytes needs some buffers; more would be a size that it merely claims.
+        // A file of a few hundred bytes needs some buffers; more would be a size that it merely
+        // claims.
         Assert.InRange(most, 1, 1 << 20);
         return accepted;
     }

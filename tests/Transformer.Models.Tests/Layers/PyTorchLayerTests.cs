@@ -14,7 +14,8 @@ namespace Transformer.Models.Tests.Layers;
 /// </summary>
 /// <remarks>fp32 with sums of at most 24 terms, some twenty operations deep; 2e-6 relative L2 is
 /// about sixteen units in the last place. A gradient that is zero in exact arithmetic (the key
-/// bias, which shifts all scores of a row alike) is compared with the absolute bound 1e-6.</remarks>
+/// bias, which shifts all scores of a row alike) is compared with the absolute bound 1e-6.
+/// </remarks>
 public class PyTorchLayerTests
 {
     private const double Tolerance = 2e-6;

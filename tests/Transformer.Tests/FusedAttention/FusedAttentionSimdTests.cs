@@ -164,7 +164,8 @@ public sealed class FusedAttentionSimdTests
     }
 
     // The shortest times of the three, taken in turns, approach what each costs on a quiet machine;
-    // a busy one needs more rounds, and no number of rounds helps a kernel that computes hidden tiles.
+    // a busy one needs more rounds, and no number of rounds helps a kernel that computes hidden
+    // tiles.
     [Fact]
     public void HiddenTiles_CostNothing()
     {

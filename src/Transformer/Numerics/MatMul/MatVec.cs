@@ -12,8 +12,8 @@ namespace Transformer.Numerics;
 /// Work: a batch owns a range of columns; four rows of b at a time stay in the first-level cache
 /// while pairs of rows of a pass over them.
 /// Registers: 8 sums, one vector of b, 2 of a.
-/// Bytes: b is read once, in place; rows/2 operations a byte, so for one row the floor is the time to
-/// read b.
+/// Bytes: b is read once, in place; rows/2 operations a byte, so for one row the floor is the time
+/// to read b.
 /// Numerics: each sum is kept per lane along the depth and added across lanes at the end; the order
 /// is fixed.
 /// </remarks>

@@ -6,7 +6,8 @@ public enum CausalAlignment
     /// <summary>Not causal.</summary>
     None,
 
-    /// <summary>offset = 0: the first query is aligned with the first key (PyTorch, ONNX).</summary>
+    /// <summary>offset = 0: the first query is aligned with the first key (PyTorch, ONNX).
+    /// </summary>
     TopLeft,
 
     /// <summary>offset = Skv − Sq, or keyLengths[b] − Sq where lengths are given, not clamped:

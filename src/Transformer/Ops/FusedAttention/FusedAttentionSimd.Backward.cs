@@ -14,8 +14,8 @@ namespace Transformer.Ops;
 /// [ranges, B, Hq, Sq, D]; where one range covers all keys that buffer is scratch of the batch,
 /// else shares are added in order of range afterwards. The number of ranges follows from the sizes.
 /// Memory of a unit: one <see cref="AttentionGradientTile{T}"/>, dK and dV of a tile, dQ.
-/// Bytes: k and v once, q, dO and dQ once a tile of keys; five products, 2·(3·D + 2·Dv) operations a
-/// visible score: bound by arithmetic.
+/// Bytes: k and v once, q, dO and dQ once a tile of keys; five products, 2·(3·D + 2·Dv) operations
+/// a visible score: bound by arithmetic.
 /// Source: Dao et al. 2022, algorithm 4.
 /// </remarks>
 internal static unsafe class AttentionGradientTiles<T> where T : struct, ISimdFloat<T>

@@ -7,10 +7,12 @@ namespace Transformer.Ops;
 /// <summary>d(bias) += dS, summed over the axes along which the bias is broadcast.</summary>
 /// <remarks>
 /// Shapes: as <see cref="AttentionBackward"/>.
-/// Work: a pass of its own, so that a broadcast bias needs neither atomics nor a copy for each thread:
-/// a unit is (bias sequence, bias head, bias query tile, tile of 64 keys) and owns those elements;
-/// it adds what every sequence, head and query that shares them contributes, in that order.
-/// Bytes: q, k, v and dO once a tile of scores; two products, 2·(D + Dv) operations a visible score.
+/// Work: a pass of its own, so that a broadcast bias needs neither atomics nor a copy for each
+/// thread: a unit is (bias sequence, bias head, bias query tile, tile of 64 keys) and owns those
+/// elements; it adds what every sequence, head and query that shares them contributes, in that
+/// order.
+/// Bytes: q, k, v and dO once a tile of scores; two products, 2·(D + Dv) operations a visible
+/// score.
 /// </remarks>
 internal static unsafe class AttentionBiasGradient<T> where T : struct, ISimdFloat<T>
 {

@@ -19,8 +19,9 @@ namespace Transformer.Ops;
 /// Memory of a unit: q and o [240, D + Dv] floats, k and v tile [64, D + Dv], scores [6, 64].
 /// Bytes: q, o once, k, v once a unit; 2·(D + Dv) operations a visible score, so 60 operations a
 /// byte at D = 64 with 240 queries: bound by arithmetic.
-/// Numerics: binary32 with the running maximum subtracted. A block knows its interval of keys; tiles outside it are skipped and columns inside
-/// a tile are cut to it, so only blocks at an edge select.
+/// Numerics: binary32 with the running maximum subtracted. A block knows its interval of keys;
+/// tiles outside it are skipped and columns inside a tile are cut to it, so only blocks at an edge
+/// select.
 /// Source: Dao et al. 2022, algorithm 1, with keys in the outer loop of a unit.
 /// </remarks>
 internal static unsafe class AttentionForwardTiles<T> where T : struct, ISimdFloat<T>

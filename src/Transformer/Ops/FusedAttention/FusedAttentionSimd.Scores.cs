@@ -8,9 +8,9 @@ namespace Transformer.Ops;
 /// <summary>Writes the Sq×Skv scores or weights that a caller asked for.</summary>
 /// <remarks>
 /// Shapes: scores [B, Hq, Sq, Skv].
-/// Work: a unit is (sequence, query head, 48 queries); it runs over all keys in tiles of 64. Scores are
-/// computed again rather than kept, so that attention without them needs no such buffer; weights
-/// are exp(s − logSumExp), final when they are written.
+/// Work: a unit is (sequence, query head, 48 queries); it runs over all keys in tiles of 64. Scores
+/// are computed again rather than kept, so that attention without them needs no such buffer;
+/// weights are exp(s − logSumExp), final when they are written.
 /// Bytes: Sq·Skv floats out, which bound it.
 /// </remarks>
 internal static unsafe class AttentionScoreWriter<T> where T : struct, ISimdFloat<T>

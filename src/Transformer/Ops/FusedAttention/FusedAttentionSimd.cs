@@ -9,8 +9,8 @@ namespace Transformer.Ops;
 /// </summary>
 /// <remarks>
 /// Shapes: as <see cref="AttentionInputs"/>.
-/// Work: <see cref="AttentionForwardTiles{T}"/> computes output and log-sum-exp; scores that are asked
-/// for are written afterwards by <see cref="AttentionScoreWriter{T}"/>.
+/// Work: <see cref="AttentionForwardTiles{T}"/> computes output and log-sum-exp; scores that are
+/// asked for are written afterwards by <see cref="AttentionScoreWriter{T}"/>.
 /// Bytes: q, k, v and output once a unit of tiles; scores only where asked for.
 /// Numerics: binary32 throughout; a hidden key has weight 0 by selection and its value row is never
 /// multiplied; a row without visible keys gives 0 and −∞.
@@ -53,7 +53,8 @@ internal sealed class FusedAttentionForwardSimd : IKernel<AttentionForward>
 
     private readonly struct AttentionForwardAction(AttentionForward call) : ISimdAction
     {
-        public void Run<T>() where T : struct, ISimdFloat<T> => FusedAttentionForwardSimd.Run<T>(call);
+        public void Run<T>() where T : struct, ISimdFloat<T> =>
+            FusedAttentionForwardSimd.Run<T>(call);
     }
 }
 
@@ -103,6 +104,7 @@ internal sealed class FusedAttentionBackwardSimd : IKernel<AttentionBackward>
 
     private readonly struct AttentionBackwardAction(AttentionBackward call) : ISimdAction
     {
-        public void Run<T>() where T : struct, ISimdFloat<T> => FusedAttentionBackwardSimd.Run<T>(call);
+        public void Run<T>() where T : struct, ISimdFloat<T> =>
+            FusedAttentionBackwardSimd.Run<T>(call);
     }
 }

@@ -19,8 +19,8 @@ namespace Transformer.Ops;
 /// Bytes: sum and dY read once from memory (the second pass hits L1), dX written once; about 15
 /// operations for 12 to 16 bytes: bound by memory.
 /// Numerics: binary32; parameter gradients are added to what their buffers hold.
-/// Preconditions: a validated call on Float32 buffers; dX may be dY or dSum, for the first pass reads
-/// a row fully before the second writes.
+/// Preconditions: a validated call on Float32 buffers; dX may be dY or dSum, for the first pass
+/// reads a row fully before the second writes.
 /// Source: the chain rule through mean and variance; Ba, Kiros, Hinton 2016.
 /// </remarks>
 internal sealed unsafe class LayerNormBackwardSimd : IKernel<LayerNormBackward>
@@ -43,13 +43,13 @@ internal sealed unsafe class LayerNormBackwardSimd : IKernel<LayerNormBackward>
             using HostBlock scratch = HostMemory.Rent(batches * partial * sizeof(float));
             Work<T> work = new(in call, scratch.Pointer<float>());
             CpuParallel.For(batches, ref work);
-            float* weightGradient = call.WeightGradient.Pointer<float>();
-            float* biasGradient = call.BiasGradient.Pointer<float>();
+            float* dWeight = call.WeightGradient.Pointer<float>();
+            float* dBias = call.BiasGradient.Pointer<float>();
             for (int batch = 0; batch < batches; batch++)
             {
                 float* sums = scratch.Pointer<float>() + (batch * partial);
-                if (weightGradient != null) Accumulate<T>(sums, weightGradient, call.Width);
-                if (biasGradient != null) Accumulate<T>(sums + call.Width, biasGradient, call.Width);
+                if (dWeight != null) Accumulate<T>(sums, dWeight, call.Width);
+                if (dBias != null) Accumulate<T>(sums + call.Width, dBias, call.Width);
             }
         }
     }

@@ -63,8 +63,8 @@ public readonly record struct LinearForward : IOpCall
 }
 
 /// <summary>
-/// With g = outputGradient ⊙ f′(preActivation): inputGradient = g·weight; weightGradient += gᵀ·input;
-/// biasGradient += column sums of g.
+/// With g = outputGradient ⊙ f′(preActivation): inputGradient = g·weight; weightGradient +=
+/// gᵀ·input; biasGradient += column sums of g.
 /// </summary>
 /// <remarks>Gradients of parameters are added to what their buffers hold, so that tied weights and
 /// gradient accumulation need no extra pass; clear them first.</remarks>

@@ -30,7 +30,8 @@ internal sealed unsafe class SoftmaxCrossEntropyBackwardSimd
         SimdDispatch.Run(new SoftmaxCrossEntropyBackwardAction(call));
     }
 
-    private readonly struct SoftmaxCrossEntropyBackwardAction(SoftmaxCrossEntropyBackward call) : ISimdAction
+    private readonly struct SoftmaxCrossEntropyBackwardAction(SoftmaxCrossEntropyBackward call)
+        : ISimdAction
     {
         public void Run<T>() where T : struct, ISimdFloat<T>
         {

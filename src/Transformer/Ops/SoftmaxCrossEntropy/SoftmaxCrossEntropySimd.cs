@@ -16,7 +16,8 @@ namespace Transformer.Ops;
 /// 4 bytes: bound by arithmetic in cache, by memory beyond.
 /// Numerics: float lanes, row losses reduced in double in order of rows, whatever the number of
 /// threads. Logits of −∞ have weight 0.
-/// Preconditions: a validated call on Float32 buffers; labels are checked before anything is written.
+/// Preconditions: a validated call on Float32 buffers; labels are checked before anything is
+/// written.
 /// Source: Szegedy et al. 2016 §7 (label smoothing), in PyTorch's form.
 /// </remarks>
 internal sealed unsafe class SoftmaxCrossEntropyForwardSimd : IKernel<SoftmaxCrossEntropyForward>
@@ -33,7 +34,8 @@ internal sealed unsafe class SoftmaxCrossEntropyForwardSimd : IKernel<SoftmaxCro
         SimdDispatch.Run(new SoftmaxCrossEntropyForwardAction(call));
     }
 
-    private readonly struct SoftmaxCrossEntropyForwardAction(SoftmaxCrossEntropyForward call) : ISimdAction
+    private readonly struct SoftmaxCrossEntropyForwardAction(SoftmaxCrossEntropyForward call)
+        : ISimdAction
     {
         public void Run<T>() where T : struct, ISimdFloat<T>
         {
