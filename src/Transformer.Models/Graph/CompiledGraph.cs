@@ -71,9 +71,6 @@ public sealed partial class CompiledGraph : IDisposable
     /// <summary>The kernel calls in order of execution, after fusion.</summary>
     public IReadOnlyList<NodeInfo> Nodes { get; }
 
-    /// <summary>How many of <see cref="Nodes"/> the forward pass runs: the first ones.</summary>
-    public int ForwardNodeCount => program.ForwardCount;
-
     /// <summary>Names of the inputs.</summary>
     public IReadOnlyCollection<string> InputNames => inputs.Keys;
 

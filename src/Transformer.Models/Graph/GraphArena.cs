@@ -35,16 +35,6 @@ public sealed class GraphArena : IDisposable
 
     internal nint Address => block?.Address ?? 0;
 
-    /// <summary>Sets every state to zero.</summary>
-    public void ClearStates()
-    {
-        foreach (Tensor state in states.Values)
-        {
-            Backend.Memory.Clear(
-                state.View.Address, state.View.Length * state.DType.Size());
-        }
-    }
-
     /// <summary>Returns the memory; graphs that use it cannot run any more.</summary>
     public void Dispose()
     {

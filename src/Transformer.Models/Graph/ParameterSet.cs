@@ -1,4 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
 using Transformer.Backends;
 using Transformer.Tensors;
 
@@ -36,9 +35,6 @@ public sealed class ParameterSet : IDisposable
     /// <summary>Numbers in all parameters, without padding.</summary>
     public long Count { get; private set; }
 
-    /// <summary>True once <see cref="Allocate"/> was called.</summary>
-    public bool IsAllocated => storage is not null;
-
     /// <summary>Elements of <see cref="Values"/> that decay: the first ones.</summary>
     public long DecayedLength { get; private set; }
 
@@ -62,10 +58,6 @@ public sealed class ParameterSet : IDisposable
 
     internal ParameterStorage Storage => storage ?? throw new InvalidOperationException(
         "ParameterSet: the parameters have no memory yet. Call Allocate first.");
-
-    /// <summary>Finds a parameter.</summary>
-    public bool TryGet(string name, [NotNullWhen(true)] out Parameter? parameter) =>
-        byName.TryGetValue(name, out parameter);
 
     /// <summary>Declares a parameter, or returns the one declared before under this name.</summary>
     /// <param name="name">Dotted name, unique in the set.</param>

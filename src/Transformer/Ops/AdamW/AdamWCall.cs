@@ -71,9 +71,6 @@ public readonly record struct AdamWForward : IOpCall
         OpCheck.Positive(Op, nameof(Step), Step);
         OpCheck.NoOverlap(Op, "parameter", Parameter, "gradient", Gradient);
         OpCheck.NoOverlap(Op, "parameter", Parameter, "firstMoment", FirstMoment);
-        OpCheck.NoOverlap(Op, "parameter", Parameter, "secondMoment", SecondMoment);
-        OpCheck.NoOverlap(Op, "firstMoment", FirstMoment, "gradient", Gradient);
         OpCheck.NoOverlap(Op, "firstMoment", FirstMoment, "secondMoment", SecondMoment);
-        OpCheck.NoOverlap(Op, "secondMoment", SecondMoment, "gradient", Gradient);
     }
 }
