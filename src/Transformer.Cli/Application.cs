@@ -87,15 +87,15 @@ public static class Application
         VerifyCommand.Create(),
     };
 
-    // What input, files and the machine can cause, and every message of ours for it. A null, an
-    // index, a wrong state or an overflow can only come from a defect.
+    // What input, files and the machine can cause. A null, an index or a wrong state can only come
+    // from a defect.
     private static bool IsUserError(Exception exception) => exception switch
     {
         ArgumentNullException or ArgumentOutOfRangeException => false,
-        OverflowException or DivideByZeroException => false,
+        DivideByZeroException => false,
         ArgumentException or NotSupportedException or InvalidDataException => true,
         IOException or UnauthorizedAccessException or OutOfMemoryException => true,
-        ArithmeticException => true, // a loss or logits that are not finite
+        ArithmeticException => true, // a loss that is not finite, sizes beyond 64 bits
         _ => false,
     };
 

@@ -55,8 +55,7 @@ public readonly record struct KvCacheAppendForward : IOpCall
         {
             OpCheck.IsFloat(Op, "source", Source);
             OpCheck.AtLeast(Op, "source", Source,
-                ((rows - 1) * EffectiveSourceRowStride) + Width,
-                $"[{Batch}, {NewLength}, {Width}]");
+                ((rows - 1) * EffectiveSourceRowStride) + Width, $"[{Batch}, {NewLength}, {Width}]");
         }
 
         OpCheck.Exactly(Op, "positions", Positions, Batch, $"[{Batch}]");
