@@ -4,6 +4,7 @@ using Transformer.Cli.Commands;
 using Transformer.Cli.Commands.Demo;
 using Transformer.Cli.Commands.Run;
 using Transformer.Cli.Commands.Train;
+using Transformer.Cli.Output;
 
 namespace Transformer.Cli;
 
@@ -62,7 +63,7 @@ public static class Application
             return Report(error, "interrupted", Interrupted);
         }
 
-        if (IsUserError(exception)) return Report(error, exception.Message, BadInput);
+        if (IsUserError(exception)) return Report(error, Message(exception), BadInput);
         bool trace = Environment.GetEnvironmentVariable(TraceVariable) == "1";
         string remedy = trace ? "The stack trace follows." :
             $"Set {TraceVariable}=1 to see where, and report it.";
@@ -99,6 +100,16 @@ public static class Application
         _ => false,
     };
 
+    /// <summary>The system's own messages name no remedy.</summary>
+    private static string Message(Exception exception) => exception switch
+    {
+        OutOfMemoryException => "there is not enough memory for tensors of these sizes. Use " +
+            "smaller sizes, shorter texts or smaller batches.",
+        OverflowException => "a size is larger than this machine can address. Use smaller sizes.",
+        UnauthorizedAccessException => $"{exception.Message} Check its permissions.",
+        _ => exception.Message,
+    };
+
     private static string FirstError(ParseResult parsed)
     {
         // A word that nobody knows says more than the command that is therefore missing.
@@ -116,7 +127,7 @@ public static class Application
 
     private static int Report(TextWriter error, string message, int exitCode)
     {
-        error.WriteLine($"error: {message.ReplaceLineEndings(" ")}");
+        error.WriteLine($"error: {PlainText.OneLine(message)}");
         return exitCode;
     }
 }

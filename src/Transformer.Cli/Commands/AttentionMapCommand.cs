@@ -58,6 +58,8 @@ internal static class AttentionMapCommand
             string text = parsed.GetRequiredValue(source);
             if (string.IsNullOrWhiteSpace(text))
                 throw new ArgumentException("attention-map: --source is empty; expected words.");
+            JsonOutput result = new(parsed.GetValue(json));
+            OutputFile.Require("--svg", parsed.GetValue(svg));
             using Translator translator = Translator.Load(
                 parsed.GetRequiredValue(model), CommonOptions.Resolve(parsed.GetValue(backend)));
             TranslateCommand.NoteUnknownWords(
@@ -65,7 +67,6 @@ internal static class AttentionMapCommand
             List<AttentionGrid> grids = Select(
                 Grids(translator, text, parsed.GetValue(target)), parsed.GetRequiredValue(kind),
                 parsed.GetValue(layer), parsed.GetValue(head));
-            JsonOutput result = new(parsed.GetValue(json));
             TextWriter output = parsed.InvocationConfiguration.Output;
             IAnsiConsole console = Terminal.For(result, output);
             foreach (AttentionGrid grid in grids) HeatMap.Print(console, grid);

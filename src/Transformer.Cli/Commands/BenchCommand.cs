@@ -39,6 +39,7 @@ internal static class BenchCommand
         };
         command.SetAction((parsed, cancellation) =>
         {
+            JsonOutput target = new(parsed.GetValue(json));
             double budget = parsed.GetValue(seconds);
             if (!(budget > 0 && budget <= 600))
             {
@@ -49,7 +50,6 @@ internal static class BenchCommand
             BenchOptions options = new(
                 parsed.GetValue(op), parsed.GetValue(backend),
                 BenchSize.Find(parsed.GetRequiredValue(size)), TimeSpan.FromSeconds(budget));
-            JsonOutput target = new(parsed.GetValue(json));
             TextWriter output = parsed.InvocationConfiguration.Output;
             (MachineLimits limits, List<BenchRow> rows) =
                 Run(Terminal.For(target, output), options, cancellation);

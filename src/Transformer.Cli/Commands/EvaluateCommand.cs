@@ -41,6 +41,7 @@ internal static class EvaluateCommand
         GenerationFlags generation = new(command);
         command.SetAction((parsed, cancellation) => Task.Run(() =>
         {
+            JsonOutput result = new(parsed.GetValue(json));
             GenerationOptions options = generation.Read(parsed);
             IReadOnlyList<(string, string)> pairs = Pairs(
                 parsed.GetValue(corpus), parsed.GetValue(source), parsed.GetValue(target));
@@ -48,7 +49,6 @@ internal static class EvaluateCommand
                 parsed.GetRequiredValue(model), CommonOptions.Resolve(parsed.GetValue(backend)));
             TranslationScores scores =
                 TranslationScores.Measure(translator, pairs, options, cancellation);
-            JsonOutput result = new(parsed.GetValue(json));
             TextWriter output = parsed.InvocationConfiguration.Output;
             IAnsiConsole console = Terminal.For(result, output);
             foreach (string line in scores.Lines()) console.WriteLine(line);

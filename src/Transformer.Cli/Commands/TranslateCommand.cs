@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Transformer.Cli.Output;
 using Transformer.Models;
 using Transformer.Models.Text;
 
@@ -46,7 +47,8 @@ internal static class TranslateCommand
             .Distinct().Where(w => tokenizer.Encode(w).Contains(tokenizer.Special.Unknown))];
         if (unknown.Length == 0) return;
         string more = unknown.Length > Shown ? $" and {unknown.Length - Shown} more" : "";
-        error.WriteLine($"note: unknown to the model, read as {SpecialTokens.UnknownName}: " +
-            $"{string.Join(", ", unknown.Take(Shown))}{more}");
+        string words = PlainText.OneLine(string.Join(", ", unknown.Take(Shown)));
+        error.WriteLine(
+            $"note: unknown to the model, read as {SpecialTokens.UnknownName}: {words}{more}");
     }
 }

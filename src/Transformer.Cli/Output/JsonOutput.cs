@@ -5,9 +5,20 @@ using Transformer.Models.Interchange;
 namespace Transformer.Cli.Output;
 
 /// <summary>Where a command's results for machines go.</summary>
-/// <param name="Target">A file's path, "-" for standard output, or null for nowhere.</param>
-internal sealed record JsonOutput(string? Target)
+internal sealed class JsonOutput
 {
+    /// <summary>Checks the target, so that no work is done for nothing.</summary>
+    /// <param name="target">A file's path, "-" for standard output, or null for nowhere.</param>
+    /// <exception cref="IOException">No file can be made there.</exception>
+    public JsonOutput(string? target)
+    {
+        Target = target;
+        if (!OwnsStandardOutput) OutputFile.Require("--json", target);
+    }
+
+    /// <summary>A file's path, "-" for standard output, or null for nowhere.</summary>
+    public string? Target { get; }
+
     /// <summary>True when standard output belongs to the JSON alone.</summary>
     public bool OwnsStandardOutput => Target == "-";
 

@@ -120,10 +120,11 @@ public sealed partial record Seq2SeqConfig
         }
         catch (JsonException e)
         {
-            string place = string.Create(CultureInfo.InvariantCulture,
-                $"line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}");
-            throw new InvalidDataException(
-                $"Seq2SeqConfig: no valid JSON, cut off, or a field twice: {place}.", e);
+            // A field that is there twice is reported without a place.
+            string what = e.LineNumber is null ? e.Message : string.Create(
+                CultureInfo.InvariantCulture, $"no valid JSON, or cut off: line " +
+                $"{e.LineNumber + 1}, byte {e.BytePositionInLine + 1}.");
+            throw new InvalidDataException($"Seq2SeqConfig: {what} Correct the file.", e);
         }
     }
 

@@ -113,18 +113,23 @@ public sealed partial record Seq2SeqConfig
         TieEmbeddings = sourceVocabulary == targetVocabulary,
     };
 
+    // Far beyond any model that fits a machine: larger numbers are mistakes, and would end in
+    // overflows or in hours of allocating.
+    private const int MostTokens = 1 << 24, MostLayers = 1 << 10, MostWidth = 1 << 18,
+        MostPositions = 1 << 20;
+
     /// <summary>Checks that the numbers make a model.</summary>
     /// <exception cref="ArgumentException">They do not; the message says which and why.</exception>
     public void Validate()
     {
-        RequirePositive("sourceVocabulary", SourceVocabulary);
-        RequirePositive("targetVocabulary", TargetVocabulary);
-        RequirePositive("encoderLayers", EncoderLayers);
-        RequirePositive("decoderLayers", DecoderLayers);
-        RequirePositive("width", Width);
-        RequirePositive("heads", Heads);
-        RequirePositive("feedForwardWidth", FeedForwardWidth);
-        RequirePositive("maxPositions", MaxPositions);
+        RequireSize("sourceVocabulary", SourceVocabulary, MostTokens);
+        RequireSize("targetVocabulary", TargetVocabulary, MostTokens);
+        RequireSize("encoderLayers", EncoderLayers, MostLayers);
+        RequireSize("decoderLayers", DecoderLayers, MostLayers);
+        RequireSize("width", Width, MostWidth);
+        RequireSize("heads", Heads, MostWidth);
+        RequireSize("feedForwardWidth", FeedForwardWidth, 4 * MostWidth);
+        RequireSize("maxPositions", MaxPositions, MostPositions);
         if (Width % Heads != 0)
         {
             Throw("width", Width, $"a multiple of the {Heads} heads",
@@ -177,9 +182,14 @@ public sealed partial record Seq2SeqConfig
         }
     }
 
-    private static void RequirePositive(string field, int value)
+    private static void RequireSize(string field, int value, int most)
     {
         if (value < 1) Throw(field, value, "1 or more", "Give a positive size.");
+        if (value > most)
+        {
+            Throw(field, value, string.Create(CultureInfo.InvariantCulture, $"at most {most}"),
+                "Give a smaller size.");
+        }
     }
 
     private static void RequireDefined<T>(string field, T value) where T : struct, Enum

@@ -160,10 +160,12 @@ public sealed class ParallelDataset
     {
         if (Dropped > 0 && (longPairs == LongPairs.Refuse || kept == 0))
         {
+            string remedy = longPairs == LongPairs.Refuse
+                ? "Raise the model's MaxPositions, shorten them, or choose to drop them."
+                : "None is left. Raise the model's MaxPositions or shorten them.";
             throw new ArgumentException(
                 $"ParallelDataset: {Dropped} of {seen} pairs are longer than {MaxPositions} " +
-                $"positions; the longest, pair {longestPair}, needs {longest}. Raise the " +
-                "model's MaxPositions, shorten them, or choose to drop them.");
+                $"positions; the longest, pair {longestPair}, needs {longest}. {remedy}");
         }
 
         if (kept == 0)

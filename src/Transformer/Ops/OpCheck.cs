@@ -80,16 +80,31 @@ internal static class OpCheck
         }
     }
 
+    /// <summary>Elements of a tensor of these sizes; the largest long where there are more.</summary>
+    public static long Count(long a, long b, long c = 1, long d = 1) =>
+        Product(Product(Product(a, b), c), d);
+
+    /// <summary>Requires one of an enumeration's named values.</summary>
+    public static void Defined<TEnum>(string op, string argument, TEnum value)
+        where TEnum : struct, Enum
+    {
+        if (Enum.IsDefined(value)) return;
+        Throw(op, $"'{argument}' is {value:D}, which has no name. Use " +
+            $"{string.Join(", ", Enum.GetNames<TEnum>())}.");
+    }
+
     /// <summary>Requires a size of 0 or more.</summary>
     public static void NotNegative(string op, string argument, long value)
     {
-        if (value < 0) Throw(op, $"'{argument}' is {Number(value)}; expected 0 or more.");
+        if (value >= 0) return;
+        Throw(op, $"'{argument}' is {Number(value)}; expected 0 or more. Pass the tensors' size.");
     }
 
     /// <summary>Requires a size of 1 or more.</summary>
     public static void Positive(string op, string argument, long value)
     {
-        if (value < 1) Throw(op, $"'{argument}' is {Number(value)}; expected 1 or more.");
+        if (value >= 1) return;
+        Throw(op, $"'{argument}' is {Number(value)}; expected 1 or more. Pass the tensors' size.");
     }
 
     /// <summary>Requires a finite number within [low, high].</summary>
@@ -98,7 +113,8 @@ internal static class OpCheck
         if (!(value >= low && value <= high))
         {
             Throw(op, string.Create(CultureInfo.InvariantCulture,
-                $"'{argument}' is {value}; expected a number from {low} to {high}."));
+                $"'{argument}' is {value}; expected a number from {low} to {high}. Check how " +
+                $"it was computed, or leave it out for the default."));
         }
     }
 
@@ -109,15 +125,36 @@ internal static class OpCheck
         bool inPlaceAllowed = false)
     {
         if (!outputView.Overlaps(inputView)) return;
-        if (inPlaceAllowed && outputView.Address == inputView.Address) return;
+        bool same = outputView.Address == inputView.Address &&
+            outputView.DType == inputView.DType;
+        if (inPlaceAllowed && same) return;
         Throw(op, $"'{output}' overlaps '{input}'. Pass separate buffers" +
             (inPlaceAllowed ? " or the very same one." : "."));
+    }
+
+    /// <summary>Requires that each written buffer shares no byte with another written one or with
+    /// one that is read.</summary>
+    public static void Apart(
+        string op, ReadOnlySpan<(string Name, BufferView View)> written,
+        ReadOnlySpan<(string Name, BufferView View)> read)
+    {
+        for (int i = 0; i < written.Length; i++)
+        {
+            if (written[i].View.IsAbsent) continue;
+            foreach ((string name, BufferView view) in written[(i + 1)..])
+                NoOverlap(op, written[i].Name, written[i].View, name, view);
+            foreach ((string name, BufferView view) in read)
+                NoOverlap(op, written[i].Name, written[i].View, name, view);
+        }
     }
 
     /// <summary>Throws the argument error of an op.</summary>
     [DoesNotReturn]
     public static void Throw(string op, string message) =>
         throw new ArgumentException($"{op}: {message}");
+
+    private static long Product(long a, long b) =>
+        b != 0 && a > long.MaxValue / b ? long.MaxValue : a * b;
 
     private static string Describe(BufferView view) =>
         view.IsAbsent ? "no buffer" : $"{Number(view.Length)} elements";

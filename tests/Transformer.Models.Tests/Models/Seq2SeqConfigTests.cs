@@ -117,7 +117,7 @@ public sealed class Seq2SeqConfigTests
     }
 
     [Theory]
-    [InlineData("{", "no valid JSON, cut off, or a field twice: line 1, byte 2.")]
+    [InlineData("{", "no valid JSON, or cut off: line 1, byte 2. Correct the file.")]
     [InlineData("[]", "the JSON is a Array; expected an object.")]
     [InlineData("{}", "the field 'modelType' is missing. Add it.")]
     [InlineData("{\"modelType\": \"gpt\"}", "'modelType' is \"gpt\"; expected \"seq2seq\".")]

@@ -90,11 +90,14 @@ public class AdamWReferenceTests : KernelTest
             Beta2 = 0.99,
             Step = 1,
         };
-        Rejects(call with { Step = 0 }, "AdamW: 'Step' is 0; expected 1 or more.");
+        Rejects(call with { Step = 0 },
+            "AdamW: 'Step' is 0; expected 1 or more. Count the first step as 1.");
         Rejects(call with { Beta1 = 1 },
-            "AdamW: 'Beta1' is 1; expected a number from 0 to 0.9999999.");
+            "AdamW: 'Beta1' is 1; expected a number from 0 to 0.9999999. Check how it was " +
+            "computed, or leave it out for the default.");
         Rejects(call with { LearningRate = double.NaN },
-            "AdamW: 'LearningRate' is NaN; expected a number from 0 to 3.4028234663852886E+38.");
+            "AdamW: 'LearningRate' is NaN; expected a number from 0 to 3.4028234663852886E+38. " +
+            "Check how it was computed, or leave it out for the default.");
         Rejects(call with { Gradient = Real([1]) },
             "AdamW: 'gradient' has 1 elements; expected 2 for shape [2]. Pass a buffer of that " +
             "size.");

@@ -15,9 +15,9 @@ public class FusedAttentionCallTests : KernelTest
             "FusedAttention: 'key' has 8 heads; 'query' has 12, which is not a multiple. Use Hkv " +
             "in {1, 2, 3, 4, 6, 12}.");
         Rejects(Sizes with { HeadDimension = 0 },
-            "FusedAttention: 'HeadDimension' is 0; expected 1 or more.");
+            "FusedAttention: 'HeadDimension' is 0; expected 1 or more. Pass the tensors' size.");
         Rejects(Sizes with { Batch = -1 },
-            "FusedAttention: 'Batch' is -1; expected 0 or more.");
+            "FusedAttention: 'Batch' is -1; expected 0 or more. Pass the tensors' size.");
         Rejects(Sizes with { KeyLength = 4 },
             "FusedAttention: 'key' has 12 elements; expected at least 16 for [1, 1, 4, 4] with " +
             "strides (16, 16, 4, 1). Pass a larger buffer or smaller strides.");
@@ -27,14 +27,17 @@ public class FusedAttentionCallTests : KernelTest
     public void Options_AreChecked()
     {
         RejectsOptions(new() { Scale = -1 },
-            "FusedAttention: 'Scale' is -1; expected a number from 0 to 3.4028234663852886E+38.");
+            "FusedAttention: 'Scale' is -1; expected a number from 0 to 3.4028234663852886E+38. " +
+            "Check how it was computed, or leave it out for the default.");
         RejectsOptions(new() { SoftCap = double.NaN },
             "FusedAttention: 'SoftCap' is NaN; expected a number from 0 to " +
-            "3.4028234663852886E+38.");
+            "3.4028234663852886E+38. Check how it was computed, or leave it out for the default.");
         RejectsOptions(new() { PastLength = -2 },
-            "FusedAttention: 'PastLength' is -2; expected 0 or more.");
+            "FusedAttention: 'PastLength' is -2; expected 0 or more. Pass the number of keys " +
+            "before the first query.");
         RejectsOptions(new() { Window = new(-2, 0) },
-            "FusedAttention: 'Window' is (-2, 0); expected −1 (unbounded) or more on each side.");
+            "FusedAttention: 'Window' is (-2, 0); expected −1 (unbounded) or more on each side. " +
+            "Use 0 for the own position alone.");
     }
 
     [Theory]
@@ -58,8 +61,8 @@ public class FusedAttentionCallTests : KernelTest
             "strides (0, 0, 3, 1) and 3 keys a row. Pass a larger buffer or smaller strides.");
         Rejects(
             Forward(inputs with { Bias = Real(new double[9]), BiasLayout = new(0, 0, 4, 4) }),
-            "FusedAttention: 'bias' has layout AttentionMaskLayout { Batch = 0, Head = 0, Query " +
-            "= 4, KeyCount = 4 }; expected strides of 0 or more and 0 to 3 keys.");
+            "FusedAttention: 'bias' has strides (0, 0, 4, 1) and 4 keys a row; expected strides " +
+            "of 0 or more and 0 to 3 keys. Use AttentionMaskLayout.FromShape.");
         ArgumentException error = Assert.Throws<ArgumentException>(
             () => AttentionMaskLayout.FromShape(new(3, 3), Sizes));
         Assert.Equal(

@@ -185,9 +185,11 @@ public class LayerNormReferenceTests : KernelTest
         Rejects(call with { Weight = Real(new double[2]) },
             "LayerNorm: 'weight' has 2 elements; expected 3 for shape [3] to match input [2, 3]. " +
             "Pass a buffer of that size.");
-        Rejects(call with { Width = 0 }, "LayerNorm: 'Width' is 0; expected 1 or more.");
+        Rejects(call with { Width = 0 },
+            "LayerNorm: 'Width' is 0; expected 1 or more. Pass the tensors' size.");
         Rejects(call with { Epsilon = -1 },
-            "LayerNorm: 'Epsilon' is -1; expected a number from 0 to 1.");
+            "LayerNorm: 'Epsilon' is -1; expected a number from 0 to 1. Check how it was " +
+            "computed, or leave it out for the default.");
         Rejects(call with { Residual = Real(new double[5]) },
             "LayerNorm: 'residual' has 5 elements; expected 6 for shape [2, 3]. Pass a buffer of " +
             "that size.");

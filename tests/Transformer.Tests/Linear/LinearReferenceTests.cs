@@ -135,8 +135,9 @@ public class LinearReferenceTests : KernelTest
             "Linear: 'weight' has 4 elements; expected 6 for shape [3, 2]. Pass a buffer of that " +
             "size.");
         Rejects(call with { OutputFeatures = 0 },
-            "Linear: 'OutputFeatures' is 0; expected 1 or more.");
-        Rejects(call with { Rows = -2 }, "Linear: 'Rows' is -2; expected 0 or more.");
+            "Linear: 'OutputFeatures' is 0; expected 1 or more. Pass the tensors' size.");
+        Rejects(call with { Rows = -2 },
+            "Linear: 'Rows' is -2; expected 0 or more. Pass the tensors' size.");
         Rejects(call with { Output = call.Weight },
             "Linear: 'output' overlaps 'weight'. Pass separate buffers.");
         Rejects(call with { Bias = Ints(1, 2, 3) },

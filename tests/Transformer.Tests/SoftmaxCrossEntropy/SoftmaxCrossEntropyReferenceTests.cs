@@ -162,7 +162,8 @@ public class SoftmaxCrossEntropyReferenceTests : KernelTest
             "SoftmaxCrossEntropy: 'labels[0]' is -100; expected 0 to 2 or the ignored -1. Pass " +
             "labels of these classes or set 'IgnoreIndex'.");
         Rejects(call with { LabelSmoothing = 1.5 },
-            "SoftmaxCrossEntropy: 'LabelSmoothing' is 1.5; expected a number from 0 to 1.");
+            "SoftmaxCrossEntropy: 'LabelSmoothing' is 1.5; expected a number from 0 to 1. " +
+            "Check how it was computed, or leave it out for the default.");
         Rejects(call with { Classes = 2 },
             "SoftmaxCrossEntropy: 'logits' has 6 elements; expected 4 for shape [2, 2]. Pass a " +
             "buffer of that size.");

@@ -19,7 +19,8 @@ internal readonly record struct HeadedTensor(
         TensorShape shape = tensor.Shape;
         if (shape.Rank == 4)
         {
-            return new(tensor, (int)shape[0], (int)shape[1], (int)shape[2], (int)shape[3], false);
+            return new(tensor, checked((int)shape[0]), checked((int)shape[1]),
+                checked((int)shape[2]), checked((int)shape[3]), false);
         }
 
         if (heads < 1 || shape[2] % heads != 0)
@@ -30,8 +31,13 @@ internal readonly record struct HeadedTensor(
         }
 
         return new(
-            tensor, (int)shape[0], heads, (int)shape[1], (int)shape[2] / heads, true);
+            tensor, checked((int)shape[0]), heads, checked((int)shape[1]),
+            checked((int)shape[2]) / heads, true);
     }
+
+    /// <summary>The same values as [B, H, S, D].</summary>
+    public HeadedTensor HeadMajor(NpyTensors files) => !Packed ? this : Prepend(
+        files, files.Result(Batch, Heads, 0, Dimension), "the past");
 
     /// <summary>Past rows [B, H, P, D] before these; the result is [B, H, P + S, D].</summary>
     public HeadedTensor Prepend(NpyTensors files, Tensor past, string option)
@@ -39,7 +45,7 @@ internal readonly record struct HeadedTensor(
         if (past.Shape[0] != Batch || past.Shape[1] != Heads || past.Shape[3] != Dimension)
         {
             throw new ArgumentException($"run attention: {option} has shape {past.Shape}; " +
-                $"expected [{Batch}, {Heads}, P, {Dimension}].");
+                $"expected [{Batch}, {Heads}, P, {Dimension}] to match the new rows. Reshape it.");
         }
 
         int pastLength = (int)past.Shape[2], total = pastLength + Length;

@@ -37,6 +37,19 @@ internal sealed class NpyTensors(string command, Backend backend, bool bfloat16)
         return Copy<float>(array.ToSingles(), array.Shape);
     }
 
+    /// <summary>Reads floats of one shape; null where no file is named.</summary>
+    /// <param name="path">The file, or null.</param>
+    /// <param name="option">The option that names it.</param>
+    /// <param name="expected">The shape that it must have.</param>
+    /// <param name="reason">What the shape follows from, such as "for --x [2, 3]".</param>
+    /// <exception cref="ArgumentException">The shape is another.</exception>
+    public Tensor? Floats(string? path, string option, TensorShape expected, string reason)
+    {
+        Tensor? tensor = Floats(path, option);
+        if (tensor is not null) RequireShape(tensor, option, expected, reason);
+        return tensor;
+    }
+
     /// <summary>Reads floats that must be there.</summary>
     public Tensor RequiredFloats(string path, string option) => Floats(path, option)!;
 
@@ -109,7 +122,24 @@ internal sealed class NpyTensors(string command, Backend backend, bool bfloat16)
     {
         if (ranks.Contains(tensor.Shape.Rank)) return;
         throw new ArgumentException($"{command}: {option} has shape {tensor.Shape}; expected " +
-            $"rank {string.Join(" or ", ranks.ToArray())}.");
+            $"rank {string.Join(" or ", ranks.ToArray())}. Reshape it.");
+    }
+
+    /// <summary>Throws the error of a file whose shape is not the one expected.</summary>
+    public void RequireShape(
+        Tensor tensor, string option, TensorShape expected, string reason)
+    {
+        if (tensor.Shape == expected) return;
+        throw new ArgumentException($"{command}: {option} has shape {tensor.Shape}; expected " +
+            $"{expected} {reason}. Reshape it, or give another file.");
+    }
+
+    /// <summary>Throws the error of a file whose last axis has another size.</summary>
+    public void RequireLastAxis(Tensor tensor, string option, long expected, string reason)
+    {
+        if (tensor.Shape.Rank > 0 && tensor.Shape[^1] == expected) return;
+        throw new ArgumentException($"{command}: {option} has shape {tensor.Shape}; expected " +
+            $"a last axis of {expected} {reason}. Reshape it, or give another file.");
     }
 
     /// <inheritdoc/>

@@ -60,9 +60,9 @@ internal sealed class RunAttention
     private readonly Option<string?> lseOut = RunOptions.Optional(
         "--lse-out", "Receives the log-sum-exp [B, Hq, Sq].");
     private readonly Option<string?> presentKeyOut = RunOptions.Optional(
-        "--present-k-out", "Receives past and new keys.");
+        "--present-k-out", "Receives past and new keys [B, Hkv, S, D].");
     private readonly Option<string?> presentValueOut = RunOptions.Optional(
-        "--present-v-out", "Receives past and new values.");
+        "--present-v-out", "Receives past and new values [B, Hkv, S, Dv].");
     private readonly Option<string> output = RunOptions.Required("--out", "Receives the output.");
 
     /// <summary>Makes the command.</summary>
@@ -94,6 +94,13 @@ internal sealed class RunAttention
         AttentionSizes sizes = Sizes(q, k, v);
         Tensor? maskTensor = files.Booleans(parsed.GetValue(mask), "--mask");
         Tensor? biasTensor = files.Floats(parsed.GetValue(bias), "--bias");
+        Tensor? keyLengths = files.Integers(parsed.GetValue(lengths), "--kv-lengths");
+        if (keyLengths is not null)
+        {
+            files.RequireShape(keyLengths, "--kv-lengths", new(sizes.Batch),
+                $"for --q {q.Tensor.Shape}, one number a sequence");
+        }
+
         long[] rows = [sizes.Batch, sizes.QueryHeads, sizes.QueryLength];
         Tensor result = files.Result(q.Packed
             ? [sizes.Batch, sizes.QueryLength, (long)sizes.QueryHeads * sizes.ValueDimension]
@@ -119,8 +126,7 @@ internal sealed class RunAttention
                 MaskLayout = Layout(maskTensor, sizes),
                 Bias = biasTensor.ViewOrAbsent(),
                 BiasLayout = Layout(biasTensor, sizes),
-                KeyLengths =
-                    files.Integers(parsed.GetValue(lengths), "--kv-lengths").ViewOrAbsent(),
+                KeyLengths = keyLengths.ViewOrAbsent(),
                 Sizes = sizes,
                 Options = new AttentionOptions
                 {
@@ -139,8 +145,8 @@ internal sealed class RunAttention
         files.Save(parsed.GetValue(output), result);
         files.Save(scoresPath, scoreTensor);
         files.Save(lsePath, lse, single: true);
-        files.Save(parsed.GetValue(presentKeyOut), k.Tensor);
-        files.Save(parsed.GetValue(presentValueOut), v.Tensor);
+        files.Save(parsed.GetValue(presentKeyOut), k.HeadMajor(files).Tensor);
+        files.Save(parsed.GetValue(presentValueOut), v.HeadMajor(files).Tensor);
         return Application.Done;
     }
 
@@ -165,8 +171,9 @@ internal sealed class RunAttention
         if (keys is null || values is null) return 0;
         if (keys.Shape.Rank != 4 || values.Shape.Rank != 4 || keys.Shape[2] != values.Shape[2])
         {
-            throw new ArgumentException($"run attention: --past-k {keys.Shape} and --past-v " +
-                $"{values.Shape} must be [B, Hkv, P, D] and [B, Hkv, P, Dv].");
+            throw new ArgumentException($"run attention: --past-k has shape {keys.Shape} and " +
+                $"--past-v {values.Shape}; expected [B, Hkv, P, D] and [B, Hkv, P, Dv]. Reshape " +
+                "them, or cut one to the other's P.");
         }
 
         k = k.Prepend(files, keys, "--past-k");

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Transformer.Backends;
+using Transformer.Cli.Output;
 
 namespace Transformer.Cli.Commands.Run;
 
@@ -30,19 +31,24 @@ internal sealed class RunOptions
         Description = "Files of '<u2' hold bfloat16 bit patterns; results are written so, too.",
     };
 
+    private readonly Command command;
     private readonly string name;
 
     /// <summary>Makes the options of one command and adds them to it.</summary>
     public RunOptions(Command command)
     {
+        this.command = command;
         name = $"run {command.Name}";
         command.Add(backend);
         command.Add(bfloat16);
     }
 
     /// <summary>The files of one invocation.</summary>
+    /// <exception cref="ArgumentException">Two results go to one file.</exception>
+    /// <exception cref="IOException">A result's file cannot be made.</exception>
     public NpyTensors Open(ParseResult parsed, out Backend chosen)
     {
+        RequireOutputs(parsed);
         chosen = CommonOptions.Resolve(parsed.GetValue(backend));
         return new(name, chosen, parsed.GetValue(bfloat16));
     }
@@ -50,6 +56,26 @@ internal sealed class RunOptions
     /// <summary>An option that names a file to read or write.</summary>
     public static Option<string> Required(string option, string description) =>
         new(option) { Description = description, HelpName = "FILE", Required = true };
+
+    private void RequireOutputs(ParseResult parsed)
+    {
+        Dictionary<string, string> taken = [];
+        foreach (Option option in command.Options)
+        {
+            bool written = option.Name.EndsWith("-out", StringComparison.Ordinal);
+            if (!written || option is not Option<string> file) continue;
+            if (parsed.GetValue(file) is not { } path) continue;
+            OutputFile.Require($"{name}: {option.Name}", path);
+            string full = Path.GetFullPath(path);
+            if (taken.TryGetValue(full, out string? other))
+            {
+                throw new ArgumentException($"{name}: {other} and {option.Name} both name " +
+                    $"'{path}'. Give each result a file of its own.");
+            }
+
+            taken.Add(full, option.Name);
+        }
+    }
 
     /// <summary>An optional file.</summary>
     public static Option<string?> Optional(string option, string description) =>

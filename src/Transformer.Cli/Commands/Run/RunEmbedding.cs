@@ -21,7 +21,7 @@ internal static class RunEmbedding
             "--segment-ids", "Segment ids, shaped as the token ids.");
         Option<double> scale = new("--scale")
         {
-            Description = "Multiplies the token's vector.",
+            Description = "Multiplies the token's vector; 0 means 1.",
             DefaultValueFactory = _ => 1,
         };
         Option<string> output = RunOptions.Required("--out", "Receives [..., width].");
@@ -37,6 +37,24 @@ internal static class RunEmbedding
             files.RequireRank(vectors, "--table", 2);
             Tensor tokens = files.Integers(parsed.GetRequiredValue(ids), "--ids")!;
             files.RequireRank(tokens, "--ids", 1, 2, 3, 4, 5, 6, 7);
+            string reason = $"for --table {vectors.Shape}";
+            Tensor? places = files.Floats(parsed.GetValue(positions), "--positions");
+            Tensor? kinds = files.Floats(parsed.GetValue(segments), "--segments");
+            Tensor? kindIds = files.Integers(parsed.GetValue(segmentIds), "--segment-ids");
+            if (places is not null) RequireTable(files, places, "--positions", vectors, reason);
+            if (kinds is not null) RequireTable(files, kinds, "--segments", vectors, reason);
+            if (kinds is null != kindIds is null)
+            {
+                throw new ArgumentException("run embedding: --segments and --segment-ids go " +
+                    "together. Give both or neither.");
+            }
+
+            if (kindIds is not null)
+            {
+                files.RequireShape(
+                    kindIds, "--segment-ids", tokens.Shape, $"as --ids {tokens.Shape}");
+            }
+
             Tensor result = files.Result([.. tokens.Shape.ToArray(), vectors.Shape[1]]);
             if (tokens.Shape.ElementCount > 0)
             {
@@ -44,12 +62,9 @@ internal static class RunEmbedding
                 {
                     Ids = tokens.View,
                     Table = vectors.View,
-                    PositionTable =
-                        files.Floats(parsed.GetValue(positions), "--positions").ViewOrAbsent(),
-                    SegmentTable =
-                        files.Floats(parsed.GetValue(segments), "--segments").ViewOrAbsent(),
-                    SegmentIds = files.Integers(parsed.GetValue(segmentIds), "--segment-ids")
-                        .ViewOrAbsent(),
+                    PositionTable = places.ViewOrAbsent(),
+                    SegmentTable = kinds.ViewOrAbsent(),
+                    SegmentIds = kindIds.ViewOrAbsent(),
                     Output = result.View,
                     Rows = checked((int)tokens.Shape.ElementCount),
                     SequenceLength = checked((int)tokens.Shape[^1]),
@@ -62,5 +77,12 @@ internal static class RunEmbedding
             return Application.Done;
         });
         return command;
+    }
+
+    private static void RequireTable(
+        NpyTensors files, Tensor table, string option, Tensor vectors, string reason)
+    {
+        files.RequireRank(table, option, 2);
+        files.RequireLastAxis(table, option, vectors.Shape[1], reason);
     }
 }

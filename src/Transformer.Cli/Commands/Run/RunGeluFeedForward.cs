@@ -29,17 +29,23 @@ internal static class RunGeluFeedForward
             Tensor input = files.RequiredFloats(parsed.GetRequiredValue(x), "--x");
             Tensor first = files.RequiredFloats(parsed.GetRequiredValue(weight1), "--weight1");
             Tensor second = files.RequiredFloats(parsed.GetRequiredValue(weight2), "--weight2");
-            files.RequireRank(input, "--x", 1, 2, 3, 4, 5, 6, 7, 8);
             files.RequireRank(first, "--weight1", 2);
             files.RequireRank(second, "--weight2", 2);
+            string reason1 = $"for --weight1 {first.Shape}";
+            string reason2 = $"for --weight2 {second.Shape}";
+            files.RequireLastAxis(input, "--x", first.Shape[1], reason1);
+            files.RequireLastAxis(second, "--weight2", first.Shape[0], reason1);
             Tensor result = files.Result([.. input.Shape.ToArray()[..^1], second.Shape[0]]);
             backend.Run(new GeluFeedForwardForward
             {
                 Input = input.View,
                 Weight1 = first.View,
-                Bias1 = files.Floats(parsed.GetValue(bias1), "--bias1").ViewOrAbsent(),
+                Bias1 = files.Floats(parsed.GetValue(bias1), "--bias1", new(first.Shape[0]), reason1)
+                    .ViewOrAbsent(),
                 Weight2 = second.View,
-                Bias2 = files.Floats(parsed.GetValue(bias2), "--bias2").ViewOrAbsent(),
+                Bias2 = files.Floats(
+                    parsed.GetValue(bias2), "--bias2", new(second.Shape[0]), reason2)
+                    .ViewOrAbsent(),
                 Output = result.View,
                 Rows = checked((int)input.Shape.Rows),
                 Width = checked((int)first.Shape[1]),

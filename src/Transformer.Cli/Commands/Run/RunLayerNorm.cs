@@ -22,7 +22,7 @@ internal static class RunLayerNorm
         };
         Option<double> epsilon = new("--epsilon")
         {
-            Description = "Added to the variance.",
+            Description = "Added to the variance; 0 means 1e-5.",
             DefaultValueFactory = _ => 1e-5,
         };
         Option<string?> mean = RunOptions.Optional("--mean-out", "Receives the means.");
@@ -37,17 +37,25 @@ internal static class RunLayerNorm
         {
             using NpyTensors files = common.Open(parsed, out Backend backend);
             Tensor input = files.RequiredFloats(parsed.GetRequiredValue(x), "--x");
-            long[] statistics = Statistics(input.Shape, parsed.GetValue(axis), out long width);
+            int first = FirstAxis(input.Shape, parsed.GetValue(axis));
+            long[] statistics = input.Shape.ToArray();
+            TensorShape normalised = new(statistics.AsSpan(first));
+            long width = Width(input.Shape, normalised);
+            statistics.AsSpan(first).Fill(1);
             string? meanPath = parsed.GetValue(mean), inversePath = parsed.GetValue(inverse);
+            string reason = $"for --x {input.Shape}";
             Tensor result = files.Result(input.Shape.ToArray());
             Tensor? means = files.ResultFor(meanPath, statistics);
             Tensor? inverses = files.ResultFor(inversePath, statistics);
             backend.Run(new LayerNormForward
             {
                 Input = input.View,
-                Residual = files.Floats(parsed.GetValue(residual), "--residual").ViewOrAbsent(),
-                Weight = files.Floats(parsed.GetValue(scale), "--scale").ViewOrAbsent(),
-                Bias = files.Floats(parsed.GetValue(bias), "--bias").ViewOrAbsent(),
+                Residual = files.Floats(
+                    parsed.GetValue(residual), "--residual", input.Shape, reason).ViewOrAbsent(),
+                Weight = files.Floats(
+                    parsed.GetValue(scale), "--scale", normalised, reason).ViewOrAbsent(),
+                Bias = files.Floats(
+                    parsed.GetValue(bias), "--bias", normalised, reason).ViewOrAbsent(),
                 Output = result.View,
                 Mean = means.ViewOrAbsent(),
                 InverseStd = inverses.ViewOrAbsent(),
@@ -63,25 +71,19 @@ internal static class RunLayerNorm
         return command;
     }
 
-    /// <summary>Shape of mean and inverse deviation: normalised axes have size 1.</summary>
-    private static long[] Statistics(TensorShape shape, int axis, out long width)
+    /// <summary>The first normalised axis, counted from the front.</summary>
+    private static int FirstAxis(TensorShape shape, int axis)
     {
         int first = axis < 0 ? axis + shape.Rank : axis;
-        if (first < 0 || first >= shape.Rank)
-        {
-            throw new ArgumentException($"run layer-norm: --axis is {axis}; --x has shape " +
-                $"{shape}. Use {-shape.Rank} to {shape.Rank - 1}.");
-        }
-
-        long[] sizes = shape.ToArray();
-        width = sizes[first..].Aggregate(1L, (product, size) => product * size);
-        if (width == 0)
-        {
-            throw new ArgumentException(
-                $"run layer-norm: the normalised axes of --x {shape} are empty.");
-        }
-
-        Array.Fill(sizes, 1, first, sizes.Length - first);
-        return sizes;
+        if (first >= 0 && first < shape.Rank) return first;
+        string remedy = shape.Rank == 0
+            ? "Give it an axis" : $"Use {-shape.Rank} to {shape.Rank - 1}";
+        throw new ArgumentException(
+            $"run layer-norm: --axis is {axis}; --x has shape {shape}. {remedy}.");
     }
+
+    private static long Width(TensorShape shape, TensorShape normalised) =>
+        normalised.ElementCount > 0 ? normalised.ElementCount : throw new ArgumentException(
+            $"run layer-norm: --x has shape {shape}, whose normalised axes {normalised} are " +
+            "empty. Choose another --axis.");
 }

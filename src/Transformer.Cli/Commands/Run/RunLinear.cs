@@ -27,13 +27,15 @@ internal static class RunLinear
             Tensor input = files.RequiredFloats(parsed.GetRequiredValue(x), "--x");
             Tensor weights = files.RequiredFloats(parsed.GetRequiredValue(weight), "--weight");
             files.RequireRank(weights, "--weight", 2);
-            files.RequireRank(input, "--x", 1, 2, 3, 4, 5, 6, 7, 8);
+            string reason = $"for --weight {weights.Shape}";
+            files.RequireLastAxis(input, "--x", weights.Shape[1], reason);
             Tensor result = files.Result([.. input.Shape.ToArray()[..^1], weights.Shape[0]]);
             backend.Run(new LinearForward
             {
                 Input = input.View,
                 Weight = weights.View,
-                Bias = files.Floats(parsed.GetValue(bias), "--bias").ViewOrAbsent(),
+                Bias = files.Floats(
+                    parsed.GetValue(bias), "--bias", new(weights.Shape[0]), reason).ViewOrAbsent(),
                 Output = result.View,
                 Rows = checked((int)input.Shape.Rows),
                 InputFeatures = checked((int)weights.Shape[1]),

@@ -79,13 +79,16 @@ internal static class RunAdamW
             Tensor values = files.RequiredFloats(
                 parsed.GetRequiredValue(parameter), "--parameter");
             long[] shape = values.Shape.ToArray();
-            Tensor m = files.Floats(parsed.GetValue(first), "--m") ?? files.Result(shape);
-            Tensor v = files.Floats(parsed.GetValue(second), "--v") ?? files.Result(shape);
+            string reason = $"as --parameter {values.Shape}";
+            Tensor m = files.Floats(parsed.GetValue(first), "--m", values.Shape, reason)
+                ?? files.Result(shape);
+            Tensor v = files.Floats(parsed.GetValue(second), "--v", values.Shape, reason)
+                ?? files.Result(shape);
             backend.Run(new AdamWForward
             {
                 Parameter = values.View,
-                Gradient = files.RequiredFloats(
-                    parsed.GetRequiredValue(gradient), "--gradient").View,
+                Gradient = files.Floats(
+                    parsed.GetRequiredValue(gradient), "--gradient", values.Shape, reason)!.View,
                 FirstMoment = m.View,
                 SecondMoment = v.View,
                 Length = values.Shape.ElementCount,

@@ -39,13 +39,13 @@ internal static class TrainCommand
         foreach (Option<string?> flag in flags) command.Add(flag);
         command.SetAction((parsed, cancellation) => Task.Run(() =>
         {
+            JsonOutput result = new(parsed.GetValue(json));
             string folder = parsed.GetRequiredValue(target);
             bool goesOn = parsed.GetValue(resume);
-            TrainingFolder place = TrainingFolder.Open(folder, goesOn);
+            using TrainingFolder place = TrainingFolder.Open(folder, goesOn);
             Dictionary<string, string> settings = goesOn ? place.ReadSettings() : [];
             if (parsed.GetValue(config) is { } file) Add(settings, TrainSettingsFile.Read(file));
             Add(settings, Given(parsed, flags));
-            JsonOutput result = new(parsed.GetValue(json));
             Seq2SeqTraining training = new(
                 Options(settings), settings, place, CommonOptions.Resolve(parsed.GetValue(backend)),
                 Terminal.For(result, parsed.InvocationConfiguration.Output));

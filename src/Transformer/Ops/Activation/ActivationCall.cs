@@ -28,8 +28,9 @@ public readonly record struct ActivationForward : IOpCall
     public void Validate()
     {
         OpCheck.NotNegative(Op, nameof(Length), Length);
-        OpCheck.Exactly(Op, "input", Input, Length, $"[{Length}]");
-        OpCheck.Exactly(Op, "output", Output, Length, $"[{Length}]");
+        OpCheck.Floats(Op, "input", Input, Length, $"[{Length}]");
+        OpCheck.Floats(Op, "output", Output, Length, $"[{Length}]");
+        OpCheck.Defined(Op, nameof(Activation), Activation);
         OpCheck.NoOverlap(Op, "output", Output, "input", Input, inPlaceAllowed: true);
     }
 }
@@ -63,9 +64,10 @@ public readonly record struct ActivationBackward : IOpCall
     {
         ShapeText shape = $"[{Length}]";
         OpCheck.NotNegative(Op, nameof(Length), Length);
-        OpCheck.Exactly(Op, "input", Input, Length, shape);
-        OpCheck.Exactly(Op, "outputGradient", OutputGradient, Length, shape);
-        OpCheck.Exactly(Op, "inputGradient", InputGradient, Length, shape);
+        OpCheck.Floats(Op, "input", Input, Length, shape);
+        OpCheck.Floats(Op, "outputGradient", OutputGradient, Length, shape);
+        OpCheck.Floats(Op, "inputGradient", InputGradient, Length, shape);
+        OpCheck.Defined(Op, nameof(Activation), Activation);
         OpCheck.NoOverlap(Op, "inputGradient", InputGradient, "input", Input, true);
         OpCheck.NoOverlap(
             Op, "inputGradient", InputGradient, "outputGradient", OutputGradient, true);

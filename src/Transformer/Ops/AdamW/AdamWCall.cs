@@ -68,9 +68,16 @@ public readonly record struct AdamWForward : IOpCall
         OpCheck.InRange(Op, nameof(Beta2), Beta2, 0, 0.9999999);
         OpCheck.InRange(Op, nameof(Epsilon), Epsilon, 0, 1);
         OpCheck.InRange(Op, nameof(WeightDecay), WeightDecay, 0, float.MaxValue);
-        OpCheck.Positive(Op, nameof(Step), Step);
-        OpCheck.NoOverlap(Op, "parameter", Parameter, "gradient", Gradient);
-        OpCheck.NoOverlap(Op, "parameter", Parameter, "firstMoment", FirstMoment);
-        OpCheck.NoOverlap(Op, "firstMoment", FirstMoment, "secondMoment", SecondMoment);
+        if (Step < 1)
+        {
+            OpCheck.Throw(
+                Op, $"'Step' is {Step}; expected 1 or more. Count the first step as 1.");
+        }
+
+        OpCheck.Apart(
+            Op,
+            [("parameter", Parameter), ("firstMoment", FirstMoment),
+                ("secondMoment", SecondMoment)],
+            [("gradient", Gradient), ("gradientScale", GradientScale)]);
     }
 }

@@ -92,16 +92,18 @@ internal static class DropoutChecks
         OpCheck.Exactly(Op, "randomState", randomState, 2, "[2]");
         if (randomState.DType != DType.Int64)
         {
-            OpCheck.Throw(Op, $"'randomState' is {randomState.DType}; expected Int64: seed, step.");
+            OpCheck.Throw(Op, $"'randomState' is {randomState.DType}; expected Int64: seed, step. " +
+                "Convert it first.");
         }
 
         if (!(probability >= 0 && probability < 1))
         {
             OpCheck.Throw(Op, string.Create(CultureInfo.InvariantCulture,
                 $"'Probability' is {probability}; expected a number from 0 up to but not " +
-                $"including 1."));
+                $"including 1. Use 0 for none."));
         }
 
         OpCheck.NoOverlap(Op, outputName, output, inputName, input, inPlaceAllowed: true);
+        OpCheck.NoOverlap(Op, outputName, output, "randomState", randomState);
     }
 }

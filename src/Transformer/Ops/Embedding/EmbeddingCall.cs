@@ -63,7 +63,12 @@ public readonly record struct EmbeddingForward : IOpCall
         EmbeddingChecks.Positions(PositionTable, PositionIds, SequenceLength, Width);
         EmbeddingChecks.Segments(SegmentTable, SegmentIds);
         OpCheck.Floats(Op, "output", Output, (long)Rows * Width, $"[{Rows}, {Width}]");
-        OpCheck.NoOverlap(Op, "output", Output, "table", Table);
+        EmbeddingChecks.Scale(Scale);
+        OpCheck.Apart(
+            Op,
+            [("output", Output)],
+            [("table", Table), ("positionTable", PositionTable), ("segmentTable", SegmentTable),
+                ("ids", Ids), ("positionIds", PositionIds), ("segmentIds", SegmentIds)]);
     }
 }
 
@@ -128,6 +133,14 @@ public readonly record struct EmbeddingBackward : IOpCall
         EmbeddingChecks.Segments(SegmentTableGradient, SegmentIds);
         OpCheck.Floats(
             Op, "outputGradient", OutputGradient, (long)Rows * Width, $"[{Rows}, {Width}]");
+        EmbeddingChecks.Scale(Scale);
+        OpCheck.Apart(
+            Op,
+            [("tableGradient", TableGradient),
+                ("positionTableGradient", PositionTableGradient),
+                ("segmentTableGradient", SegmentTableGradient)],
+            [("outputGradient", OutputGradient), ("ids", Ids), ("positionIds", PositionIds),
+                ("segmentIds", SegmentIds)]);
     }
 }
 
@@ -141,8 +154,9 @@ internal static class EmbeddingChecks
     {
         OpCheck.NotNegative(Op, "Rows", rows);
         OpCheck.Positive(Op, "Width", width);
-        OpCheck.Positive(Op, "SequenceLength", sequenceLength);
-        if (rows % sequenceLength != 0)
+        OpCheck.NotNegative(Op, "SequenceLength", sequenceLength);
+        if (rows > 0) OpCheck.Positive(Op, "SequenceLength", sequenceLength);
+        if (rows > 0 && rows % sequenceLength != 0)
         {
             OpCheck.Throw(Op, $"'Rows' is {rows}; expected a multiple of 'SequenceLength' " +
                 $"{sequenceLength}. Pad every sequence to the same length.");
@@ -162,9 +176,12 @@ internal static class EmbeddingChecks
         if (table.IsAbsent || table.Length == 0 || table.Length % width != 0)
         {
             OpCheck.Throw(Op, $"'{argument}' has {table.Length} elements; expected rows of " +
-                $"Width {width}.");
+                $"Width {width}. Pass whole rows, one at least.");
         }
     }
+
+    public static void Scale(double scale) =>
+        OpCheck.InRange(Op, "Scale", scale, -float.MaxValue, float.MaxValue);
 
     public static void Positions(
         BufferView table, BufferView positionIds, int sequenceLength, int width)

@@ -114,24 +114,25 @@ public readonly record struct AttentionForward : IOpCall
     {
         AttentionChecks.Inputs(Inputs);
         AttentionSizes s = Inputs.Sizes;
-        long rows = (long)s.Batch * s.QueryHeads * s.QueryLength;
+        long rows = OpCheck.Count(s.Batch, s.QueryHeads, s.QueryLength);
         ShapeText rowShape = $"[{s.Batch}, {s.QueryHeads}, {s.QueryLength}]";
-        AttentionChecks.Strided("output", Output, Inputs.EffectiveOutputStrides, s.Batch,
+        AttentionChecks.Written("output", Output, Inputs.EffectiveOutputStrides, s.Batch,
             s.QueryHeads, s.QueryLength, s.ValueDimension);
+        OpCheck.Defined(Op, nameof(ScoreOutput), ScoreOutput);
         OpCheck.FloatsOrAbsent(Op, "logSumExp", LogSumExp, rows, rowShape);
-        if (Scores.IsPresent != (ScoreOutput != ScoreOutput.None) && rows * s.KeyLength > 0)
+        if (Scores.IsPresent != (ScoreOutput != ScoreOutput.None) && rows > 0 && s.KeyLength > 0)
         {
             OpCheck.Throw(Op, $"'scores' is {(Scores.IsPresent ? "present" : "absent")} with " +
                 $"ScoreOutput.{ScoreOutput}. Pass a buffer exactly when scores are asked for.");
         }
 
-        OpCheck.FloatsOrAbsent(Op, "scores", Scores, rows * s.KeyLength,
+        OpCheck.FloatsOrAbsent(Op, "scores", Scores, OpCheck.Count(rows, s.KeyLength),
             $"[{s.Batch}, {s.QueryHeads}, {s.QueryLength}, {s.KeyLength}]");
         AttentionChecks.Separate("output", Output, Inputs);
         AttentionChecks.Separate("logSumExp", LogSumExp, Inputs);
         AttentionChecks.Separate("scores", Scores, Inputs);
-        OpCheck.NoOverlap(Op, "output", Output, "logSumExp", LogSumExp);
-        OpCheck.NoOverlap(Op, "output", Output, "scores", Scores);
+        OpCheck.Apart(
+            Op, [("output", Output), ("logSumExp", LogSumExp), ("scores", Scores)], []);
     }
 }
 
@@ -179,7 +180,7 @@ public readonly record struct AttentionBackward : IOpCall
     {
         AttentionChecks.Inputs(Inputs);
         AttentionSizes s = Inputs.Sizes;
-        long rows = (long)s.Batch * s.QueryHeads * s.QueryLength;
+        long rows = OpCheck.Count(s.Batch, s.QueryHeads, s.QueryLength);
         AttentionStrides output = Inputs.EffectiveOutputStrides;
         AttentionChecks.Strided("output", Output, output, s.Batch, s.QueryHeads, s.QueryLength,
             s.ValueDimension);
@@ -187,22 +188,46 @@ public readonly record struct AttentionBackward : IOpCall
             s.QueryLength, s.ValueDimension);
         OpCheck.Floats(Op, "logSumExp", LogSumExp, rows,
             $"[{s.Batch}, {s.QueryHeads}, {s.QueryLength}]");
-        AttentionChecks.Strided("queryGradient", QueryGradient, Inputs.EffectiveQueryStrides,
+        AttentionChecks.Written("queryGradient", QueryGradient, Inputs.EffectiveQueryStrides,
             s.Batch, s.QueryHeads, s.QueryLength, s.HeadDimension);
-        AttentionChecks.Strided("keyGradient", KeyGradient, Inputs.EffectiveKeyStrides, s.Batch,
+        AttentionChecks.Written("keyGradient", KeyGradient, Inputs.EffectiveKeyStrides, s.Batch,
             s.KeyValueHeads, s.KeyLength, s.HeadDimension);
-        AttentionChecks.Strided("valueGradient", ValueGradient, Inputs.EffectiveValueStrides,
+        AttentionChecks.Written("valueGradient", ValueGradient, Inputs.EffectiveValueStrides,
             s.Batch, s.KeyValueHeads, s.KeyLength, s.ValueDimension);
         OpCheck.IsFloat(Op, "biasGradient", BiasGradient);
         if (BiasGradient.IsPresent && BiasGradient.Length != Inputs.Bias.Length)
         {
             OpCheck.Throw(Op, $"'biasGradient' has {BiasGradient.Length} elements; expected " +
-                $"{Inputs.Bias.Length}, as the bias has.");
+                $"{Inputs.Bias.Length}, as the bias has. Pass a buffer of that size.");
         }
 
         AttentionChecks.Separate("queryGradient", QueryGradient, Inputs);
         AttentionChecks.Separate("keyGradient", KeyGradient, Inputs);
         AttentionChecks.Separate("valueGradient", ValueGradient, Inputs);
+        AttentionChecks.Separate("biasGradient", BiasGradient, Inputs);
+        SeparateGradients();
+    }
+
+    private void SeparateGradients()
+    {
+        ReadOnlySpan<(string, BufferView)> forward = [("output", Output),
+            ("logSumExp", LogSumExp), ("outputGradient", OutputGradient)];
+        OpCheck.Apart(Op, [("queryGradient", QueryGradient)], forward);
+        OpCheck.Apart(Op, [("keyGradient", KeyGradient)], forward);
+        OpCheck.Apart(Op, [("valueGradient", ValueGradient)], forward);
+        OpCheck.Apart(Op, [("biasGradient", BiasGradient)], forward);
+        OpCheck.Apart(Op, [("biasGradient", BiasGradient)], [("queryGradient", QueryGradient),
+            ("keyGradient", KeyGradient), ("valueGradient", ValueGradient)]);
+        // Gradients of a packed query-key-value tensor interleave: their rows, not their ranges,
+        // lie apart.
+        bool interleaved = Inputs.QueryStrides != default || Inputs.KeyStrides != default ||
+            Inputs.ValueStrides != default;
+        bool same = QueryGradient.Address == KeyGradient.Address ||
+            QueryGradient.Address == ValueGradient.Address ||
+            KeyGradient.Address == ValueGradient.Address;
+        if (interleaved && !same) return;
+        OpCheck.Apart(Op, [("queryGradient", QueryGradient), ("keyGradient", KeyGradient),
+            ("valueGradient", ValueGradient)], []);
     }
 }
 
@@ -248,15 +273,41 @@ internal static class AttentionChecks
         if (batch == 0 || length == 0) return;
         if (strides.Batch < 0 || strides.Head < 0 || strides.Sequence < 0)
         {
-            OpCheck.Throw(Op, $"'{argument}' has negative strides {strides}; expected 0 or more.");
+            OpCheck.Throw(Op, $"'{argument}' has strides ({strides.Batch}, {strides.Head}, " +
+                $"{strides.Sequence}, 1); expected 0 or more. Pass a view that runs forwards.");
         }
 
-        long needed = ((batch - 1) * strides.Batch) + ((heads - 1) * strides.Head) +
-            ((length - 1) * strides.Sequence) + dimension;
+        long needed = Extent(batch, strides.Batch, heads, strides.Head, length, strides.Sequence,
+            dimension);
         OpCheck.AtLeast(Op, argument, view, needed,
             $"[{batch}, {heads}, {length}, {dimension}] with strides ({strides.Batch}, " +
             $"{strides.Head}, {strides.Sequence}, 1)");
         OpCheck.IsFloat(Op, argument, view);
+    }
+
+    /// <summary>As <see cref="Strided"/>, for a tensor whose rows must not share elements.</summary>
+    public static void Written(
+        string argument, BufferView view, AttentionStrides strides, int batch, int heads,
+        int length, int dimension)
+    {
+        Strided(argument, view, strides, batch, heads, length, dimension);
+        if (batch == 0 || length == 0) return;
+        Span<(long Stride, int Size)> axes = [(strides.Batch, batch), (strides.Head, heads),
+            (strides.Sequence, length)];
+        axes.Sort(static (a, b) => a.Stride.CompareTo(b.Stride));
+        Int128 extent = dimension;
+        foreach ((long stride, int size) in axes)
+        {
+            if (size == 1) continue;
+            if (stride < extent)
+            {
+                OpCheck.Throw(Op, $"'{argument}' is written, but with strides ({strides.Batch}, " +
+                    $"{strides.Head}, {strides.Sequence}, 1) rows of [{batch}, {heads}, " +
+                    $"{length}, {dimension}] overlap. Use strides that keep them apart.");
+            }
+
+            extent += (Int128)(size - 1) * stride;
+        }
     }
 
     public static void Separate(string argument, BufferView output, in AttentionInputs inputs)
@@ -276,25 +327,39 @@ internal static class AttentionChecks
         if (layout.Batch < 0 || layout.Head < 0 || layout.Query < 0 || layout.KeyCount < 0 ||
             layout.KeyCount > s.KeyLength)
         {
-            OpCheck.Throw(Op, $"'{argument}' has layout {layout}; expected strides of 0 or more " +
-                $"and 0 to {s.KeyLength} keys.");
+            OpCheck.Throw(Op, $"'{argument}' has strides ({layout.Batch}, {layout.Head}, " +
+                $"{layout.Query}, 1) and {layout.KeyCount} keys a row; expected strides of 0 or " +
+                $"more and 0 to {s.KeyLength} keys. Use AttentionMaskLayout.FromShape.");
         }
 
-        long needed = ((s.Batch - 1) * layout.Batch) + ((s.QueryHeads - 1) * layout.Head) +
-            ((s.QueryLength - 1) * layout.Query) + layout.KeyCount;
+        if (layout.KeyCount == 0) return;
+        long needed = Extent(s.Batch, layout.Batch, s.QueryHeads, layout.Head, s.QueryLength,
+            layout.Query, layout.KeyCount);
         OpCheck.AtLeast(Op, argument, view, needed, $"strides ({layout.Batch}, {layout.Head}, " +
             $"{layout.Query}, 1) and {layout.KeyCount} keys a row");
     }
+
+    private static long Extent(
+        int batch, long batchStride, int heads, long headStride, int length, long stride,
+        int dimension) => (long)Int128.Min(long.MaxValue, dimension +
+            ((Int128)(batch - 1) * batchStride) + ((Int128)(heads - 1) * headStride) +
+            ((Int128)(length - 1) * stride));
 
     private static void Options(in AttentionOptions options)
     {
         OpCheck.InRange(Op, "Scale", options.Scale, 0, float.MaxValue);
         OpCheck.InRange(Op, "SoftCap", options.SoftCap, 0, float.MaxValue);
-        OpCheck.NotNegative(Op, "PastLength", options.PastLength);
+        OpCheck.Defined(Op, "Causal", options.Causal);
+        if (options.PastLength < 0)
+        {
+            OpCheck.Throw(Op, $"'PastLength' is {options.PastLength}; expected 0 or more. Pass " +
+                "the number of keys before the first query.");
+        }
+
         if (options.Window is { } window && (window.Left < -1 || window.Right < -1))
         {
             OpCheck.Throw(Op, $"'Window' is ({window.Left}, {window.Right}); expected −1 " +
-                "(unbounded) or more on each side.");
+                "(unbounded) or more on each side. Use 0 for the own position alone.");
         }
     }
 

@@ -10,14 +10,14 @@ public readonly ref struct AttentionExtras
     public ReadOnlySpan<bool> Mask { get; init; }
 
     /// <summary>Right-aligned to [B, Hq, Sq, Skv], size-1 axes broadcast; <c>default</c> means that
-    /// shape in full.</summary>
+    /// shape in full. A last axis of 0 keys hides all of them.</summary>
     public TensorShape MaskShape { get; init; }
 
     /// <summary>Added to the scores, −∞ allowed; of shape <see cref="BiasShape"/>.</summary>
     public ReadOnlySpan<float> Bias { get; init; }
 
     /// <summary>Right-aligned to [B, Hq, Sq, Skv], size-1 axes broadcast; <c>default</c> means that
-    /// shape in full.</summary>
+    /// shape in full. A last axis of 0 keys hides all of them.</summary>
     public TensorShape BiasShape { get; init; }
 
     /// <summary>[B], each in [0, Skv]: keys from there on are padding.</summary>
@@ -36,10 +36,14 @@ public readonly ref struct AttentionExtras
     public AttentionStrides OutputStrides { get; init; }
 
     internal AttentionMaskLayout MaskLayout(in AttentionSizes sizes) =>
-        Mask.IsEmpty ? default : Layout(MaskShape, sizes);
+        Mask.IsEmpty && MaskShape.Rank == 0 ? default : Layout(MaskShape, sizes);
 
     internal AttentionMaskLayout BiasLayout(in AttentionSizes sizes) =>
-        Bias.IsEmpty ? default : Layout(BiasShape, sizes);
+        Bias.IsEmpty && BiasShape.Rank == 0 ? default : Layout(BiasShape, sizes);
+
+    /// <summary>True where a shape without span is given: the call then finds that there are too
+    /// few elements, or that the shape has no keys, which hides them all.</summary>
+    internal static bool OnlyShape(bool empty, TensorShape shape) => empty && shape.Rank > 0;
 
     private static AttentionMaskLayout Layout(TensorShape shape, in AttentionSizes sizes) =>
         AttentionMaskLayout.FromShape(shape.Rank > 0 ? shape : new(

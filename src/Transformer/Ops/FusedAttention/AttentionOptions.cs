@@ -68,7 +68,7 @@ public readonly record struct AttentionStrides(long Batch, long Head, long Seque
 {
     /// <summary>[B, H, S, D]: each head's rows lie together.</summary>
     public static AttentionStrides HeadMajor(int heads, int length, int dimension) =>
-        new((long)heads * length * dimension, (long)length * dimension, dimension);
+        new(OpCheck.Count(heads, length, dimension), (long)length * dimension, dimension);
 
     /// <summary>[B, S, H, D], or a slice of wider rows: <paramref name="rowWidth"/> elements from
     /// one position to the next (3·H·D for packed QKV); 0 means heads · dimension.</summary>
@@ -76,7 +76,7 @@ public readonly record struct AttentionStrides(long Batch, long Head, long Seque
         int heads, int length, int dimension, long rowWidth = 0)
     {
         long row = rowWidth == 0 ? (long)heads * dimension : rowWidth;
-        return new(row * length, dimension, row);
+        return new(OpCheck.Count(row, length), dimension, row);
     }
 
     internal AttentionStrides Or(int heads, int length, int dimension) =>

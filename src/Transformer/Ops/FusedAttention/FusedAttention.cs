@@ -55,9 +55,15 @@ public static unsafe class FusedAttention
         Span<float> output, Span<float> logSumExp = default, Span<float> scores = default,
         ScoreOutput scoreOutput = ScoreOutput.None, Backend? backend = null)
     {
-        fixed (float* q = query, k = key, v = value, b = extras.Bias, o = output, l = logSumExp,
+        // A mask or bias that is there but has no keys needs an address: it hides every key.
+        bool noMask = false;
+        float noBias = 0;
+        fixed (float* q = query, k = key, v = value, o = output, l = logSumExp,
             s = scores)
-        fixed (bool* m = extras.Mask)
+        fixed (bool* m = AttentionExtras.OnlyShape(extras.Mask.IsEmpty, extras.MaskShape)
+            ? new(ref noMask) : extras.Mask)
+        fixed (float* b = AttentionExtras.OnlyShape(extras.Bias.IsEmpty, extras.BiasShape)
+            ? new(ref noBias) : extras.Bias)
         fixed (int* n = extras.KeyLengths)
         {
             SpanEntry.Run(backend, new AttentionForward
@@ -127,10 +133,16 @@ public static unsafe class FusedAttention
         in AttentionOptions options, Span<float> queryGradient, Span<float> keyGradient,
         Span<float> valueGradient, Span<float> biasGradient = default, Backend? backend = null)
     {
-        fixed (float* q = query, k = key, v = value, b = extras.Bias, o = output, l = logSumExp,
+        // A mask or bias that is there but has no keys needs an address: it hides every key.
+        bool noMask = false;
+        float noBias = 0;
+        fixed (float* q = query, k = key, v = value, o = output, l = logSumExp,
             g = outputGradient, dq = queryGradient, dk = keyGradient, dv = valueGradient,
             db = biasGradient)
-        fixed (bool* m = extras.Mask)
+        fixed (bool* m = AttentionExtras.OnlyShape(extras.Mask.IsEmpty, extras.MaskShape)
+            ? new(ref noMask) : extras.Mask)
+        fixed (float* b = AttentionExtras.OnlyShape(extras.Bias.IsEmpty, extras.BiasShape)
+            ? new(ref noBias) : extras.Bias)
         fixed (int* n = extras.KeyLengths)
         {
             SpanEntry.Run(backend, new AttentionBackward

@@ -62,10 +62,11 @@ public readonly record struct GeluFeedForwardForward : IOpCall
             Op, "output", Output, (long)Rows * OutputWidth, $"[{Rows}, {OutputWidth}]");
         OpCheck.FloatsOrAbsent(
             Op, "preActivation", PreActivation, (long)Rows * Hidden, $"[{Rows}, {Hidden}]");
-        OpCheck.NoOverlap(Op, "output", Output, "input", Input);
-        OpCheck.NoOverlap(Op, "output", Output, "preActivation", PreActivation);
-        OpCheck.NoOverlap(Op, "output", Output, "weight1", Weight1);
-        OpCheck.NoOverlap(Op, "output", Output, "weight2", Weight2);
+        OpCheck.Apart(
+            Op,
+            [("output", Output), ("preActivation", PreActivation)],
+            [("input", Input), ("weight1", Weight1), ("bias1", Bias1), ("weight2", Weight2),
+                ("bias2", Bias2)]);
     }
 }
 
@@ -142,9 +143,13 @@ public readonly record struct GeluFeedForwardBackward : IOpCall
             $"[{OutputWidth}, {Hidden}]");
         OpCheck.FloatsOrAbsent(
             Op, "bias2Gradient", Bias2Gradient, OutputWidth, $"[{OutputWidth}]");
-        OpCheck.NoOverlap(Op, "inputGradient", InputGradient, "outputGradient", OutputGradient);
-        OpCheck.NoOverlap(Op, "inputGradient", InputGradient, "input", Input);
-        OpCheck.NoOverlap(Op, "inputGradient", InputGradient, "preActivation", PreActivation);
+        OpCheck.Apart(
+            Op,
+            [("inputGradient", InputGradient), ("weight1Gradient", Weight1Gradient),
+                ("bias1Gradient", Bias1Gradient), ("weight2Gradient", Weight2Gradient),
+                ("bias2Gradient", Bias2Gradient)],
+            [("input", Input), ("weight1", Weight1), ("weight2", Weight2),
+                ("preActivation", PreActivation), ("outputGradient", OutputGradient)]);
     }
 }
 
@@ -159,6 +164,7 @@ internal static class GeluFeedForwardChecks
         OpCheck.Positive(Op, "Width", width);
         OpCheck.Positive(Op, "Hidden", hidden);
         OpCheck.Positive(Op, "OutputWidth", outputWidth);
+        OpCheck.Defined(Op, "Activation", activation);
         if (activation == Activation.None)
         {
             OpCheck.Throw(Op, "'Activation' is None; expected Gelu, GeluTanh or Relu. " +

@@ -38,5 +38,6 @@ public readonly record struct GradientNormForward : IOpCall
         OpCheck.Floats(Op, "norm", Norm, 1, "[1]");
         OpCheck.Floats(Op, "clipScale", ClipScale, 1, "[1]");
         OpCheck.InRange(Op, nameof(MaxNorm), MaxNorm, 0, float.MaxValue);
+        OpCheck.Apart(Op, [("norm", Norm), ("clipScale", ClipScale)], [("gradient", Gradient)]);
     }
 }

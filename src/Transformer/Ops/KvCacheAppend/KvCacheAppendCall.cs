@@ -49,19 +49,26 @@ public readonly record struct KvCacheAppendForward : IOpCall
         OpCheck.Positive(Op, nameof(NewLength), NewLength);
         OpCheck.Positive(Op, nameof(Capacity), Capacity);
         OpCheck.Positive(Op, nameof(Width), Width);
-        OpCheck.NotNegative(Op, nameof(SourceRowStride), SourceRowStride);
+        if (SourceRowStride != 0 && SourceRowStride < Width)
+        {
+            OpCheck.Throw(Op, $"'SourceRowStride' is {SourceRowStride}; expected at least Width " +
+                $"{Width}, or 0 for contiguous rows. Count it in elements.");
+        }
+
         long rows = (long)Batch * NewLength;
         if (rows > 0)
         {
             OpCheck.IsFloat(Op, "source", Source);
+            long needed = OpCheck.Count(rows - 1, EffectiveSourceRowStride);
             OpCheck.AtLeast(Op, "source", Source,
-                ((rows - 1) * EffectiveSourceRowStride) + Width, $"[{Batch}, {NewLength}, {Width}]");
+                needed > long.MaxValue - Width ? needed : needed + Width,
+                $"[{Batch}, {NewLength}, {Width}]");
         }
 
         OpCheck.Exactly(Op, "positions", Positions, Batch, $"[{Batch}]");
         OpCheck.IsInt32(Op, "positions", Positions);
-        OpCheck.Floats(Op, "cache", Cache, (long)Batch * Capacity * Width,
+        OpCheck.Floats(Op, "cache", Cache, OpCheck.Count(Batch, Capacity, Width),
             $"[{Batch}, {Capacity}, {Width}]");
-        OpCheck.NoOverlap(Op, "cache", Cache, "source", Source);
+        OpCheck.Apart(Op, [("cache", Cache)], [("source", Source), ("positions", Positions)]);
     }
 }

@@ -76,6 +76,13 @@ public readonly record struct LayerNormForward : IOpCall
         OpCheck.NoOverlap(Op, "output", Output, "bias", Bias);
         OpCheck.NoOverlap(Op, "sum", Sum, "input", Input, inPlaceAllowed: true);
         OpCheck.NoOverlap(Op, "sum", Sum, "residual", Residual, inPlaceAllowed: true);
+        OpCheck.NoOverlap(Op, "sum", Sum, "weight", Weight);
+        OpCheck.NoOverlap(Op, "sum", Sum, "bias", Bias);
+        OpCheck.Apart(
+            Op,
+            [("mean", Mean), ("inverseStd", InverseStd)],
+            [("output", Output), ("sum", Sum), ("input", Input), ("residual", Residual),
+                ("weight", Weight), ("bias", Bias)]);
     }
 }
 
@@ -145,6 +152,14 @@ public readonly record struct LayerNormBackward : IOpCall
         OpCheck.NoOverlap(
             Op, "inputGradient", InputGradient, "outputGradient", OutputGradient, true);
         OpCheck.NoOverlap(Op, "inputGradient", InputGradient, "sumGradient", SumGradient, true);
-        OpCheck.NoOverlap(Op, "inputGradient", InputGradient, "sum", Sum);
+        OpCheck.Apart(
+            Op,
+            [("inputGradient", InputGradient), ("weightGradient", WeightGradient),
+                ("biasGradient", BiasGradient)],
+            [("sum", Sum), ("weight", Weight), ("mean", Mean), ("inverseStd", InverseStd)]);
+        OpCheck.Apart(
+            Op,
+            [("weightGradient", WeightGradient), ("biasGradient", BiasGradient)],
+            [("outputGradient", OutputGradient), ("sumGradient", SumGradient)]);
     }
 }

@@ -55,10 +55,11 @@ public readonly record struct LinearForward : IOpCall
         OpCheck.Floats(Op, "output", Output, (long)Rows * OutputFeatures, output);
         OpCheck.FloatsOrAbsent(
             Op, "preActivation", PreActivation, (long)Rows * OutputFeatures, output);
-        OpCheck.NoOverlap(Op, "output", Output, "input", Input);
-        OpCheck.NoOverlap(Op, "output", Output, "weight", Weight);
-        OpCheck.NoOverlap(Op, "output", Output, "bias", Bias);
-        OpCheck.NoOverlap(Op, "output", Output, "preActivation", PreActivation);
+        OpCheck.Defined(Op, nameof(Activation), Activation);
+        OpCheck.Apart(
+            Op,
+            [("output", Output), ("preActivation", PreActivation)],
+            [("input", Input), ("weight", Weight), ("bias", Bias)]);
     }
 }
 
@@ -138,9 +139,12 @@ public readonly record struct LinearBackward : IOpCall
         OpCheck.FloatsOrAbsent(Op, "weightGradient", WeightGradient, weights, weight);
         OpCheck.FloatsOrAbsent(
             Op, "biasGradient", BiasGradient, OutputFeatures, $"[{OutputFeatures}]");
-        OpCheck.NoOverlap(Op, "inputGradient", InputGradient, "outputGradient", OutputGradient);
-        OpCheck.NoOverlap(Op, "inputGradient", InputGradient, "weight", Weight);
-        OpCheck.NoOverlap(Op, "inputGradient", InputGradient, "input", Input);
-        OpCheck.NoOverlap(Op, "weightGradient", WeightGradient, "weight", Weight);
+        OpCheck.Defined(Op, nameof(Activation), Activation);
+        OpCheck.Apart(
+            Op,
+            [("inputGradient", InputGradient), ("weightGradient", WeightGradient),
+                ("biasGradient", BiasGradient)],
+            [("outputGradient", OutputGradient), ("input", Input), ("weight", Weight),
+                ("preActivation", PreActivation)]);
     }
 }

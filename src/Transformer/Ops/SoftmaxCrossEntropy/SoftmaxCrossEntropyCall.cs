@@ -47,7 +47,7 @@ public readonly record struct SoftmaxCrossEntropyForward : IOpCall
     /// <summary>Classes: the vocabulary.</summary>
     public int Classes { get; init; }
 
-    /// <summary>ε in [0, 1).</summary>
+    /// <summary>ε in [0, 1].</summary>
     public double LabelSmoothing { get; init; }
 
     /// <summary>Label of rows that do not count; null: none.</summary>
@@ -63,7 +63,11 @@ public readonly record struct SoftmaxCrossEntropyForward : IOpCall
         OpCheck.FloatsOrAbsent(Op, "rowLosses", RowLosses, Rows, $"[{Rows}]");
         OpCheck.Floats(Op, "logSumExp", LogSumExp, Rows, $"[{Rows}]");
         OpCheck.Floats(Op, "loss", Loss, 1, "[1]");
-        OpCheck.NoOverlap(Op, "logSumExp", LogSumExp, "logits", Logits);
+        OpCheck.Defined(Op, nameof(Reduction), Reduction);
+        OpCheck.Apart(
+            Op,
+            [("rowLosses", RowLosses), ("logSumExp", LogSumExp), ("loss", Loss)],
+            [("logits", Logits), ("labels", Labels)]);
     }
 }
 
@@ -100,7 +104,7 @@ public readonly record struct SoftmaxCrossEntropyBackward : IOpCall
     /// <summary>Classes: the vocabulary.</summary>
     public int Classes { get; init; }
 
-    /// <summary>ε in [0, 1).</summary>
+    /// <summary>ε in [0, 1].</summary>
     public double LabelSmoothing { get; init; }
 
     /// <summary>Label of rows that do not count; null: none.</summary>
@@ -117,7 +121,12 @@ public readonly record struct SoftmaxCrossEntropyBackward : IOpCall
         OpCheck.FloatsOrAbsent(Op, "lossGradient", LossGradient, 1, "[1]");
         OpCheck.Floats(Op, "logitsGradient", LogitsGradient, (long)Rows * Classes,
             $"[{Rows}, {Classes}]");
+        OpCheck.Defined(Op, nameof(Reduction), Reduction);
         OpCheck.NoOverlap(Op, "logitsGradient", LogitsGradient, "logits", Logits, true);
+        OpCheck.Apart(
+            Op,
+            [("logitsGradient", LogitsGradient)],
+            [("labels", Labels), ("logSumExp", LogSumExp), ("lossGradient", LossGradient)]);
     }
 }
 

@@ -1,0 +1,125 @@
+namespace Transformer.Cli.Tests.Commands.Run;
+
+/// <summary><c>run attention</c> with files and options that do not fit.</summary>
+public sealed class AttentionCommandErrorTests : IDisposable
+{
+    private readonly RunFiles files = new();
+    private readonly string q, k, v;
+
+    public AttentionCommandErrorTests()
+    {
+        q = Zeros("q", 1, 2, 3, 4);
+        k = Zeros("k", 1, 2, 5, 4);
+        v = Zeros("v", 1, 2, 5, 4);
+    }
+
+    public void Dispose()
+    {
+        Assert.False(File.Exists(files["o"]));
+        files.Dispose();
+    }
+
+    [Fact]
+    public void Shapes()
+    {
+        Run(Zeros("b", 1, 2, 3, 5), k, v).IsBadInput("run attention: --q [1, 2, 3, 5]",
+            "--k [1, 2, 5, 4]", "head dimension in q and k");
+        Run(Zeros("b", 2, 2, 3, 4), k, v).IsBadInput("Batch must be equal");
+        Run(q, k, Zeros("b", 1, 2, 6, 4)).IsBadInput("heads and length in k and v");
+        Run(Zeros("b", 1, 3, 3, 4), k, v).IsBadInput(
+            "FusedAttention: 'key' has 2 heads; 'query' has 3", "Use Hkv in {1, 3}");
+        Run(Zeros("b", 3, 4), k, v).IsBadInput("--q has shape [3, 4]; expected rank 3 or 4");
+        Run(Zeros("b", 1, 3, 8), k, v).IsBadInput("Rank 3 needs --heads Hq[,Hkv]");
+        Run(Zeros("b", 1, 3, 8), k, v, "--heads", "3").IsBadInput("8 must be a multiple of it");
+        Run(q, k, v, "--heads", "two").IsBadInput("--heads is 'two'; expected Hq or Hq,Hkv");
+        Run(Zeros("b", 1, 3, 8), k, v, "--heads", "-2").IsBadInput("-2 heads");
+    }
+
+    [Fact]
+    public void MaskBiasAndLengths()
+    {
+        Run(q, k, v, "--mask", files.Bools("m", new bool[18], 3, 6)).IsBadInput(
+            "FusedAttention: mask or bias of shape [3, 6] does not broadcast to [1, 2, 3, 5]");
+        Run(q, k, v, "--mask", Zeros("m", 3, 5)).IsBadInput(
+            "run attention: --mask", "holds Float32", "expected Bool", "--bias");
+        Run(q, k, v, "--bias", Zeros("m", 4, 5)).IsBadInput("does not broadcast");
+        Run(q, k, v, "--bias", files.Ints("m", new int[15], 3, 5)).IsBadInput(
+            "--bias", "holds Int32", "Convert it with astype");
+        Run(q, k, v, "--kv-lengths", files.Ints("n", [6], 1)).IsBadInput(
+            "FusedAttention: 'keyLengths[0]' is 6; expected 0 to 5");
+        Run(q, k, v, "--kv-lengths", files.Ints("n", [-1], 1)).IsBadInput("is -1");
+        Run(q, k, v, "--kv-lengths", files.Ints("n", [1, 1], 2)).IsBadInput(
+            "--kv-lengths has shape [2]; expected [1]");
+        Run(q, k, v, "--kv-lengths", files.Longs("n", [1L << 40], 1)).IsBadInput("element 0");
+        Run(q, k, v, "--kv-lengths", Zeros("n", 1)).IsBadInput("expected Int32 or Int64");
+    }
+
+    [Fact]
+    public void Past()
+    {
+        string past = Zeros("past", 1, 2, 2, 4);
+        Run(q, k, v, "--past-k", past).IsBadInput("--past-k and --past-v go together");
+        Run(q, k, v, "--past-k", past, "--past-v", Zeros("b", 1, 2, 3, 4)).IsBadInput(
+            "--past-k has shape [1, 2, 2, 4] and --past-v [1, 2, 3, 4]");
+        Run(q, k, v, "--past-k", past, "--past-v", Zeros("b", 1, 2, 2, 5)).IsBadInput(
+            "--past-v has shape [1, 2, 2, 5]; expected [1, 2, P, 4]");
+        Run(q, k, v, "--past-k", Zeros("b", 2, 2, 4), "--past-v", past).IsBadInput("--past-k");
+    }
+
+    [Theory]
+    [InlineData("--scale", "-1", "'Scale' is -1")]
+    [InlineData("--scale", "NaN", "'Scale' is NaN")]
+    [InlineData("--scale", "1e300", "'Scale' is 1E+300")]
+    [InlineData("--scale", "two", "--scale")]
+    [InlineData("--soft-cap", "-1", "'SoftCap' is -1")]
+    [InlineData("--soft-cap", "NaN", "'SoftCap' is NaN")]
+    [InlineData("--window", "-2,0", "'Window' is (-2, 0)")]
+    [InlineData("--window", "3", "--window is '3'; expected L,R")]
+    [InlineData("--window", "1,2,3", "--window is '1,2,3'")]
+    [InlineData("--window", "99999999999,0", "--window is '99999999999,0'")]
+    [InlineData("--causal", "sideways", "sideways")]
+    [InlineData("--scores", "cooked", "cooked")]
+    [InlineData("--scores", "raw", "--scores and --scores-out go together")]
+    [InlineData("--backend", "abacus", "abacus")]
+    public void Options(string option, string value, string expected) =>
+        Run(q, k, v, option, value).IsBadInput(expected);
+
+    [Fact]
+    public void Files()
+    {
+        Run(files["none"], k, v).IsBadInput("none");
+        Run(files.Folder, k, v).IsBadInput("folder");
+        File.WriteAllText(files["text"], "hello");
+        Run(files["text"], k, v).IsBadInput("'", "is no readable .npy file");
+        byte[] whole = File.ReadAllBytes(q);
+        File.WriteAllBytes(files["cut"], whole[..^4]);
+        Run(files["cut"], k, v).IsBadInput("92 data bytes; shape [1, 2, 3, 4]");
+        File.WriteAllBytes(files["long"], [.. whole, 0]);
+        Run(files["long"], k, v).IsBadInput("97 data bytes");
+        File.WriteAllBytes(files["empty"], []);
+        Run(files["empty"], k, v).IsBadInput("0 bytes");
+        Run(files.Ints("i", new int[24], 1, 2, 3, 4), k, v).IsBadInput(
+            "run attention: --q", "holds Int32", "expected Float32 or Float16");
+    }
+
+    [Fact]
+    public void Outputs_AreCheckedBeforeTheWork()
+    {
+        CommandLine.Run("run", "attention", "--q", q, "--k", k, "--v", v, "--out",
+            Path.Combine(files["none"], "o")).IsBadInput("--out", "no folder", "Create it");
+        CommandLine.Run("run", "attention", "--q", q, "--k", k, "--v", v, "--out", files.Folder)
+            .IsBadInput("--out", "is a folder");
+        CommandLine.Run("run", "attention", "--q", q, "--k", k, "--v", v, "--out", "")
+            .IsBadInput("--out is empty");
+        Run(q, k, v, "--lse-out", files["o"]).IsBadInput("--lse-out and --out both name");
+        CommandLine.Run("run", "attention", "--q", q, "--k", k, "--v", v).IsBadInput("--out");
+        CommandLine.Run("run", "fly").IsBadInput("fly");
+    }
+
+    private string Zeros(string name, params long[] shape) =>
+        files.Floats(name, new double[shape.Aggregate((a, b) => a * b)], shape);
+
+    private CommandResult Run(string query, string key, string value, params string[] options) =>
+        CommandLine.Run(["run", "attention", "--q", query, "--k", key, "--v", value, "--out",
+            files["o"], .. options]);
+}
