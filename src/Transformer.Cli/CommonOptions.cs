@@ -16,7 +16,8 @@ internal static class CommonOptions
     /// <summary><c>--seed N</c>.</summary>
     public static Option<ulong> Seed() => new("--seed")
     {
-        Description = "Seed of every random choice; the same seed gives the same result.",
+        Description = "Seed of every random choice (0 where no other default is shown); " +
+            "the same seed gives the same result.",
         HelpName = "N",
     };
 

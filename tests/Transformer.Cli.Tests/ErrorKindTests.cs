@@ -19,7 +19,7 @@ public sealed class ErrorKindTests
         { new DivideByZeroException("m"), Application.InternalError },
         { new InvalidOperationException("m"), Application.InternalError },
         { new KeyNotFoundException("m"), Application.InternalError },
-        { new NullReferenceException("m"), Application.InternalError },
+        { new InvalidCastException("m"), Application.InternalError },
     };
 
     [Theory]

@@ -78,35 +78,46 @@ internal static class BenchCommand
             rows.Add(row);
         }
 
-        console.Write(Table(rows));
+        console.Write(Table(rows, console.Profile.Width));
+        console.WriteLine("of limit: share of the roofline of this machine's main memory and " +
+            "arithmetic; above 100 % where operands stay in cache");
         if (rows.Any(r => r.ReferenceEstimated))
         {
-            console.WriteLine("~ the reference was timed at size small and scaled by the work");
+            console.WriteLine("~: the reference was timed at size small and scaled by the work");
         }
 
         return (limits, rows);
     }
 
-    private static Table Table(List<BenchRow> rows)
+    private static Table Table(List<BenchRow> rows, int width)
     {
-        Table table = new Table().AddColumns(
-            "op", "direction", "backend", "shape", "ms", "GFLOP/s", "GB/s", "of limit",
-            "over unfused", "over reference");
+        bool wide = width >= 140;
+        string[] headers = wide
+            ? ["op", "direction", "backend", "shape", "ms", "GFLOP/s", "GB/s", "of limit",
+                "× unfused", "× reference"]
+            : ["op", "direction", "shape", "ms", "of limit", "× unfused", "× ref."];
+        Table table = Terminal.Table(headers, words: wide ? 4 : 3, wrapping: "shape");
         foreach (BenchRow row in rows)
         {
+            string[] name = wide
+                ? [row.Op, Direction(row), row.Backend, Markup.Escape(row.Shape)]
+                : [row.Op, Direction(row), Markup.Escape(row.Shape)];
             if (row.Unsupported is not null)
             {
-                table.AddRow(row.Op, Direction(row), row.Backend, Markup.Escape(row.Shape),
-                    Markup.Escape($"not supported: {row.Unsupported}"));
+                name[^1] += Markup.Escape($", not supported: {row.Unsupported}");
+                table.AddRow(name);
                 continue;
             }
 
-            table.AddRow(
-                row.Op, Direction(row), row.Backend, Markup.Escape(row.Shape),
-                Number(row.Milliseconds, "0.000"), Number(row.Gflops, "0.0"),
-                Number(row.GBs, "0.0"), Number(row.OfLimit, "0 %"),
-                Number(row.OverUnfused, "0.0 ×"),
-                (row.ReferenceEstimated ? "~" : "") + Number(row.OverReference, "0 ×"));
+            string milliseconds = Number(
+                row.Milliseconds, row.Milliseconds < 0.01 ? "0.00000" : "0.000");
+            string reference = (row.ReferenceEstimated ? "~" : "") + Number(row.OverReference, "0");
+            string limit = Number(row.OfLimit, "0 %"), unfused = Number(row.OverUnfused, "0.0");
+            string[] figures = wide
+                ? [milliseconds, Number(row.Gflops, "0.0"), Number(row.GBs, "0.0"), limit, unfused,
+                    reference]
+                : [milliseconds, limit, unfused, reference];
+            table.AddRow([.. name, .. figures]);
         }
 
         return table;

@@ -26,7 +26,7 @@ internal static class DevicesCommand
     /// <summary>Prints the tables; also the head of <c>demo</c>.</summary>
     public static void Print(IAnsiConsole console)
     {
-        Table devices = new Table().AddColumns("backend", "device", "available");
+        Table devices = Terminal.Table(["backend", "device", "available"], 3, "available");
         foreach (Backend backend in BackendRegistry.All)
         {
             string mark = backend == BackendRegistry.Default ? "yes (default)" : "yes";
@@ -53,8 +53,8 @@ internal static class DevicesCommand
 
     private static void PrintKernels(IAnsiConsole console)
     {
-        Table kernels = new Table().AddColumn("op");
-        foreach (Backend backend in BackendRegistry.All) kernels.AddColumn(backend.Name);
+        string[] headers = ["op", .. BackendRegistry.All.Select(b => b.Name)];
+        Table kernels = Terminal.Table(headers, headers.Length);
         IEnumerable<string> ops = BackendRegistry.All
             .SelectMany(b => b.Kernels).Select(k => k.Op).Distinct().Order(StringComparer.Ordinal);
         foreach (string op in ops)

@@ -59,6 +59,13 @@ internal static class VerifyCommand
         }
 
         console.Write(Summary(results));
+        console.WriteLine("error: the largest, as a share of the tolerance; lacks: not supported");
+        foreach (var lack in results.Where(r => r.Skipped is not null)
+            .GroupBy(r => (r.Backend, r.Skipped)))
+        {
+            console.WriteLine($"'{lack.Key.Backend}' lacks {lack.Count()}: {lack.Key.Skipped}");
+        }
+
         console.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"{results.Count(r => r.Passed)} passed, {results.Count(r => r.Failed)} failed, " +
             $"{results.Count(r => r.Skipped is not null)} not supported, " +
@@ -68,9 +75,8 @@ internal static class VerifyCommand
 
     private static Table Summary(List<ParityResult> results)
     {
-        Table table = new Table().AddColumns(
-            "op", "direction", "backend", "passed", "failed", "not supported",
-            "largest error / tolerance");
+        Table table = Terminal.Table(
+            ["op", "direction", "backend", "passed", "failed", "lacks", "error"], words: 3);
         var groups = results.GroupBy(r => (r.Op, r.Direction, r.Backend))
             .OrderBy(g => g.Key.Op, StringComparer.Ordinal).ThenBy(g => g.Key.Direction)
             .ThenBy(g => g.Key.Backend, StringComparer.Ordinal);

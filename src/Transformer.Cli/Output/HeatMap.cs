@@ -16,20 +16,27 @@ internal static class HeatMap
         console.WriteLine(grid.Title);
         int label = Math.Min(WidestLabel, grid.Rows.Max(r => r.Length));
         int cell = Math.Clamp(grid.Columns.Max(c => c.Length) + 1, NarrowestCell, WidestLabel + 1);
-        bool numbered = label + (cell * grid.Columns.Length) + 1 > console.Profile.Width;
-        if (numbered) cell = NarrowestCell;
-        console.WriteLine(new string(' ', label + 1) + string.Concat(grid.Columns.Select((c, i) =>
-            Fit(numbered ? (i + 1).ToString(CultureInfo.InvariantCulture) : c, cell - 1) + " ")));
+        int perBlock = Math.Max(1, (console.Profile.Width - label - 2) / cell);
+        for (int first = 0; first < grid.Columns.Length; first += perBlock)
+        {
+            int count = Math.Min(perBlock, grid.Columns.Length - first);
+            Block(console, grid, first, count, label, cell);
+        }
+    }
+
+    /// <summary>Some of the columns: as many as the terminal is wide.</summary>
+    private static void Block(
+        IAnsiConsole console, AttentionGrid grid, int first, int count, int label, int cell)
+    {
+        console.WriteLine(new string(' ', label + 1) + string.Concat(
+            grid.Columns.AsSpan(first, count).ToArray().Select(c => Fit(c, cell - 1) + " ")));
         for (int row = 0; row < grid.Rows.Length; row++)
         {
             console.Write(Fit(grid.Rows[row], label) + " ");
-            for (int column = 0; column < grid.Columns.Length; column++)
+            for (int column = first; column < first + count; column++)
                 Cell(console, grid.Weights[row, column], cell);
             console.WriteLine();
         }
-
-        if (!numbered) return;
-        console.WriteLine(string.Join("  ", grid.Columns.Select((c, i) => $"{i + 1} {c}")));
     }
 
     private static void Cell(IAnsiConsole console, float weight, int width)

@@ -21,6 +21,28 @@ internal static class Terminal
         return console;
     }
 
+    /// <summary>A table that stays readable at 80 columns: no frame, and nothing wraps but the
+    /// columns named.</summary>
+    /// <param name="headers">Headers; figures go right, so put words first.</param>
+    /// <param name="words">How many of the columns, from the left, hold words.</param>
+    /// <param name="wrapping">The header of the one column that may wrap, or null.</param>
+    public static Table Table(string[] headers, int words, string? wrapping = null)
+    {
+        Table table = new() { Border = TableBorder.None };
+        for (int i = 0; i < headers.Length; i++)
+        {
+            TableColumn column = new(new Text(headers[i], new Style(decoration: Decoration.Bold)))
+            {
+                NoWrap = headers[i] != wrapping,
+                Alignment = i < words ? Justify.Left : Justify.Right,
+                Padding = new Padding(0, 0, i < headers.Length - 1 ? 2 : 0, 0),
+            };
+            table.AddColumn(column);
+        }
+
+        return table;
+    }
+
     /// <summary>A console that prints nothing where standard output belongs to JSON.</summary>
     public static IAnsiConsole For(JsonOutput json, TextWriter output) =>
         On(json.OwnsStandardOutput ? TextWriter.Null : output);

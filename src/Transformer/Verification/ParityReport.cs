@@ -52,7 +52,7 @@ public static class ParityReport
         writer.WriteString("backend", result.Backend);
         writer.WriteString("case", result.Case);
         writer.WriteString("dtype", result.DType.ToString());
-        writer.WriteString("direction", result.Direction.ToString());
+        writer.WriteString("direction", result.Direction.ToString().ToLowerInvariant());
         WriteFinite(writer, "maxAbs", ran ? result.MaxAbs : double.NaN);
         WriteFinite(writer, "relL2", ran ? result.RelL2 : double.NaN);
         writer.WriteNumber("tolerance", result.Tolerance);

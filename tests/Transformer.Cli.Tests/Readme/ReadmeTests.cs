@@ -33,6 +33,14 @@ public sealed partial class ReadmeTests
             "-c Release tests/Transformer.Cli.Tests --filter Readme");
     }
 
+    /// <summary>The translation itself needs a trained model: the demo checks it.</summary>
+    [Fact]
+    public void TranslateSample_NamesTheFolderThatIsMissing()
+    {
+        Exception error = Assert.ThrowsAny<Exception>(Samples.Translate);
+        Assert.Contains("runs/en-ru", error.Message);
+    }
+
     [Fact]
     public void DropInAttentionSample_Runs() => Assert.True(Samples.DropInAttention());
 
@@ -63,16 +71,27 @@ public sealed partial class ReadmeTests
         _ => throw new InvalidOperationException($"README: unknown section '{kind}: {name}'."),
     };
 
+    /// <summary>All regions of that name, one after the other: the usings, then the code.
+    /// </summary>
     private static string Snippet(string name)
     {
         string[] lines = File.ReadAllLines(
             Path.Combine(Root(), "tests/Transformer.Cli.Tests/Readme/Samples.cs"));
-        int first = Array.FindIndex(lines, l => l.Trim() == $"// snippet: {name}") + 1;
-        int last = Array.FindIndex(lines, first, l => l.Trim() == "// /snippet");
-        Assert.True(first > 0 && last > first, $"Samples.cs has no snippet '{name}'.");
-        string[] body = lines[first..last];
-        int indent = body.Where(l => l.Length > 0).Min(l => l.Length - l.TrimStart().Length);
-        return string.Concat(body.Select(l => (l.Length > 0 ? l[indent..] : "") + "\n"));
+        StringBuilder text = new();
+        int first = 0, last = 0;
+        while ((first = Array.FindIndex(lines, last, l => l.Trim() == $"// snippet: {name}")) >= 0)
+        {
+            last = Array.FindIndex(lines, first, l => l.Trim() == "// /snippet");
+            string[] body = lines[(first + 1)..last];
+            int indent = body.Where(l => l.Length > 0).Min(l => l.Length - l.TrimStart().Length);
+            foreach (string line in body)
+            {
+                text.Append(line.Length > 0 ? line[indent..] : "").Append('\n');
+            }
+        }
+
+        Assert.True(text.Length > 0, $"Samples.cs has no snippet '{name}'.");
+        return text.ToString();
     }
 
     private static string OpsTable()

@@ -1,5 +1,11 @@
+// snippet: translate
 using Transformer.Models;
+
+// /snippet
+// snippet: drop-in-attention
 using Transformer.Ops;
+
+// /snippet
 
 namespace Transformer.Cli.Tests.Readme;
 
@@ -19,17 +25,16 @@ internal static class Samples
         AttentionOptions options = new() { Causal = CausalAlignment.TopLeft };
         FusedAttention.Forward(q, k, v, sizes, options, output);
 
-        bool first = output[0] == v[0]; // the first query sees the first key alone
+        Console.WriteLine(output[0] == v[0]); // True: the first query sees the first key alone
         // /snippet
-        return first;
+        return output[0] == v[0];
     }
 
-    public static string Translate(string folder)
+    public static void Translate()
     {
         // snippet: translate
-        using Translator translator = Translator.Load(folder); // made by 'train seq2seq'
-        string russian = translator.Translate("I am a student");
+        using Translator translator = Translator.Load("runs/en-ru"); // made by 'train seq2seq'
+        Console.WriteLine(translator.Translate("I am a student")); // Я студент
         // /snippet
-        return russian;
     }
 }

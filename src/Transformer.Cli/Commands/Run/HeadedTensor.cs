@@ -19,6 +19,12 @@ internal readonly record struct HeadedTensor(
         TensorShape shape = tensor.Shape;
         if (shape.Rank == 4)
         {
+            if (heads > 0 && shape[1] != heads)
+            {
+                throw new ArgumentException($"run attention: {option} has shape {shape}, " +
+                    $"{shape[1]} heads; --heads says {heads}. Leave --heads out for rank 4.");
+            }
+
             return new(tensor, checked((int)shape[0]), checked((int)shape[1]),
                 checked((int)shape[2]), checked((int)shape[3]), false);
         }
@@ -26,7 +32,8 @@ internal readonly record struct HeadedTensor(
         if (heads < 1 || shape[2] % heads != 0)
         {
             throw new ArgumentException(string.Create(CultureInfo.InvariantCulture,
-                $"run attention: {option} has shape {shape} and {heads} heads. Rank 3 needs " +
+                $"run attention: {option} has shape {shape} and " +
+                $"--heads {(heads < 1 ? "is missing" : $"says {heads}")}. Rank 3 needs " +
                 $"--heads Hq[,Hkv], and {shape[2]} must be a multiple of it."));
         }
 

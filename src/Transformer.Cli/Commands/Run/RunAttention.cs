@@ -36,18 +36,19 @@ internal sealed class RunAttention
 
     private readonly Option<string?> window = new("--window")
     {
-        Description = "Keys visible left and right of the own position; -1 is unbounded.",
+        Description = "Keys visible left and right of the own position, which is the query's " +
+            "index plus the causal offset, or plus the past; -1 is unbounded.",
         HelpName = "L,R",
     };
 
     private readonly Option<double> scale = new("--scale")
     {
-        Description = "Multiplies q·k; 0 means 1/√D.",
+        Description = "Multiplies q·k; 0, the default, means 1/√D.",
     };
 
     private readonly Option<double> softCap = new("--soft-cap")
     {
-        Description = "c of c·tanh(score/c); 0 means none.",
+        Description = "c of c·tanh(score/c); 0, the default, means none.",
     };
 
     private readonly Option<string?> scores = new("--scores")

@@ -12,10 +12,14 @@ internal static class RunDropout
     public static Command Create()
     {
         Option<string> x = RunOptions.Required("--x", "Input, any shape.");
-        Option<double> probability = new("--probability") { Description = "p in [0, 1)." };
+        Option<double> probability = new("--probability")
+        {
+            Description = "p in [0, 1).",
+            Required = true,
+        };
         Option<ulong> seed = CommonOptions.Seed();
-        Option<uint> step = new("--step") { Description = "Training step." };
-        Option<uint> stream = new("--stream") { Description = "Which dropout of a model." };
+        Option<uint> step = new("--step") { Description = "Training step (0)." };
+        Option<uint> stream = new("--stream") { Description = "Which dropout of a model (0)." };
         Option<string> output = RunOptions.Required("--out", "Receives the output.");
         Command command = new("dropout", "Dropout with counter-based random numbers.")
         {
@@ -118,7 +122,7 @@ internal static class RunGradientNorm
     public static Command Create()
     {
         Option<string> gradient = RunOptions.Required("--gradient", "Gradients, any shape.");
-        Option<double> maximum = new("--max-norm") { Description = "Largest norm; 0: none." };
+        Option<double> maximum = new("--max-norm") { Description = "Largest norm; 0, the default: none." };
         Option<string> output = RunOptions.Required("--out", "Receives [norm, clip scale].");
         Command command = new("gradient-norm", "L2 norm and clip scale of a .npy file.")
         {

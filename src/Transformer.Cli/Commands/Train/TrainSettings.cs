@@ -15,7 +15,8 @@ internal static class TrainSettings
 
     private static TrainSetting[] Data() =>
     [
-        TrainSetting.Choice("corpus", "English-Russian sentences that come with the library.",
+        TrainSetting.Choice("corpus", "builtin: English-Russian sentences that come with " +
+            "the library; the default where no --source is given.",
             [("builtin", "builtin")], (o, v) => o with { Corpus = v }),
         TrainSetting.Text("source", "FILE", "Sentences to learn from, one a line.",
             (o, v) => o with { Source = v }),

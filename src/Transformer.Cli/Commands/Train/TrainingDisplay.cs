@@ -39,7 +39,7 @@ internal sealed class TrainingDisplay : ITrainingObserver
         if (!console.Profile.Capabilities.Interactive) return train(new(console, null));
         T result = default!;
         console.Progress().Columns(
-                new ProgressBarColumn(), new PercentageColumn(),
+                new ProgressBarColumn { Width = 10 },
                 new TaskDescriptionColumn { Alignment = Justify.Left })
             .Start(context =>
                 result = train(new(console, context.AddTask("compiling", maxValue: 1))));
@@ -62,7 +62,7 @@ internal sealed class TrainingDisplay : ITrainingObserver
         }
 
         bar.Value = progress.Done;
-        bar.Description = Markup.Escape(Line(progress));
+        bar.Description = Markup.Escape(ShortLine(progress));
     }
 
     /// <inheritdoc/>
@@ -82,12 +82,20 @@ internal sealed class TrainingDisplay : ITrainingObserver
     public void PassedOver(DamagedCheckpoint checkpoint) =>
         console.WriteLine($"passed over: {checkpoint.Reason}");
 
+    /// <summary>Fits an 80-column terminal beside a bar of ten cells.</summary>
+    private static string ShortLine(in TrainingProgress p) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{100 * p.Done,3:F0} % step {p.Step} loss {p.SmoothedLoss:F3} " +
+        $"{p.TokensPerSecond:N0} tok/s left {Left(p)}");
+
+    private static string Left(in TrainingProgress p) => p.TimeLeft is not { } time
+        ? "unknown" : string.Create(
+            CultureInfo.InvariantCulture, $"{Math.Floor(time.TotalHours)}:{time:mm\\:ss}");
+
     private static string Line(in TrainingProgress p)
     {
-        string left = p.TimeLeft is not { } time ? "unknown" : string.Create(
-            CultureInfo.InvariantCulture, $"{Math.Floor(time.TotalHours)}:{time:mm\\:ss}");
         return string.Create(CultureInfo.InvariantCulture,
             $"epoch {p.Epoch + 1}, step {p.Step}, loss {p.SmoothedLoss:F3}, rate " +
-            $"{p.LearningRate:0.00e0}, {p.TokensPerSecond:N0} tokens/s, left {left}");
+            $"{p.LearningRate:0.00e0}, {p.TokensPerSecond:N0} tokens/s, left {Left(p)}");
     }
 }

@@ -71,8 +71,8 @@ public readonly record struct AttentionInputs
     public int PositionOffset(int keyLength) => Options.Causal switch
     {
         CausalAlignment.BottomRight => keyLength - Sizes.QueryLength,
-        CausalAlignment.Past => Options.PastLength,
-        _ => 0,
+        CausalAlignment.TopLeft => 0,
+        _ => Options.PastLength,
     };
 }
 

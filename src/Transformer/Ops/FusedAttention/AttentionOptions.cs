@@ -136,8 +136,8 @@ public readonly record struct AttentionOptions
     /// <summary>Where the causal diagonal lies, if anywhere.</summary>
     public CausalAlignment Causal { get; init; }
 
-    /// <summary>Keys that precede the first query, for <see cref="CausalAlignment.Past"/>.
-    /// </summary>
+    /// <summary>Keys that precede the first query: the offset of
+    /// <see cref="CausalAlignment.Past"/>, and of a window that is not causal.</summary>
     public int PastLength { get; init; }
 
     /// <summary>Sliding window; null means unbounded on both sides.</summary>

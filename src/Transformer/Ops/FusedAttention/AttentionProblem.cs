@@ -82,8 +82,8 @@ internal unsafe struct AttentionProblem
         long position = query + causal switch
         {
             CausalAlignment.BottomRight => (long)length - Sizes.QueryLength,
-            CausalAlignment.Past => pastLength,
-            _ => 0,
+            CausalAlignment.TopLeft => 0,
+            _ => pastLength,
         };
         long high = Math.Min(length, keyLimit);
         long low = left >= 0 ? Math.Max(0, position - left) : 0;

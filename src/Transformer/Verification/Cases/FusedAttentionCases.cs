@@ -101,6 +101,7 @@ internal static class FusedAttentionCases
             yield return With(spec, new() { Causal = CausalAlignment.BottomRight })
                 with { KeyLengths = lengths };
             yield return With(spec, new() { Window = new(2, 3) });
+            yield return With(spec, new() { Window = new(2, 3), PastLength = 7 });
             yield return With(spec, new()
             {
                 Window = new(4, -1), Causal = CausalAlignment.BottomRight,

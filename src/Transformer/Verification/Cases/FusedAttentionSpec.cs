@@ -66,8 +66,8 @@ internal sealed record FusedAttentionSpec(AttentionSizes Sizes)
         long position = query + Options.Causal switch
         {
             CausalAlignment.BottomRight => length - Sizes.QueryLength,
-            CausalAlignment.Past => Options.PastLength,
-            _ => 0,
+            CausalAlignment.TopLeft => 0,
+            _ => Options.PastLength,
         };
         if (Options.Causal != CausalAlignment.None && key > position) return false;
         if (Options.Window is { } window)
@@ -128,7 +128,7 @@ internal sealed record FusedAttentionSpec(AttentionSizes Sizes)
                 FormattableString.Invariant($"{s.QueryLength}×{s.KeyLength}, ") +
                 FormattableString.Invariant($"{s.HeadDimension}/{s.ValueDimension}]"),
             ];
-            if (Options.Causal == CausalAlignment.Past)
+            if (Options.Causal == CausalAlignment.Past || Options.PastLength > 0)
             {
                 parts.Add(FormattableString.Invariant($"past {Options.PastLength}"));
             }
