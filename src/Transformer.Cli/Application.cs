@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.Globalization;
 using Transformer.Cli.Commands;
 using Transformer.Cli.Commands.Demo;
 using Transformer.Cli.Commands.Run;
@@ -36,6 +37,8 @@ public static class Application
     {
         ParseResult parsed = CreateRoot().Parse(args);
         if (parsed.Errors.Count > 0) return Report(error, FirstError(parsed), BadInput);
+        if ((EmptyPath(parsed) ?? BadThreadCount()) is { } wrong)
+            return Report(error, wrong, BadInput);
         try
         {
             InvocationConfiguration configuration = new()
@@ -100,6 +103,32 @@ public static class Application
         _ => false,
     };
 
+    private static string? EmptyPath(ParseResult parsed)
+    {
+        foreach (Option option in parsed.CommandResult.Command.Options)
+        {
+            if (option is Option<string> { HelpName: "FILE" or "FOLDER" } path &&
+                parsed.GetValue(path) is { } text && string.IsNullOrWhiteSpace(text))
+            {
+                return $"{CommandName(parsed)}: {option.Name} is empty. Name a " +
+                    $"{path.HelpName!.ToLowerInvariant()}.";
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>The library would take all processors without a word.</summary>
+    private static string? BadThreadCount()
+    {
+        const string Variable = "TRANSFORMER_THREADS";
+        string? text = Environment.GetEnvironmentVariable(Variable);
+        bool fits = string.IsNullOrEmpty(text) || (int.TryParse(
+            text, NumberStyles.None, CultureInfo.InvariantCulture, out int count) && count >= 1);
+        return fits ? null : $"{Variable} is '{text}'; expected a whole number of threads, 1 or " +
+            "more. Unset it to use every processor.";
+    }
+
     /// <summary>The system's own messages name no remedy.</summary>
     private static string Message(Exception exception) => exception switch
     {
@@ -116,13 +145,20 @@ public static class Application
         string? unknown = parsed.UnmatchedTokens is [string first, ..] ? first : null;
         ParseError error = parsed.Errors.FirstOrDefault(e => unknown is not null &&
             e.Message.Contains(unknown, StringComparison.Ordinal)) ?? parsed.Errors[0];
-        string command = "";
+        string command = CommandName(parsed);
+        string space = command.Length > 0 ? " " : "";
+        return $"{error.Message.TrimEnd('.')}. See 'transformer{space}{command} --help'.";
+    }
+
+    private static string CommandName(ParseResult parsed)
+    {
+        List<string> names = [];
         for (SymbolResult? at = parsed.CommandResult; at is CommandResult named; at = at.Parent)
         {
-            if (named.Command is not RootCommand) command = $" {named.Command.Name}{command}";
+            if (named.Command is not RootCommand) names.Insert(0, named.Command.Name);
         }
 
-        return $"{error.Message.TrimEnd('.')}. See 'transformer{command} --help'.";
+        return string.Join(' ', names);
     }
 
     private static int Report(TextWriter error, string message, int exitCode)

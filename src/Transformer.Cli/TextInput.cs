@@ -63,8 +63,9 @@ internal sealed class TextInput
 
     private List<string> StandardInput()
     {
-        UTF8Encoding strictUtf8 = new(false, throwOnInvalidBytes: true);
-        using StreamReader reader = new(Console.OpenStandardInput(), strictUtf8);
+        UTF8Encoding strictUtf8 = new(true, throwOnInvalidBytes: true);
+        using StreamReader reader = new(
+            Console.OpenStandardInput(), strictUtf8, detectEncodingFromByteOrderMarks: false);
         List<string> lines = [];
         try
         {

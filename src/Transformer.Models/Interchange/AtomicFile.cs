@@ -30,13 +30,22 @@ public static partial class AtomicFile
         ArgumentNullException.ThrowIfNull(write);
         ArgumentOutOfRangeException.ThrowIfNegative(byteLength);
         string target = Path.GetFullPath(path), temporary = target + ".tmp";
+        string? folder = Path.GetDirectoryName(target);
+        if (Directory.Exists(target))
+        {
+            throw new IOException(
+                $"Could not write '{path}': a folder has this name. Name a file.");
+        }
+
+        if (!Directory.Exists(folder))
+        {
+            throw new IOException(
+                $"Could not write '{path}': no folder '{folder}'. Create it first.");
+        }
+
         bool created = false;
         try
         {
-            if (Directory.Exists(target)) throw new IOException("a folder has this name.");
-            string? folder = Path.GetDirectoryName(target);
-            if (!Directory.Exists(folder))
-                throw new IOException($"no folder '{folder}'. Create it first.");
             using (FileStream stream = new(temporary, new FileStreamOptions
             {
                 Mode = FileMode.Create,
@@ -57,9 +66,10 @@ public static partial class AtomicFile
             if (e is not (IOException or UnauthorizedAccessException)) throw;
             string need = byteLength > 0
                 ? string.Create(CultureInfo.InvariantCulture, $" ({byteLength} bytes needed)") : "";
-            throw new IOException($"Could not write '{path}'{need}: {e.Message}", e);
+            throw new IOException($"Could not write '{path}'{need}: {e.Message.TrimEnd('.')}. " +
+                "Check free space and permissions there.", e);
         }
-        FlushFolder(Path.GetDirectoryName(target));
+        FlushFolder(folder);
     }
 
     private static void TryDelete(string path)

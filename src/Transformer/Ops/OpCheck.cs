@@ -56,8 +56,8 @@ internal static class OpCheck
         if (view.Length < expected || (view.IsAbsent && expected != 0))
         {
             Throw(op, $"'{argument}' has {Describe(view)}; expected at least " +
-                $"{Number(expected)} for {reason.ToString()}. Pass a larger buffer or " +
-                "smaller strides.");
+                $"{Number(expected)} for {reason.ToString()}. Pass a larger buffer or smaller " +
+                "strides.");
         }
     }
 
@@ -80,7 +80,8 @@ internal static class OpCheck
         }
     }
 
-    /// <summary>Elements of a tensor of these sizes; the largest long where there are more.</summary>
+    /// <summary>Elements of a tensor of these sizes; the largest long if there are more.
+    /// </summary>
     public static long Count(long a, long b, long c = 1, long d = 1) =>
         Product(Product(Product(a, b), c), d);
 

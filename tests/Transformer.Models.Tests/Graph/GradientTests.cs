@@ -76,6 +76,37 @@ public class GradientTests
         Assert.InRange(TestModel.RelativeL2(gradients, expected), 0, 1e-5);
     }
 
+    [Theory]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    [InlineData(true, true)]
+    public void TensorInSeveralPlacesOfAttention_GetsTheGradientOfEach(bool asKey, bool asValue)
+    {
+        (float[] once, float[] copies) = (Run(asKey, asValue), Run(false, false));
+
+        Assert.Contains(copies, v => v != 0);
+        Assert.InRange(TestModel.RelativeL2(once, copies), 0, 1e-6); // another order of three sums
+
+        static float[] Run(bool asKey, bool asValue)
+        {
+            using ParameterSet parameters = new(Reference);
+            Parameter table = parameters.Declare("table", new(6, 4), Initializer.Normal(0.5));
+            parameters.Allocate(1);
+            GraphBuilder g = new("shared", parameters);
+            GraphTensor ids = g.Input("ids", new(1, 3), DType.Int32);
+            GraphTensor key = g.Embedding(ids, table);
+            GraphTensor query = asKey ? key : g.Embedding(ids, table);
+            GraphTensor value = asValue ? key : g.Embedding(ids, table);
+            GraphTensor read = g.Attention(query, key, value, new() { Heads = 1 });
+            g.Output("loss", g.CrossEntropy(g.Linear(read, table), ids));
+            using CompiledGraph graph = g.Compile(TestModel.On(Reference) with { Training = true });
+            graph.Feed<int>("ids", [1, 5, 2]);
+            graph.Forward();
+            graph.Backward();
+            return table.Gradient.AsSpan<float>().ToArray();
+        }
+    }
+
     [Fact]
     public void TiedWeight_GetsTheGradientOfBothUses()
     {

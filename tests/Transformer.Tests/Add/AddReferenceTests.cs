@@ -40,7 +40,8 @@ public class AddReferenceTests : KernelTest
     {
         TestBuffer two = Real([1, 2]);
         AddForward call = new() { Left = two, Right = two, Output = Output(2), Length = 2 };
-        Rejects(call with { Length = -1 }, "Add: 'Length' is -1; expected 0 or more.");
+        Rejects(call with { Length = -1 },
+            "Add: 'Length' is -1; expected 0 or more. Pass the tensors' size.");
         Rejects(call with { Right = Real([1]) },
             "Add: 'right' has 1 elements; expected 2 for shape [2]. Pass a buffer of that size.");
         Rejects(call with { Output = default },

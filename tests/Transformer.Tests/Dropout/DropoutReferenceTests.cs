@@ -127,11 +127,13 @@ public class DropoutReferenceTests : KernelTest
             Probability = 0.5f,
         };
         Rejects(call with { Probability = 1 },
-            "Dropout: 'Probability' is 1; expected a number from 0 up to but not including 1.");
+            "Dropout: 'Probability' is 1; expected a number from 0 up to but not including 1. " +
+            "Use 0 for none.");
         Rejects(call with { Probability = float.NaN },
-            "Dropout: 'Probability' is NaN; expected a number from 0 up to but not including 1.");
+            "Dropout: 'Probability' is NaN; expected a number from 0 up to but not including 1. " +
+            "Use 0 for none.");
         Rejects(call with { RandomState = Ints(1, 1) },
-            "Dropout: 'randomState' is Int32; expected Int64: seed, step.");
+            "Dropout: 'randomState' is Int32; expected Int64: seed, step. Convert it first.");
         Rejects(call with { RandomState = Longs(1) },
             "Dropout: 'randomState' has 1 elements; expected 2 for shape [2]. Pass a buffer of " +
             "that size.");

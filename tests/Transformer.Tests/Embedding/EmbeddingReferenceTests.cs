@@ -170,7 +170,8 @@ public class EmbeddingReferenceTests : KernelTest
             "Embedding: the sequence has 2 tokens; the position table has 1 rows. Shorten the " +
             "text or use a model with more positions.");
         Rejects(call with { Table = Real([1, 2, 3]) },
-            "Embedding: 'table' has 3 elements; expected rows of Width 2.");
+            "Embedding: 'table' has 3 elements; expected rows of Width 2. Pass whole rows, " +
+            "one at least.");
         EmbeddingBackward backward = new()
         {
             Ids = Ints(0, 5),

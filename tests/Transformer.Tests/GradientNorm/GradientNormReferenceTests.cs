@@ -60,7 +60,8 @@ public class GradientNormReferenceTests : KernelTest
             "GradientNorm: 'norm' has no buffer; expected 1 for shape [1]. Pass a buffer of that " +
             "size.");
         Rejects(call with { MaxNorm = -1 },
-            "GradientNorm: 'MaxNorm' is -1; expected a number from 0 to 3.4028234663852886E+38.");
+            "GradientNorm: 'MaxNorm' is -1; expected a number from 0 to 3.4028234663852886E+38. " +
+            "Check how it was computed, or leave it out for the default.");
         Rejects(call with { Length = 3 },
             "GradientNorm: 'gradient' has 2 elements; expected 3 for shape [3]. Pass a buffer of " +
             "that size.");

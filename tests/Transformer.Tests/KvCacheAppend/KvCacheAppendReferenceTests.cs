@@ -62,7 +62,7 @@ public class KvCacheAppendReferenceTests : KernelTest
             Width = 1,
         };
         Rejects(call with { NewLength = 0 },
-            "KvCacheAppend: 'NewLength' is 0; expected 1 or more.");
+            "KvCacheAppend: 'NewLength' is 0; expected 1 or more. Pass the tensors' size.");
         Rejects(call with { NewLength = 3 },
             "KvCacheAppend: 'source' has 2 elements; expected at least 3 for [1, 3, 1]. Pass a " +
             "larger buffer or smaller strides.");
@@ -72,6 +72,7 @@ public class KvCacheAppendReferenceTests : KernelTest
             "KvCacheAppend: 'cache' has 3 elements; expected 4 for shape [1, 4, 1]. Pass a " +
             "buffer of that size.");
         Rejects(call with { SourceRowStride = -1 },
-            "KvCacheAppend: 'SourceRowStride' is -1; expected 0 or more.");
+            "KvCacheAppend: 'SourceRowStride' is -1; expected at least Width 1, or 0 for " +
+            "contiguous rows. Count it in elements.");
     }
 }

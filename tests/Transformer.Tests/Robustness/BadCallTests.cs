@@ -85,12 +85,15 @@ public sealed class BadCallTests : KernelTest
         Refuses(Clip() with { Norm = Ints(0) }, "GradientNorm: 'norm' is Int32");
         Refuses(new ActivationForward { Input = Ints(1, 2), Output = Floats(2), Length = 2 },
             "Activation: 'input' is Int32; expected a floating");
-        Refuses(new AddForward { Left = Ints(1), Right = Floats(1), Output = Floats(1), Length = 1 },
-            "Add: 'left' is Int32");
+        Refuses(new AddForward
+        {
+            Left = Ints(1), Right = Floats(1), Output = Floats(1), Length = 1,
+        }, "Add: 'left' is Int32");
         AttentionForward attend = Attend(default);
         Refuses(attend with { Inputs = attend.Inputs with { Query = Ints(new int[24]) } },
             "FusedAttention: 'query' is Int32");
-        Refuses(attend with { LogSumExp = Ints(new int[6]) }, "FusedAttention: 'logSumExp' is Int32");
+        Refuses(attend with { LogSumExp = Ints(new int[6]) },
+            "FusedAttention: 'logSumExp' is Int32");
         Refuses(attend with { Inputs = attend.Inputs with { KeyLengths = Longs(1) } },
             "FusedAttention: 'keyLengths' is Int64; expected Int32");
     }

@@ -16,7 +16,8 @@ public sealed class EmptySizeTests
         Backend backend = BackendRegistry.Find(name);
         float[] keys = new float[2 * 3 * 4], gradient = [.. keys.Select(_ => float.NaN)];
         float[] other = [.. gradient];
-        Kernels.FusedAttention.Forward([], [], [], new(0, 2, 2, 3, 3, 4, 4), default, [], [], backend);
+        Kernels.FusedAttention.Forward(
+            [], [], [], new(0, 2, 2, 3, 3, 4, 4), default, [], [], backend);
         Kernels.FusedAttention.Forward(
             [], keys, keys, new(1, 2, 2, 0, 3, 4, 4), default, [], [], backend);
         Kernels.FusedAttention.Backward([], [], [], [], [], [], new(0, 2, 2, 3, 3, 4, 4), default,
@@ -129,7 +130,8 @@ public sealed class EmptySizeTests
             default, [], [], [], new(2, 1, 0), default, []), "Embedding: 'Width' is 0");
         Refused(() => Kernels.Embedding.Forward(new() { Tokens = [0, 0] }, [1f], [], [],
             new(2, 0, 1), default, new float[2]), "Embedding: 'SequenceLength' is 0");
-        Refused(() => Kernels.SoftmaxCrossEntropy.Forward([], [0], new(1, 0), default, new float[1]),
+        Refused(() => Kernels.SoftmaxCrossEntropy.Forward(
+            [], [0], new(1, 0), default, new float[1]),
             "SoftmaxCrossEntropy: 'Classes' is 0");
         Refused(() => Kernels.FusedAttention.Forward([], [], [], new(1, 1, 1, 1, 1, 0, 1), default,
             new float[1]), "FusedAttention: 'HeadDimension' is 0");
@@ -140,7 +142,8 @@ public sealed class EmptySizeTests
     private static void Refused(Action action, string start)
     {
         ArgumentException error = Assert.Throws<ArgumentException>(action);
-        Assert.StartsWith(start + "; expected 1 or more. Pass ", error.Message, StringComparison.Ordinal);
+        Assert.StartsWith(
+            start + "; expected 1 or more. Pass ", error.Message, StringComparison.Ordinal);
     }
 
     private static float[] Poison(int count) => [.. Enumerable.Repeat(float.NaN, count)];

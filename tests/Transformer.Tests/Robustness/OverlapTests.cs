@@ -153,8 +153,8 @@ public sealed class OverlapTests : KernelTest
             [new(0, 12, 4), new(24, 0, 4), new(24, 12, 3), new(24, 8, 4), new(20, 12, 4)])
         {
             Refuses(call with { Inputs = call.Inputs with { OutputStrides = bad } },
-                $"FusedAttention: 'output' is written, but with strides ({bad.Batch}, {bad.Head}, " +
-                $"{bad.Sequence}, 1) rows of [2, 2, 3, 4] overlap. Use strides ");
+                $"FusedAttention: 'output' is written, but with strides ({bad.Batch}, " +
+                $"{bad.Head}, {bad.Sequence}, 1) rows of [2, 2, 3, 4] overlap. Use strides ");
         }
     }
 

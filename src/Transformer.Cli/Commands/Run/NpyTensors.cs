@@ -34,6 +34,7 @@ internal sealed class NpyTensors(string command, Backend backend, bool bfloat16)
 
         if (!typeKnown) StorageType = array.DType;
         typeKnown = true;
+        RequireAxes(array, option);
         return Copy<float>(array.ToSingles(), array.Shape);
     }
 
@@ -64,6 +65,7 @@ internal sealed class NpyTensors(string command, Backend backend, bool bfloat16)
                 "expected Int32 or Int64. Convert it with astype.");
         }
 
+        RequireAxes(array, option);
         return Copy<int>(array.ToInt32(), array.Shape);
     }
 
@@ -78,6 +80,7 @@ internal sealed class NpyTensors(string command, Backend backend, bool bfloat16)
                 "expected Bool, true = may attend. Pass numbers to be added with --bias.");
         }
 
+        RequireAxes(array, option);
         return Copy<bool>(array.ToBooleans(), array.Shape);
     }
 
@@ -146,6 +149,20 @@ internal sealed class NpyTensors(string command, Backend backend, bool bfloat16)
     public void Dispose()
     {
         foreach (Tensor tensor in owned) tensor.Dispose();
+    }
+
+    /// <summary>Files without elements may still claim axes of any size.</summary>
+    private void RequireAxes(NpyArray array, string option)
+    {
+        bool fits = array.Shape.Length <= TensorShape.MaxRank &&
+            array.Shape.Aggregate(1L, Covered) <= int.MaxValue;
+        if (fits) return;
+        throw new ArgumentException($"{command}: {option} has shape " +
+            $"[{string.Join(", ", array.Shape)}]; expected at most {TensorShape.MaxRank} axes " +
+            $"whose product, empty ones aside, is at most {int.MaxValue}. Cut it into parts.");
+
+        static long Covered(long product, long size) =>
+            size == 0 ? product : product > int.MaxValue / size ? long.MaxValue : product * size;
     }
 
     private Tensor New(TensorShape shape, DType dtype = DType.Float32)

@@ -40,7 +40,8 @@ internal static class RunGeluFeedForward
             {
                 Input = input.View,
                 Weight1 = first.View,
-                Bias1 = files.Floats(parsed.GetValue(bias1), "--bias1", new(first.Shape[0]), reason1)
+                Bias1 = files.Floats(
+                    parsed.GetValue(bias1), "--bias1", new(first.Shape[0]), reason1)
                     .ViewOrAbsent(),
                 Weight2 = second.View,
                 Bias2 = files.Floats(

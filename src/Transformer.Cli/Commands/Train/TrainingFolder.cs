@@ -22,12 +22,9 @@ internal sealed class TrainingFolder : IDisposable
     private string SettingsFile => System.IO.Path.Combine(Path, SettingsName);
 
     /// <summary>Checks that the folder is new, or has a training to go on with.</summary>
-    /// <exception cref="ArgumentException">The path is empty.</exception>
     /// <exception cref="IOException">It is neither, or another process trains there.</exception>
     public static TrainingFolder Open(string path, bool resume)
     {
-        if (string.IsNullOrWhiteSpace(path))
-            throw new ArgumentException("train seq2seq: --out is empty. Name a folder.");
         if (File.Exists(path))
             throw new IOException($"train seq2seq: --out '{path}' is a file. Name a folder.");
         TrainingFolder folder = new(path);

@@ -86,21 +86,32 @@ internal sealed class AttentionNode : GraphNode
                 "gradient is not supported. Feed the bias as an input.");
         }
 
-        // Operands that share a packed tensor share its gradient: the slices cover it.
-        Dictionary<GraphTensor, GraphTensor> results = [];
+        GraphTensor[] results = OperandGradients();
+        gradients.Nodes.Add(new AttentionBackwardNode(
+            this, gradients.Gradient(Outputs[0])!, [.. results.Distinct()], results));
+        foreach ((GraphTensor result, int slot) in
+            results.Select((result, slot) => (result, slot)).DistinctBy(pair => pair.result))
+        {
+            gradients.Contribute(Required(slot), result);
+        }
+    }
+
+    // Slices of one packed tensor share its gradient, which they cover. The same columns read
+    // twice, such as keys that are the values too, get a gradient from each.
+    private GraphTensor[] OperandGradients()
+    {
+        int[] columns = [queryColumn, keyColumn, valueColumn];
+        GraphTensor[] results = new GraphTensor[3];
         for (int slot = 0; slot < 3; slot++)
         {
             GraphTensor operand = Required(slot);
-            results.TryAdd(operand, operand.Like(operand.Name + ".gradient"));
+            int[] earlier = [.. Enumerable.Range(0, slot).Where(s => Required(s) == operand)];
+            bool shares = earlier.Length > 0 &&
+                !earlier.Any(s => columns[s] == columns[slot]);
+            results[slot] = shares ? results[earlier[0]] : operand.Like(operand.Name + ".gradient");
         }
 
-        gradients.Nodes.Add(new AttentionBackwardNode(
-            this, gradients.Gradient(Outputs[0])!, [.. results.Values],
-            Array.ConvertAll([0, 1, 2], slot => results[Required(slot)])));
-        foreach ((GraphTensor operand, GraphTensor result) in results)
-        {
-            gradients.Contribute(operand, result);
-        }
+        return results;
     }
 
     public override void AddRangeChecks(List<RangeCheck> checks)

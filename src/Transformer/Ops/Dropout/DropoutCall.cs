@@ -92,8 +92,8 @@ internal static class DropoutChecks
         OpCheck.Exactly(Op, "randomState", randomState, 2, "[2]");
         if (randomState.DType != DType.Int64)
         {
-            OpCheck.Throw(Op, $"'randomState' is {randomState.DType}; expected Int64: seed, step. " +
-                "Convert it first.");
+            OpCheck.Throw(Op, $"'randomState' is {randomState.DType}; expected Int64: seed, " +
+                "step. Convert it first.");
         }
 
         if (!(probability >= 0 && probability < 1))

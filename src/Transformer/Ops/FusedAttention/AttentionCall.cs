@@ -285,7 +285,8 @@ internal static class AttentionChecks
         OpCheck.IsFloat(Op, argument, view);
     }
 
-    /// <summary>As <see cref="Strided"/>, for a tensor whose rows must not share elements.</summary>
+    /// <summary>As <see cref="Strided"/>, for a tensor whose rows may not share elements.
+    /// </summary>
     public static void Written(
         string argument, BufferView view, AttentionStrides strides, int batch, int heads,
         int length, int dimension)

@@ -153,4 +153,18 @@ public sealed class OtherRunCommandTests : IDisposable
         CommandLine.Run("run", "dropout", "--bf16", "--x", x, "--out", files["o"]).Succeeded();
         files.Holds("o", [2, 2], [1, -2, 3, 0.5], DType.BFloat16);
     }
+
+    [Fact]
+    public void EmptyFiles_OfImpossibleShapes()
+    {
+        string x = files.Floats("x", [], 1L << 31, 0);
+        CommandLine.Run("run", "linear", "--x", x, "--weight", x, "--out", files["o"]).IsBadInput(
+            "run linear: --x has shape [2147483648, 0]; expected at most 8 axes", "Cut it");
+        x = files.Floats("x", [], 1L << 20, 1 << 20, 0, 4);
+        CommandLine.Run("run", "attention", "--q", x, "--k", x, "--v", x, "--out", files["o"])
+            .IsBadInput("run attention: --q has shape [1048576, 1048576, 0, 4]", "Cut it");
+        x = files.Floats("x", [1], 1, 1, 1, 1, 1, 1, 1, 1, 1);
+        CommandLine.Run("run", "gradient-norm", "--gradient", x, "--out", files["o"])
+            .IsBadInput("--gradient has shape [1, 1, 1, 1, 1, 1, 1, 1, 1]; expected at most 8");
+    }
 }

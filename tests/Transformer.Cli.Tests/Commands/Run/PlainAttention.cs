@@ -63,7 +63,7 @@ public sealed class PlainAttention
 
     /// <summary>Rows [first, last) of the keys' axis of [B, Hkv, S, D].</summary>
     public double[] Rows(double[] values, int width, int first, int last) =>
-        [.. values.Where((_, i) => (i / width) % KeyCount >= first && (i / width) % KeyCount < last)];
+        [.. values.Where((_, i) => i / width % KeyCount >= first && i / width % KeyCount < last)];
 
     public PlainAttention Compute()
     {
