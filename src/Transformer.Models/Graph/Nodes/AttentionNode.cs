@@ -25,7 +25,8 @@ internal sealed class AttentionNode : GraphNode
         Sizes = sizes;
     }
 
-    public override string Kind => Inputs[1] == Inputs[2] ? Op + "+packed" : Op;
+    public override string Kind => Inputs[1] == Inputs[2] && keyColumn != valueColumn
+        ? Op + "+packed" : Op;
 
     public AttentionSizes Sizes { get; }
 
@@ -86,18 +87,28 @@ internal sealed class AttentionNode : GraphNode
                 "gradient is not supported. Feed the bias as an input.");
         }
 
-        // Operands that share a packed tensor share its gradient: the slices cover it.
-        Dictionary<GraphTensor, GraphTensor> results = [];
+        // Operands that share a packed tensor share its gradient: the slices cover it. One tensor
+        // read twice, such as keys that are the values, has a gradient for each use: they add up.
+        Dictionary<(GraphTensor Operand, int Use), GraphTensor> results = [];
+        GraphTensor[] ofSlot = new GraphTensor[3];
+        int[] columns = [queryColumn, keyColumn, valueColumn];
         for (int slot = 0; slot < 3; slot++)
         {
             GraphTensor operand = Required(slot);
-            results.TryAdd(operand, operand.Like(operand.Name + ".gradient"));
+            int use = 0;
+            for (int other = 0; other < slot; other++)
+            {
+                bool same = Required(other) == operand && columns[other] == columns[slot];
+                if (same) use++;
+            }
+
+            results.TryAdd((operand, use), operand.Like(operand.Name + ".gradient"));
+            ofSlot[slot] = results[(operand, use)];
         }
 
         gradients.Nodes.Add(new AttentionBackwardNode(
-            this, gradients.Gradient(Outputs[0])!, [.. results.Values],
-            Array.ConvertAll([0, 1, 2], slot => results[Required(slot)])));
-        foreach ((GraphTensor operand, GraphTensor result) in results)
+            this, gradients.Gradient(Outputs[0])!, [.. results.Values], ofSlot));
+        foreach (((GraphTensor operand, _), GraphTensor result) in results)
         {
             gradients.Contribute(operand, result);
         }
