@@ -142,6 +142,45 @@ public class GradientTests
         }
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void AttentionThatReadsOneTensorAgain_AddsTheGradientsOfEachUse(bool queryToo)
+    {
+        using ParameterSet shared = new(Reference);
+        Parameter one = shared.Declare("table", new(4, 4), Initializer.Normal(1));
+        shared.Allocate(1);
+        float[] values = new float[16];
+        one.CopyTo(values);
+        using ParameterSet separate = new(Reference);
+        Parameter[] three = [.. ((string[])["query", "key", "value"])
+            .Select(name => separate.Declare(name, new(4, 4), Initializer.Zeros))];
+        separate.Allocate(1);
+        foreach (Parameter table in three) table.CopyFrom(values);
+
+        RunOnce(shared, [one, one, one], reuse: true);
+        RunOnce(separate, three, reuse: false);
+
+        float[] sum = [.. Enumerable.Range(0, 16).Select(
+            i => three.Sum(table => table.Gradient.AsSpan<float>()[i]))];
+        Assert.All(three, t => Assert.True(t.Gradient.AsSpan<float>().ContainsAnyExcept(0)));
+        Assert.InRange(TestModel.RelativeL2(one.Gradient.AsSpan<float>(), sum), 0, 1e-6);
+
+        void RunOnce(ParameterSet parameters, Parameter[] tables, bool reuse)
+        {
+            GraphBuilder g = new("attention", parameters);
+            GraphTensor ids = g.Input("ids", new(1, 3), DType.Int32);
+            GraphTensor q = g.Embedding(ids, tables[0]);
+            GraphTensor k = reuse && queryToo ? q : g.Embedding(ids, tables[1]);
+            GraphTensor v = reuse ? k : g.Embedding(ids, tables[2]);
+            g.Output("loss", g.CrossEntropy(g.Attention(q, k, v, new() { Heads = 2 }), ids));
+            using CompiledGraph graph = g.Compile(TestModel.On(Reference) with { Training = true });
+            graph.Feed<int>("ids", [1, 3, 0]);
+            graph.Forward();
+            graph.Backward();
+        }
+    }
+
     [Fact]
     public void Gradients_AccumulateUntilCleared()
     {

@@ -25,7 +25,8 @@ internal sealed class AttentionNode : GraphNode
         Sizes = sizes;
     }
 
-    public override string Kind => Inputs[1] == Inputs[2] ? Op + "+packed" : Op;
+    public override string Kind => Inputs[1] == Inputs[2] && keyColumn != valueColumn
+        ? Op + "+packed" : Op;
 
     public AttentionSizes Sizes { get; }
 
