@@ -33,7 +33,7 @@ internal readonly record struct HeadedTensor(
         {
             throw new ArgumentException(string.Create(CultureInfo.InvariantCulture,
                 $"run attention: {option} has shape {shape} and " +
-                $"--heads {(heads < 1 ? "is missing" : $"says {heads}")}. Rank 3 needs " +
+                $"--heads {(heads == 0 ? "is missing" : $"says {heads}")}. Rank 3 needs " +
                 $"--heads Hq[,Hkv], and {shape[2]} must be a multiple of it."));
         }
 

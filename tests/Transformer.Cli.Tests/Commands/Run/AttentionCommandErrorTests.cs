@@ -32,7 +32,7 @@ public sealed class AttentionCommandErrorTests : IDisposable
         Run(Zeros("b", 1, 3, 8), k, v).IsBadInput("Rank 3 needs --heads Hq[,Hkv]");
         Run(Zeros("b", 1, 3, 8), k, v, "--heads", "3").IsBadInput("8 must be a multiple of it");
         Run(q, k, v, "--heads", "two").IsBadInput("--heads is 'two'; expected Hq or Hq,Hkv");
-        Run(Zeros("b", 1, 3, 8), k, v, "--heads", "-2").IsBadInput("-2 heads");
+        Run(Zeros("b", 1, 3, 8), k, v, "--heads", "-2").IsBadInput("--heads says -2");
     }
 
     [Fact]
