@@ -68,6 +68,7 @@ public sealed partial class ReadmeTests
         ("snippet", _) => $"```csharp\n{Snippet(name)}```\n",
         ("table", "ops") => OpsTable(),
         ("table", "speed") => SpeedTable(),
+        ("table", "translation") => TranslationTable(),
         _ => throw new InvalidOperationException($"README: unknown section '{kind}: {name}'."),
     };
 
@@ -133,8 +134,8 @@ public sealed partial class ReadmeTests
             table.Append(CultureInfo.InvariantCulture,
                 $"| {row.GetProperty("op").GetString()} " +
                 $"| {row.GetProperty("direction").GetString()!.ToLowerInvariant()} " +
-                $"| {row.GetProperty("shape").GetString()} | {Number(row, "ms", "0.000")} " +
-                $"| {Number(row, "gflops", "0.0")} | {Number(row, "gbs", "0.0")} " +
+                $"| {row.GetProperty("shape").GetString()} | {Milliseconds(row)} " +
+                $"| {Number(row, "gflops", "0.0;-0.0;–")} | {Number(row, "gbs", "0.0")} " +
                 $"| {Number(row, "ofLimit", "0 %")} | {Number(row, "overUnfused", "0.0×")} " +
                 $"| {(estimated ? "~" : "")}{Number(row, "overReference", "0×")} |\n");
         }
@@ -142,6 +143,30 @@ public sealed partial class ReadmeTests
         table.Append("\n~: the reference was timed on a smaller call and scaled by the work.\n");
         return table.ToString();
     }
+
+    private static string TranslationTable()
+    {
+        using JsonDocument training = Result("multi30k-train.json");
+        using JsonDocument epoch = Result("multi30k-one-epoch.json");
+        using JsonDocument beam = Result("multi30k-beam4.json");
+        JsonElement greedy = training.RootElement.GetProperty("validation");
+        double minutes = training.RootElement.GetProperty("seconds").GetDouble() / 60;
+        return string.Create(CultureInfo.InvariantCulture,
+            $"| Multi30k English–German, validation set | |\n| --- | ---: |\n" +
+            $"| epochs | {training.RootElement.GetProperty("epochs").GetInt32()} |\n" +
+            $"| time, on a machine that did other work, too | {minutes:F0} minutes |\n" +
+            $"| time of an epoch on two free cores | " +
+            $"{epoch.RootElement.GetProperty("seconds").GetDouble():F0} s |\n" +
+            $"| perplexity | {greedy.GetProperty("perplexity").GetDouble():F2} |\n" +
+            $"| BLEU, greedy | {greedy.GetProperty("bleu").GetDouble():F1} |\n" +
+            $"| BLEU, beam 4 | {beam.RootElement.GetProperty("bleu").GetDouble():F1} |\n");
+    }
+
+    private static JsonDocument Result(string file) => JsonDocument.Parse(
+        File.ReadAllText(Path.Combine(Root(), Path.GetDirectoryName(SpeedResult)!, file)));
+
+    private static string Milliseconds(JsonElement row) =>
+        Number(row, "ms", row.GetProperty("ms").GetDouble() < 0.01 ? "0.00000" : "0.000");
 
     private static string Number(JsonElement row, string name, string format)
     {

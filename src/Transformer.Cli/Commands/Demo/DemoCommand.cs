@@ -14,9 +14,9 @@ internal static class DemoCommand
         seed.DefaultValueFactory = _ => 1;
         Option<double?> seconds = new("--seconds")
         {
-            Description = "Ends the training after this time; by default after a fixed number of " +
-                "steps, so that the same seed gives the same model. The translations must still be " +
-                "95 % exact.",
+            Description = "Ends the training after this time; by default after a fixed number " +
+                "of steps, so that the same seed gives the same model. The translations must " +
+                "still be 95 % exact.",
             HelpName = "S",
         };
         Option<string?> backend = CommonOptions.Backend();

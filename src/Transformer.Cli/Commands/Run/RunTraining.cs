@@ -122,7 +122,10 @@ internal static class RunGradientNorm
     public static Command Create()
     {
         Option<string> gradient = RunOptions.Required("--gradient", "Gradients, any shape.");
-        Option<double> maximum = new("--max-norm") { Description = "Largest norm; 0, the default: none." };
+        Option<double> maximum = new("--max-norm")
+        {
+            Description = "Largest norm; 0, the default: none.",
+        };
         Option<string> output = RunOptions.Required("--out", "Receives [norm, clip scale].");
         Command command = new("gradient-norm", "L2 norm and clip scale of a .npy file.")
         {
