@@ -232,11 +232,18 @@ public sealed class SpanEntryTests
             Kernels.GradientNorm.Compute(query, 1);
         }
 
-        for (int i = 0; i < 50; i++) Work();
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 20; i++) Work();
+        // The runtime may charge a thread for its own one-time work; a call that allocates does
+        // so in every round.
+        long least = long.MaxValue;
+        for (int round = 0; round < 10 && least > 0; round++)
+        {
+            for (int i = 0; i < 20; i++) Work();
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            for (int i = 0; i < 20; i++) Work();
+            least = Math.Min(least, GC.GetAllocatedBytesForCurrentThread() - before);
+        }
 
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.Equal(0, least);
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.InteropServices;
 
 namespace Transformer.Tensors;
@@ -8,6 +9,8 @@ namespace Transformer.Tensors;
 /// </summary>
 /// <remarks>
 /// Size classes are powers of two and the three steps between them, so at most 25 % is wasted.
+/// The free blocks of a class form a list through their own first bytes, guarded by a spin lock
+/// of a few instructions: the pool itself never touches the managed heap.
 /// Safe to call from many threads.
 /// </remarks>
 public static unsafe class HostMemory
@@ -15,63 +18,80 @@ public static unsafe class HostMemory
     /// <summary>Alignment of every block, in bytes: one cache line, one 512-bit vector.</summary>
     public const int Alignment = 64;
 
-    private static readonly Lock Gate = new();
-    private static readonly Dictionary<long, Stack<nint>> Free = [];
+    private const long SmallestClass = 4096;
+
+    private static readonly nint[] Free = new nint[64 * 8];
+    private static int gate;
     private static long rentedBytes;
 
     /// <summary>Bytes rented and not yet returned, by size class; for leak checks.</summary>
     public static long RentedBytes => Interlocked.Read(ref rentedBytes);
 
-    /// <summary>Takes a block of at least <paramref name="bytes"/> bytes; contents undefined.
-    /// </summary>
+    /// <summary>Takes a block of at least <paramref name="bytes"/> bytes; contents undefined.</summary>
     /// <exception cref="ArgumentOutOfRangeException">Negative size.</exception>
     /// <exception cref="OutOfMemoryException">The system has no such block.</exception>
     public static HostBlock Rent(long bytes)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
-        long size = SizeClass(bytes);
+        int sizeClass = SizeClass(bytes, out long size);
+        Enter();
+        nint pooled = Free[sizeClass];
+        if (pooled != 0) Free[sizeClass] = *(nint*)pooled;
+        Leave();
+        nint address = pooled != 0
+            ? pooled : (nint)NativeMemory.AlignedAlloc((nuint)size, Alignment);
         Interlocked.Add(ref rentedBytes, size);
-        lock (Gate)
-        {
-            if (Free.TryGetValue(size, out Stack<nint>? stack) && stack.TryPop(out nint pooled))
-            {
-                return new(pooled, size);
-            }
-        }
-
-        return new((nint)NativeMemory.AlignedAlloc((nuint)size, Alignment), size);
+        return new(address, size);
     }
 
     /// <summary>Frees every pooled block that is not in use.</summary>
     public static void Trim()
     {
-        lock (Gate)
+        for (int sizeClass = 0; sizeClass < Free.Length; sizeClass++)
         {
-            foreach (Stack<nint> stack in Free.Values)
+            Enter();
+            nint block = Free[sizeClass];
+            Free[sizeClass] = 0;
+            Leave();
+            while (block != 0)
             {
-                while (stack.TryPop(out nint address)) NativeMemory.AlignedFree((void*)address);
+                nint next = *(nint*)block;
+                NativeMemory.AlignedFree((void*)block);
+                block = next;
             }
         }
     }
 
     internal static void Return(nint address, long size)
     {
+        int sizeClass = SizeClass(size, out _);
         Interlocked.Add(ref rentedBytes, -size);
-        lock (Gate)
-        {
-            ref Stack<nint>? stack =
-                ref CollectionsMarshal.GetValueRefOrAddDefault(Free, size, out _);
-            (stack ??= new()).Push(address);
-        }
+        Enter();
+        *(nint*)address = Free[sizeClass];
+        Free[sizeClass] = address;
+        Leave();
     }
 
-    private static long SizeClass(long bytes)
+    /// <summary>The class of a request: its power of two and how many eighths of it.</summary>
+    private static int SizeClass(long bytes, out long size)
     {
-        if (bytes <= 4096) return 4096;
-        long power = (long)System.Numerics.BitOperations.RoundUpToPowerOf2((ulong)bytes);
+        size = SmallestClass;
+        if (bytes <= SmallestClass) return 0;
+        if (bytes > 1L << 62) throw new OutOfMemoryException();
+        long power = (long)BitOperations.RoundUpToPowerOf2((ulong)bytes);
         long step = power / 8;
-        return checked((bytes + step - 1) / step * step);
+        long eighths = (bytes + step - 1) / step;
+        size = checked(eighths * step);
+        return (BitOperations.Log2((ulong)power) * 8) + (int)eighths - 1;
     }
+
+    private static void Enter()
+    {
+        SpinWait spin = default;
+        while (Interlocked.Exchange(ref gate, 1) != 0) spin.SpinOnce();
+    }
+
+    private static void Leave() => Volatile.Write(ref gate, 0);
 }
 
 /// <summary>A rented block of host memory; dispose it exactly once to return it.</summary>
