@@ -77,7 +77,12 @@ public static unsafe class HostMemory
     {
         size = SmallestClass;
         if (bytes <= SmallestClass) return 0;
-        if (bytes > 1L << 62) throw new OutOfMemoryException();
+        if (bytes > 1L << 62)
+        {
+            throw new InsufficientMemoryException(
+                $"HostMemory: {bytes} bytes asked for; no machine has them. Use smaller sizes.");
+        }
+
         long power = (long)BitOperations.RoundUpToPowerOf2((ulong)bytes);
         long step = power / 8;
         long eighths = (bytes + step - 1) / step;

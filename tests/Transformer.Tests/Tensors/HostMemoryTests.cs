@@ -51,6 +51,7 @@ public unsafe class HostMemoryTests
     [Fact]
     public void NegativeSizes_AreRejected() =>
         Assert.Throws<ArgumentOutOfRangeException>(() => HostMemory.Rent(-1));
+        Assert.ThrowsAny<OutOfMemoryException>(() => HostMemory.Rent(long.MaxValue));
 
     [Fact]
     public void Tensors_AreClearedCopiedAndDisposed()
