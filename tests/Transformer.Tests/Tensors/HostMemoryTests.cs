@@ -51,6 +51,9 @@ public unsafe class HostMemoryTests
     [Fact]
     public void NegativeSizes_AreRejected() =>
         Assert.Throws<ArgumentOutOfRangeException>(() => HostMemory.Rent(-1));
+
+    [Fact]
+    public void Rent_RefusesMoreThanAnyMachineHas() =>
         Assert.ThrowsAny<OutOfMemoryException>(() => HostMemory.Rent(long.MaxValue));
 
     [Fact]
