@@ -69,6 +69,11 @@ internal unsafe struct AttentionProblem
     /// <summary>True when scores need more than a scale and an interval.</summary>
     public readonly bool ShapesScores => SoftCap > 0 || Bias != null || Mask != null;
 
+    /// <summary>At most one register block of rows reads each key: scores are then dot products
+    /// on the keys in place, in the output pass and in the score writer alike, so that both
+    /// see the same bits.</summary>
+    public readonly bool HasFewRows => Group * Sizes.QueryLength <= AttentionMultiply.Rows;
+
     /// <summary>True when later queries see more keys than earlier ones.</summary>
     public readonly bool IsCausal => causal != CausalAlignment.None;
 

@@ -34,7 +34,6 @@ internal static unsafe class AttentionForwardTiles<T> where T : struct, ISimdFlo
     private const int SplitKeys = 512;
     private const int SplitFromKeys = 1024;
     private const int SplitUpToQueries = 8;
-    private const int DotUpToRows = Rows;
 
     /// <summary>Computes every row; logSumExp may be null.</summary>
     public static void Run(in AttentionProblem problem, float* output, float* logSumExp)
@@ -177,7 +176,7 @@ internal static unsafe class AttentionForwardTiles<T> where T : struct, ISimdFlo
             firstBlock = part * work.BlocksPerUnit;
             int blocks = Blocks(s, problem.Group);
             int count = Math.Min(work.BlocksPerUnit, blocks - firstBlock);
-            useDots = problem.Group * s.QueryLength <= DotUpToRows;
+            useDots = problem.HasFewRows;
             Start(count, out int first, out int end);
             if (work.Splits > 1)
             {

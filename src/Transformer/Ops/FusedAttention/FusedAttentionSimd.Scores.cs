@@ -66,14 +66,18 @@ internal static unsafe class AttentionScoreWriter<T> where T : struct, ISimdFloa
             for (int tile = 0; tile < s.KeyLength; tile += KeyTile)
             {
                 int count = Math.Min(KeyTile, s.KeyLength - tile);
-                AttentionPacking.Transposed<T>(Problem.KeyRow(sequence, keyHead, tile),
-                    Problem.KeyStrides.Sequence, count, s.HeadDimension, keys, KeyTile);
+                float* key = Problem.KeyRow(sequence, keyHead, tile);
+                if (!Problem.HasFewRows)
+                {
+                    AttentionPacking.Transposed<T>(key, Problem.KeyStrides.Sequence, count,
+                        s.HeadDimension, keys, KeyTile);
+                }
+
                 for (int row = 0; row < rows; row += Rows)
                 {
-                    AttentionMultiply.Run<T>(queries + (row * width), width, 1, keys, KeyTile,
-                        tileScores, KeyTile, s.HeadDimension,
-                        AttentionPacking.Pad<T>(count) / T.Width, null);
-                    for (int i = 0; i < Math.Min(Rows, rows - row); i++)
+                    int blockRows = Math.Min(Rows, rows - row);
+                    Product(queries + (row * width), width, blockRows, key, keys, count, tileScores);
+                    for (int i = 0; i < blockRows; i++)
                     {
                         Write(tileScores + (i * KeyTile), tileScores + (Rows * KeyTile),
                             AttentionRow.Of(Problem, sequence, head, query + row + i, tile, count),
@@ -81,6 +85,23 @@ internal static unsafe class AttentionScoreWriter<T> where T : struct, ISimdFloa
                     }
                 }
             }
+        }
+
+        /// <summary>The same product as the output pass takes, so that a weight is exp of exactly
+        /// the score that went into the log-sum-exp.</summary>
+        private readonly void Product(
+            float* q, int width, int rows, float* key, float* packedKeys, int count, float* result)
+        {
+            int depth = Problem.Sizes.HeadDimension;
+            if (Problem.HasFewRows)
+            {
+                AttentionDots.Run<T>(
+                    q, rows, depth, key, Problem.KeyStrides.Sequence, 0, count, result, KeyTile);
+                return;
+            }
+
+            AttentionMultiply.Run<T>(q, width, 1, packedKeys, KeyTile, result, KeyTile, depth,
+                AttentionPacking.Pad<T>(count) / T.Width, null);
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
