@@ -235,7 +235,7 @@ public sealed class SpanEntryTests
         // The runtime may charge a thread for its own one-time work; a call that allocates does
         // so in every round.
         long least = long.MaxValue;
-        for (int round = 0; round < 10 && least > 0; round++)
+        for (int round = 0; round < 100 && least > 0; round++)
         {
             for (int i = 0; i < 20; i++) Work();
             long before = GC.GetAllocatedBytesForCurrentThread();
