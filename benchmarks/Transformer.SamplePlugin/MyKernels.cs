@@ -7,8 +7,8 @@ using Transformer.Verification;
 
 namespace Transformer.SamplePlugin;
 
+/// <summary>One kernel over spans: what the README beside the harness shows.</summary>
 // snippet: plugin
-/// <summary>One kernel over spans: what README.md of Transformer.Verification shows.</summary>
 public sealed class MyKernels : IKernelPlugin
 {
     /// <inheritdoc/>

@@ -67,7 +67,7 @@ internal static class VerifyCommand
         {
             cancellation.ThrowIfCancellationRequested();
             results.Add(result);
-            if (result.Failed) console.WriteLine(result.ToString());
+            if (result.Failed) Line(result.ToString());
         }
 
         console.Write(Summary(results));
@@ -75,7 +75,7 @@ internal static class VerifyCommand
         foreach (var lack in results.Where(r => r.Skipped is not null)
             .GroupBy(r => (r.Backend, r.Skipped)))
         {
-            console.WriteLine($"'{lack.Key.Backend}' lacks {lack.Count()}: {lack.Key.Skipped}");
+            Line($"'{lack.Key.Backend}' lacks {lack.Count()}: {lack.Key.Skipped}");
         }
 
         console.WriteLine(string.Create(CultureInfo.InvariantCulture,
@@ -83,6 +83,9 @@ internal static class VerifyCommand
             $"{results.Count(r => r.Skipped is not null)} not supported, " +
             $"in {watch.Elapsed.TotalSeconds:F1} s"));
         return results;
+
+        // One line a finding, however long, for those who search them.
+        void Line(string text) => console.Profile.Out.Writer.WriteLine(PlainText.OneLine(text));
     }
 
     private static Table Summary(List<ParityResult> results)

@@ -5,7 +5,7 @@ namespace Transformer.Verification;
 /// <summary>The backends of one run and the ops that concern them.</summary>
 internal sealed class BackendChoice
 {
-    private readonly HashSet<(string, OpDirection)>? kernels;
+    private readonly Backend[] chosen;
 
     /// <summary>Chooses by name; without names the default, or the candidates and their company.
     /// </summary>
@@ -37,16 +37,21 @@ internal sealed class BackendChoice
 
         Backends = names is { Count: > 0 } ? [.. all.Where(b => names.Contains(b.Name))]
             : candidates.Count > 0 ? [.. candidates, .. company] : [.. otherwise];
-        Backend[] chosen = [.. candidates.Intersect(Backends)];
-        if (chosen.Length == 0) return;
-        kernels = [.. chosen.SelectMany(b => b.Kernels).Select(k => (k.Op, k.Direction))];
+        chosen = [.. candidates.Intersect(Backends)];
     }
 
     /// <summary>What to run on, available or not.</summary>
     public IReadOnlyList<Backend> Backends { get; }
 
-    /// <summary>True for every call, or where candidates were chosen, for those that one of them
-    /// has a kernel for.</summary>
-    public bool Concerns(string op, OpDirection direction) =>
-        kernels is null || kernels.Contains((op, direction));
+    /// <summary>The backends for calls of an op that nobody asked for by name: all, but where
+    /// candidates were chosen, only calls that one of them has a kernel for, on the backends that
+    /// have one.</summary>
+    public IReadOnlyList<Backend> For(string op, OpDirection direction)
+    {
+        if (chosen.Length == 0) return Backends;
+        return chosen.Any(Has) ? [.. Backends.Where(Has)] : [];
+
+        bool Has(Backend backend) =>
+            backend.Kernels.Any(k => k.Op == op && k.Direction == direction);
+    }
 }

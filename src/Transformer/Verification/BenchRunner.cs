@@ -29,19 +29,19 @@ public static class BenchRunner
         IReadOnlyList<BenchCase> cases = Cases(options.Size ?? BenchSize.Base);
         IReadOnlyList<BenchCase> small = Cases(BenchSize.Small);
         TimeSpan budget = options.Budget ?? TimeSpan.FromSeconds(0.2);
-        return WarmedUp(small, options.Candidates.Intersect(choice.Backends)).Zip(cases)
-            .SelectMany(pair => Rows(pair.Second, pair.First, choice.Backends, limits, budget));
+        return WarmedUp(small, On).Zip(cases)
+            .SelectMany(pair => Rows(pair.Second, pair.First, On(pair.Second), limits, budget));
 
+        IReadOnlyList<Backend> On(BenchCase c) =>
+            options.Ops is { Count: > 0 } ? choice.Backends : choice.For(c.Op, c.Direction);
         IReadOnlyList<BenchCase> Cases(BenchSize size) =>
-            [.. BenchCases.Select(size, options.Ops, options.Cases).Where(
-                c => options.Ops is { Count: > 0 } || choice.Concerns(c.Op, c.Direction))];
+            [.. BenchCases.Select(size, options.Ops, options.Cases).Where(c => On(c).Count > 0)];
     }
 
-    /// <summary>Runs the baselines once and lets the compiler optimise what they call: without,
-    /// they would be timed in unoptimised code and every factor would flatter. Candidates, too:
-    /// who writes a kernel need not know how to have it compiled optimised at once.</summary>
+    /// <summary>Runs baselines and kernels once and lets the compiler optimise what they call:
+    /// without, some would be timed in unoptimised code and every factor would flatter.</summary>
     private static IEnumerable<BenchCase> WarmedUp(
-        IReadOnlyList<BenchCase> small, IEnumerable<Backend> candidates)
+        IReadOnlyList<BenchCase> small, Func<BenchCase, IReadOnlyList<Backend>> on)
     {
         for (int round = 0; round < 2; round++)
         {
@@ -49,7 +49,7 @@ public static class BenchRunner
             {
                 single.TimeUnfused(TimeSpan.Zero);
                 single.Time(single.Reference, TimeSpan.Zero, out _);
-                foreach (Backend backend in candidates)
+                foreach (Backend backend in on(single))
                     single.Time(backend, TimeSpan.Zero, out _);
             }
 

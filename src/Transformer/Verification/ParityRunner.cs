@@ -15,11 +15,11 @@ public static class ParityRunner
         options ??= new();
         BackendChoice choice = new(
             "verify", options.Backends, options.Candidates, [], BackendRegistry.All);
-        IEnumerable<ParityCase> cases =
-            ParityCases.Select(options.Ops, options.Quick, options.Cases);
-        if (options.Ops is not { Count: > 0 })
-            cases = cases.Where(c => choice.Concerns(c.Op, c.Direction));
-        return Named([.. cases], options).SelectMany(c => c.RunAll(choice.Backends));
+        IReadOnlyList<Backend> On(ParityCase c) =>
+            options.Ops is { Count: > 0 } ? choice.Backends : choice.For(c.Op, c.Direction);
+        ParityCase[] cases = [.. ParityCases.Select(options.Ops, options.Quick, options.Cases)
+            .Where(c => On(c).Count > 0)];
+        return Named(cases, options).SelectMany(c => c.RunAll(On(c)));
     }
 
     private static ParityCase[] Named(ParityCase[] cases, ParityOptions options)
