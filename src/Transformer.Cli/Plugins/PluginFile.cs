@@ -111,5 +111,6 @@ internal static class PluginFile
         }
     }
 
-    private static string Version() => typeof(IKernelPlugin).Assembly.GetName().Version!.ToString(3);
+    private static string Version() =>
+        typeof(IKernelPlugin).Assembly.GetName().Version!.ToString(3);
 }

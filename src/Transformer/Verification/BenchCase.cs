@@ -26,7 +26,8 @@ public abstract class BenchCase
     /// <summary>What the call must do at least.</summary>
     public BenchWork Work { get; }
 
-    /// <summary>Defines the op, for factors over the reference; the registry's by default.</summary>
+    /// <summary>Defines the op, for factors over the reference; the registry's by default.
+    /// </summary>
     public Backend Reference { get; init; } = BackendRegistry.Reference;
 
     /// <summary>Seconds of one call on the backend; null where it lacks the call.</summary>

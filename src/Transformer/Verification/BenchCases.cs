@@ -39,7 +39,8 @@ public static class BenchCases
         Func<BenchSize, IEnumerable<BenchCase>>? own = null)
     {
         BenchCase[] all;
-        lock (Gate) all = [.. Sources.SelectMany(source => source(size)), .. own?.Invoke(size) ?? []];
+        lock (Gate) all = [.. Sources.SelectMany(source => source(size))];
+        if (own is not null) all = [.. all, .. own(size)];
         foreach (string op in ops ?? [])
         {
             if (!all.Any(c => Named(c, op)))

@@ -115,7 +115,7 @@ internal readonly record struct OutputComparison(
         return (index, maxAbs, worst);
     }
 
-    // Whether one element is wrong, every one, or all from some index on tells most about the cause.
+    // Whether one element is wrong, every one, or all from some index on tells most of the cause.
     private static string Spread(
         double[] actual, double[] expected, double mean, double tolerance)
     {

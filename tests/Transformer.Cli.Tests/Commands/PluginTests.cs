@@ -89,8 +89,9 @@ public sealed partial class PluginTests : IDisposable
                 Text(row, "op") == op && Unsupported(row) is null &&
                 row.GetProperty("ms").GetDouble() > 0 &&
                 row.GetProperty("ofLimit").GetDouble() > 0);
-            Assert.Contains(result.OutputLines, line => line.StartsWith(op, StringComparison.Ordinal)
-                && line.Contains($" {backend} ", StringComparison.Ordinal));
+            Assert.Contains(result.OutputLines, line =>
+                line.StartsWith(op, StringComparison.Ordinal) &&
+                line.Contains($" {backend} ", StringComparison.Ordinal));
         }
 
         Assert.DoesNotContain(rows, row => Text(row, "op") == "Dropout");
@@ -107,11 +108,23 @@ public sealed partial class PluginTests : IDisposable
             "kernel for Dropout", Unsupported(row), StringComparison.Ordinal));
     }
 
+    /// <summary>An ordinary build copies the library beside the plug-in: the host's counts.
+    /// </summary>
+    [Fact]
+    public void LibraryBesideThePlugin_IsNotLoadedTwice()
+    {
+        string plugin = files["copied.dll"], library = typeof(Backend).Assembly.Location;
+        File.Copy(Sample, plugin);
+        File.Copy(library, files[Path.GetFileName(library)]);
+
+        CommandLine.Run("verify", "--plugin", plugin, "--backend", "mine").Succeeded();
+    }
+
     [Fact]
     public void NothingIsRegistered()
     {
-        CommandLine.Run(
-            "verify", "--plugin", Sample, "--op", "Add", "--quick", "--backend", "simd").Succeeded();
+        CommandLine.Run("verify", "--plugin", Sample, "--op", "Add", "--quick", "--backend", "simd")
+            .Succeeded();
 
         Assert.DoesNotContain(BackendRegistry.All, backend => backend.Name == "sample");
         CommandLine.Run("verify", "--backend", "sample").IsBadInput("'sample' is unknown", "simd");

@@ -73,7 +73,7 @@ public sealed class KernelBackendTests
         object[] further =
         [
             .. Changed(plain, taken).Cast<object>(),
-            .. Changed(plain.Options, options).Select(o => plain with { Options = o }).Cast<object>(),
+            .. Changed(plain.Options, options).Select(o => (object)(plain with { Options = o })),
         ];
 
         Assert.InRange(further.Length, 7, 100);
@@ -94,7 +94,7 @@ public sealed class KernelBackendTests
         ParityResult[] results =
             [.. ParityRunner.Run(new() { Candidates = [backend] })];
 
-        Assert.All(results, r => Assert.Equal((r.Op, r.Direction), ("Linear", OpDirection.Forward)));
+        Assert.All(results, r => Assert.Equal(("Linear", OpDirection.Forward), (r.Op, r.Direction)));
         Assert.All(results, r => Assert.False(r.Failed, r.ToString()));
         Assert.Contains(results, r => r.Passed);
         Assert.Contains(results, r => r.Skipped == "features in sixteens only");
