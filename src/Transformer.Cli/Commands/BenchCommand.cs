@@ -109,7 +109,8 @@ internal static class BenchCommand
         foreach (BenchRow row in rows)
         {
             string[] on = named ? [Markup.Escape(row.Backend)] : [];
-            string[] name = [Markup.Escape(row.Op), Direction(row), .. on, Markup.Escape(row.Shape)];
+            string[] name =
+                [Markup.Escape(row.Op), Direction(row), .. on, Markup.Escape(row.Shape)];
             if (row.Unsupported is not null)
             {
                 name[^1] += Markup.Escape($", not supported: {row.Unsupported}");

@@ -101,7 +101,8 @@ internal static class VerifyCommand
                 .Select(r => r.RelL2 / r.Tolerance).DefaultIfEmpty(0).Max();
             table.AddRow(
                 Markup.Escape(group.Key.Op), group.Key.Direction.ToString().ToLowerInvariant(),
-                Markup.Escape(group.Key.Backend), Count(group, r => r.Passed), Count(group, r => r.Failed),
+                Markup.Escape(group.Key.Backend), Count(group, r => r.Passed),
+                Count(group, r => r.Failed),
                 Count(group, r => r.Skipped is not null),
                 worst.ToString("F2", CultureInfo.InvariantCulture));
         }

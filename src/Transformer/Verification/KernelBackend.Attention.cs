@@ -84,9 +84,22 @@ public sealed partial class KernelBackend
     // Whatever inputs and options are added to the op: those not named here are refused.
     private static string? NotPlain(in AttentionInputs inputs)
     {
-        if (inputs.Mask.IsPresent) return "the kernel's spans hold no mask";
-        if (inputs.Bias.IsPresent) return "the kernel's spans hold no bias";
-        if (inputs.KeyLengths.IsPresent) return "the kernel's spans hold no key lengths";
+        string? further = inputs switch
+        {
+            { Mask.IsPresent: true } => "mask",
+            { Bias.IsPresent: true } => "bias",
+            { KeyLengths.IsPresent: true } => "key lengths",
+            { QueryOffsets.IsPresent: true } or { KeyOffsets.IsPresent: true } => "offsets",
+            { BlockTable.IsPresent: true } => "pages",
+            { BlockMask.IsPresent: true } => "block mask",
+            { AlibiSlopes.IsPresent: true } => "ALiBi slopes",
+            { RelativeBias.IsPresent: true } => "relative bias",
+            { Sinks.IsPresent: true } => "sinks",
+            { Score: not null } => "score modifier",
+            { Options.DropoutProbability: > 0 } => "dropout",
+            _ => null,
+        };
+        if (further is not null) return $"the kernel's spans hold no {further}";
         if (!IsContiguous(inputs)) return "the kernel's spans are contiguous [B, H, S, D]";
         AttentionOptions options = inputs.Options;
         AttentionInputs plain = new()
