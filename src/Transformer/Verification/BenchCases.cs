@@ -14,6 +14,7 @@ public static class BenchCases
         ActivationCases.Bench,
         GeluFeedForwardCases.Bench,
         FusedAttentionCases.Bench,
+        RotaryEmbeddingCases.Bench,
         KvCacheAppendCases.Bench,
         AddCases.Bench,
         DropoutCases.Bench,

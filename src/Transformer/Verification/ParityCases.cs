@@ -18,6 +18,7 @@ public static class ParityCases
         ActivationCases.All,
         GeluFeedForwardCases.All,
         FusedAttentionCases.All,
+        RotaryEmbeddingCases.All,
         KvCacheAppendCases.All,
         AddCases.All,
         DropoutCases.All,
