@@ -70,9 +70,9 @@ public sealed class KvCacheAppendPagedTests : KernelTest
             "KvCacheAppend: 'blockTable' has no buffer; expected 6 for shape [2, 3]. ");
         Refuses(call with { BlockTable = Longs(0, 0, 0, 0, 0, 0) },
             "KvCacheAppend: 'blockTable' is Int64; expected Int32. ");
-        Refuses(call with { Pages = 5 },
+        Refuses(call with { PageCount = 5 },
             "KvCacheAppend: 'cache' has 64 elements; expected 80 for shape [5, 16, 1]. ");
-        Refuses(call with { Pages = -1 }, "KvCacheAppend: 'Pages' is -1; expected 0 or more. ");
+        Refuses(call with { PageCount = -1 }, "KvCacheAppend: 'PageCount' is -1; expected 0 or more. ");
         Refuses(call with { Cache = new(call.BlockTable.Address, 64, DType.Float32) },
             "KvCacheAppend: 'cache' overlaps 'blockTable'. ");
     }
@@ -88,7 +88,7 @@ public sealed class KvCacheAppendPagedTests : KernelTest
         BlockTable = Ints(3, 1, 2, 0, 2, 2),
         MaximumBlocks = 3,
         PageSize = 16,
-        Pages = 4,
+        PageCount = 4,
     };
 
     private static void Refuses(KvCacheAppendForward call, string start) =>

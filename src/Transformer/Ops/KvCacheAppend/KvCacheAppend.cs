@@ -33,12 +33,12 @@ public readonly ref struct KvCacheExtras
     public int PageSize { get; init; }
 
     /// <summary>Pages of the cache.</summary>
-    public int Pages { get; init; }
+    public int PageCount { get; init; }
 }
 
 /// <summary>Appends new keys or values to a contiguous or paged cache, on spans.</summary>
 /// <remarks>Safe to call from many threads on different caches; allocates nothing.
-/// <c>KvCache</c> owns such a cache and keeps its lengths.</remarks>
+/// <see cref="KvCache"/> owns such a cache and keeps its lengths.</remarks>
 public static unsafe class KvCacheAppend
 {
     /// <summary>cache[b, positions[b] + i, :] = source[b, i, :] for each new row i.</summary>
@@ -65,7 +65,7 @@ public static unsafe class KvCacheAppend
     /// <param name="positions">[Batch]: rows that each sequence's cache holds already.</param>
     /// <param name="extras">Row stride, rotary tables, block table.</param>
     /// <param name="sizes">Sizes.</param>
-    /// <param name="cache">[Batch, Capacity, Width], or [Pages, PageSize, Width]; rows outside the
+    /// <param name="cache">[Batch, Capacity, Width], or [PageCount, PageSize, Width]; rows outside the
     /// new ones stay.</param>
     /// <param name="backend">Where to run; null: vectorised on the CPU.</param>
     /// <exception cref="ArgumentException">A span does not fit the sizes, or cache, block table
@@ -98,7 +98,7 @@ public static unsafe class KvCacheAppend
                 BlockTable = BufferView.Of(t, extras.BlockTable.Length),
                 MaximumBlocks = extras.MaximumBlocks,
                 PageSize = extras.PageSize,
-                Pages = extras.Pages,
+                PageCount = extras.PageCount,
             });
         }
     }

@@ -25,7 +25,7 @@ public readonly record struct KvCacheAppendForward : IOpCall
     /// <summary>[Batch] Int32: rows that each sequence's cache holds already.</summary>
     public BufferView Positions { get; init; }
 
-    /// <summary>[Batch, Capacity, Width], with a block table [Pages, PageSize, Width]; contiguous;
+    /// <summary>[Batch, Capacity, Width], with a block table [PageCount, PageSize, Width]; contiguous;
     /// rows outside the new ones stay.</summary>
     public BufferView Cache { get; init; }
 
@@ -64,7 +64,7 @@ public readonly record struct KvCacheAppendForward : IOpCall
     public int PageSize { get; init; }
 
     /// <summary>Pages of the cache.</summary>
-    public int Pages { get; init; }
+    public int PageCount { get; init; }
 
     /// <summary>True where rows lie in pages.</summary>
     public bool IsPaged => BlockTable.IsPresent || PageSize != 0;
@@ -101,7 +101,7 @@ public readonly record struct KvCacheAppendForward : IOpCall
 
         OpCheck.Exactly(Op, "positions", Positions, Batch, $"[{Batch}]");
         OpCheck.IsInt32(Op, "positions", Positions);
-        (int blocks, int size) = IsPaged ? (Pages, PageSize) : (Batch, Capacity);
+        (int blocks, int size) = IsPaged ? (PageCount, PageSize) : (Batch, Capacity);
         OpCheck.Floats(Op, "cache", Cache, OpCheck.Count(blocks, size, Width),
             $"[{blocks}, {size}, {Width}]");
         if (Rotary.IsPresent) ValidateRotary();
@@ -112,7 +112,7 @@ public readonly record struct KvCacheAppendForward : IOpCall
     private void ValidatePaging()
     {
         OpCheck.Positive(Op, nameof(MaximumBlocks), MaximumBlocks);
-        OpCheck.NotNegative(Op, nameof(Pages), Pages);
+        OpCheck.NotNegative(Op, nameof(PageCount), PageCount);
         if (PageSize < PageSizeStep || PageSize % PageSizeStep != 0)
         {
             OpCheck.Throw(Op, $"'PageSize' is {PageSize}; expected a multiple of {PageSizeStep}. " +

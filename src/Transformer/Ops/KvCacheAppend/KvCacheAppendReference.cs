@@ -7,7 +7,7 @@ namespace Transformer.Ops;
 /// Formula: cache[b, positions[b] + i, :] = source[b, i, :], each head rotated by
 /// <see cref="RotaryEmbeddingReference"/> at positions[b] + i where tables are given.
 /// Shapes: source [Batch, NewLength, Width], SourceRowStride elements between rows; cache [Batch,
-/// Capacity, Width], or [Pages, PageSize, Width] behind a block table [Batch, MaximumBlocks].
+/// Capacity, Width], or [PageCount, PageSize, Width] behind a block table [Batch, MaximumBlocks].
 /// Work: one thread, row by row.
 /// Bytes: each new element read and written once; no arithmetic but the rotation's.
 /// Numerics: one rounding where the cache is narrower than the source or rows are rotated.

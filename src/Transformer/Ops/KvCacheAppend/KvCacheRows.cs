@@ -45,7 +45,7 @@ internal static unsafe class KvCacheRows
     private static void CheckPages(in KvCacheAppendForward call, int* positions)
     {
         // One bit a page: whether an earlier sequence writes to it.
-        long words = ((long)call.Pages + 63) / 64;
+        long words = ((long)call.PageCount + 63) / 64;
         using HostBlock block = HostMemory.Rent(words * sizeof(ulong));
         Span<ulong> taken = new(block.Pointer<ulong>(), checked((int)words));
         taken.Clear();
@@ -56,10 +56,10 @@ internal static unsafe class KvCacheRows
             for (long i = positions[b] / call.PageSize; i <= end / call.PageSize; i++)
             {
                 int page = pages[i];
-                if ((uint)page >= (uint)call.Pages)
+                if ((uint)page >= (uint)call.PageCount)
                 {
                     OpCheck.Throw(Op, $"'blockTable[{b}, {i}]' is {page}; expected a page from 0 " +
-                        $"to {(long)call.Pages - 1} for rows {positions[b]} to {end} " +
+                        $"to {(long)call.PageCount - 1} for rows {positions[b]} to {end} " +
                         $"of sequence {b}. Give the sequence a page before appending.");
                 }
 

@@ -101,7 +101,7 @@ internal static class KvCacheAppendCases
                 : memory.Input("blockTable", Table(memory, spec)),
             MaximumBlocks = spec.Blocks,
             PageSize = spec.PageSize,
-            Pages = spec.Pages,
+            PageCount = spec.Pages,
         };
     }
 
