@@ -36,13 +36,40 @@ public sealed class KvCacheTests
         history.RequireRows();
     }
 
+    [Theory]
+    [InlineData(DType.Float32)]
+    [InlineData(DType.Float16)]
+    [InlineData(DType.BFloat16)]
+    public void Attend_OverPages_IsAttendOverRows_BitForBit(DType dtype)
+    {
+        using KvPagePool pool = new(new(20, 32, 2, 16, 8, dtype));
+        using KvCache rows = new(Shape with { Capacity = 150, DType = dtype });
+        using KvCache pages = new(pool, 2, 150);
+        foreach (int count in (int[])[70, 1, 1, 40, 2])
+        {
+            float[] key = [.. Numbers.Normal(count, 2 * count * 32).Select(x => (float)x)];
+            float[] value = [.. Numbers.Normal(-count, 2 * count * 16).Select(x => (float)x)];
+            rows.Append<float>(key, value, count);
+            pages.Append<float>(key, value, count);
+            if (dtype == DType.Float32) RequireSame<float>(rows, pages, count, x => (float)x);
+            else if (dtype == DType.Float16) RequireSame<Half>(rows, pages, count, x => (Half)x);
+            else RequireSame<BFloat16>(rows, pages, count, x => (BFloat16)x);
+            rows.Truncate(1, rows.Lengths[1] / 2);
+            pages.Truncate(1, pages.Lengths[1] / 2);
+        }
+    }
+
     [Fact]
     public void Attend_WithoutRows_GivesZeros()
     {
-        using KvCache cache = new(Shape);
-        float[] output = [.. Enumerable.Repeat(float.NaN, 2 * 2 * 3 * 8)];
-        cache.Attend<float>(new float[2 * 2 * 3 * 16], 2, 3, default, output);
-        Assert.All(output, x => Assert.Equal(0, x));
+        using KvPagePool pool = new(new(2, 16, 2, 16, 8));
+        using KvCache cache = new(Shape), paged = new(pool, 2, 16);
+        foreach (KvCache one in new[] { cache, paged })
+        {
+            float[] output = [.. Enumerable.Repeat(float.NaN, 2 * 2 * 3 * 8)];
+            one.Attend<float>(new float[2 * 2 * 3 * 16], 2, 3, default, output);
+            Assert.All(output, x => Assert.Equal(0, x));
+        }
     }
 
     [Fact]
@@ -199,7 +226,7 @@ public sealed class KvCacheTests
             {
                 if (one.LongestLength == one.Shape.Capacity) one.Reset();
                 one.Append<float>(key, value, 1);
-                if (one.Pool is null) one.Attend<float>(query, 4, 1, default, output);
+                one.Attend<float>(query, 4, 1, default, output);
             }
         }
 
@@ -215,6 +242,19 @@ public sealed class KvCacheTests
         }
 
         Assert.Equal(0, least);
+    }
+
+    private static void RequireSame<T>(
+        KvCache rows, KvCache pages, int queries, Func<double, T> convert) where T : unmanaged
+    {
+        T[] query = [.. Numbers.Normal(queries, 2 * 4 * queries * 16).Select(convert)];
+        T[] expected = new T[2 * 4 * queries * 8], actual = new T[expected.Length];
+        float[] sums = new float[2 * 4 * queries], actualSums = new float[sums.Length];
+        rows.Attend<T>(query, 4, queries, default, expected, sums);
+        pages.Attend<T>(query, 4, queries, default, actual, actualSums);
+        Assert.Equal(expected, actual);
+        Assert.Equal(sums, actualSums);
+        Assert.Contains(actualSums, x => x != 0);
     }
 
     private static void Refused(Action action, string start)

@@ -1,3 +1,4 @@
+using Transformer.Backends;
 using Transformer.Ops;
 using Transformer.Tensors;
 
@@ -85,6 +86,25 @@ public sealed class KvPagePoolTests
         Assert.Equal(8, pool.FreePages);
         Assert.Equal(3, new[] { 0, 1, 2 }.Select(b => cache.Pages(b)[1]).Distinct().Count());
         Assert.Equal(3, pool.References(cache.Pages(1)[0]));
+    }
+
+    [Theory]
+    [InlineData("simd")]
+    [InlineData("reference")]
+    public void Attend_IsAttentionOverTheConcatenation_BitForBit(string name)
+    {
+        using KvPagePool pool = new(Shape, BackendRegistry.Find(name));
+        using KvCache prompt = new(pool, 1, 64), cache = new(pool, 2, 64);
+        KvCacheHistory first = new(prompt), second = new(cache, seed: 2);
+        first.Append(35);
+        first.RequireAttention(4, 35, default);
+        second.Append(16);
+        second.Truncate(1, 0);
+        second.Copy(1, first, 0, cache.SharePrefix(1, prompt, 0, 35));
+        second.Append(5);
+        second.RequireAttention(6, 5, new() { Window = new(20, -1) });
+        second.Append(1);
+        second.RequireAttention(2, 1, new() { SoftCap = 5 });
     }
 
     [Fact]

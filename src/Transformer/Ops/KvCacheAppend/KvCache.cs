@@ -185,11 +185,6 @@ public sealed partial class KvCache : IDisposable
                 "which is also the default here. Leave it out.");
         }
 
-        if (Pool is not null)
-        {
-            throw new NotSupportedException("KvCache: attention over pages is not there yet.");
-        }
-
         return new()
         {
             Query = query,
@@ -198,6 +193,9 @@ public sealed partial class KvCache : IDisposable
             KeyStrides = KeyStrides,
             ValueStrides = ValueStrides,
             KeyLengths = KeyLengths,
+            BlockTable = BlockTable,
+            PageSize = PageSize,
+            PageCount = Pool?.Shape.PageCount ?? 0,
             Sizes = new(Shape.Batch, queryHeads, Shape.KeyValueHeads, queryLength, LongestLength,
                 Shape.HeadDimension, Shape.ValueDimension),
             Options = options with { Causal = CausalAlignment.BottomRight },

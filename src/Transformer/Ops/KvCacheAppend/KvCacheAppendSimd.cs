@@ -26,8 +26,8 @@ internal sealed class KvCacheAppendForwardSimd : IKernel<KvCacheAppendForward>
         reason = null;
         bool copies = !call.Rotary.IsPresent && call.Source.DType == call.Cache.DType;
         if (copies) return true;
-        if (!StorageConversion.IsStorage(call.Source.DType) ||
-            !StorageConversion.IsStorage(call.Cache.DType))
+        if (!FloatStorage.Holds(call.Source.DType) ||
+            !FloatStorage.Holds(call.Cache.DType))
         {
             reason = "the kernel converts and rotates Float32, Float16 and BFloat16 only; " +
                 $"'source' is {call.Source.DType}, 'cache' is {call.Cache.DType}";
@@ -77,7 +77,8 @@ internal readonly struct KvCacheAppendAction(KvCacheAppendForward call) : ISimdA
             bool copies = !rotates && call.Source.DType == call.Cache.DType;
             int head = rotates ? call.HeadDimension : 1;
             int piece = Math.Min(call.Width, Math.Max(head, PieceElements / head * head));
-            using HostBlock scratch = HostMemory.Rent(2L * piece * sizeof(float));
+            using HostBlock scratch =
+                copies ? default : HostMemory.Rent(2L * piece * sizeof(float));
             long end = Math.Min(rows, (batch + 1) * rowsPerBatch);
             long rowBytes = (long)call.Width * targetSize;
             for (long row = batch * rowsPerBatch; row < end; row++)
@@ -103,7 +104,7 @@ internal readonly struct KvCacheAppendAction(KvCacheAppendForward call) : ISimdA
                 if (call.Source.DType != DType.Float32)
                 {
                     wide = scratch;
-                    StorageConversion.Widen(
+                    FloatStorage.Widen(
                         call.Source.DType, source + ((long)w * sourceSize), wide, count);
                 }
 
@@ -116,8 +117,8 @@ internal readonly struct KvCacheAppendAction(KvCacheAppendForward call) : ISimdA
                     wide = turned;
                 }
 
-                StorageConversion.Narrow(
-                    wide, call.Cache.DType, target + ((long)w * targetSize), count);
+                FloatStorage.Narrow(
+                    call.Cache.DType, wide, target + ((long)w * targetSize), count);
             }
         }
 

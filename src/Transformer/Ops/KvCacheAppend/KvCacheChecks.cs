@@ -40,7 +40,7 @@ internal static class KvCacheChecks
                 "Use fewer or smaller heads.");
         }
 
-        if (StorageConversion.IsStorage(dtype)) return;
+        if (FloatStorage.Holds(dtype)) return;
         OpCheck.Throw(owner, $"'DType' is {dtype}; expected Float32, Float16 or BFloat16. Choose " +
             "the type that keys and values are stored as.");
     }

@@ -33,15 +33,16 @@ public readonly record struct RotaryInputs
     public AttentionStrides OutputStrides { get; init; }
 
     /// <summary>Input strides with the default filled in.</summary>
-    public AttentionStrides EffectiveInputStrides =>
-        InputStrides.Or(Sizes.Heads, Sizes.Length, Sizes.HeadDimension);
+    public AttentionStrides EffectiveInputStrides => Filled(InputStrides);
 
     /// <summary>Output strides with the default filled in.</summary>
-    public AttentionStrides EffectiveOutputStrides =>
-        OutputStrides.Or(Sizes.Heads, Sizes.Length, Sizes.HeadDimension);
+    public AttentionStrides EffectiveOutputStrides => Filled(OutputStrides);
 
     /// <summary>R with the default filled in.</summary>
     public int EffectiveRotaryDimension => Tables.EffectiveRotaryDimension(Sizes.HeadDimension);
+
+    private AttentionStrides Filled(AttentionStrides strides) => strides != default ? strides
+        : AttentionStrides.HeadMajor(Sizes.Heads, Sizes.Length, Sizes.HeadDimension);
 }
 
 /// <summary>

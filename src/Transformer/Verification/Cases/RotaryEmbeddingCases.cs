@@ -199,7 +199,8 @@ internal static class RotaryEmbeddingCases
     private static long Extent(RotarySizes s, AttentionStrides strides)
     {
         if (s.Batch == 0 || s.Length == 0) return 0;
-        AttentionStrides a = strides.Or(s.Heads, s.Length, s.HeadDimension);
+        AttentionStrides a = strides != default ? strides
+            : AttentionStrides.HeadMajor(s.Heads, s.Length, s.HeadDimension);
         return ((s.Batch - 1) * a.Batch) + ((s.Heads - 1) * a.Head) +
             ((s.Length - 1) * a.Sequence) + s.HeadDimension;
     }

@@ -4,7 +4,7 @@ using Transformer.Tensors;
 namespace Transformer.Tests.Numerics;
 
 /// <summary>Runs convert as single numbers do, at every length and tail.</summary>
-public sealed unsafe class StorageConversionTests
+public sealed unsafe class FloatStorageTests
 {
     // Powers of two of all sizes, ties between neighbours of both types and their own neighbours,
     // subnormal numbers of both, the largest ones, what overflows Half, infinities, NaN.
@@ -35,8 +35,8 @@ public sealed unsafe class StorageConversionTests
             fixed (Half* h = halves)
             fixed (BFloat16* b = brains)
             {
-                StorageConversion.Narrow(from, DType.Float16, h, count);
-                StorageConversion.Narrow(from, DType.BFloat16, b, count);
+                FloatStorage.Narrow(DType.Float16, from, h, count);
+                FloatStorage.Narrow(DType.BFloat16, from, b, count);
             }
 
             for (int i = 0; i < count; i++)
@@ -60,10 +60,10 @@ public sealed unsafe class StorageConversionTests
         fixed (ushort* from = words)
         fixed (float* to = wide)
         {
-            StorageConversion.Widen(DType.BFloat16, from + 1, to, 65535);
+            FloatStorage.Widen(DType.BFloat16, from + 1, to, 65535);
             for (int i = 0; i < 65535; i++)
                 Assert.Equal((uint)words[i + 1] << 16, BitConverter.SingleToUInt32Bits(wide[i]));
-            StorageConversion.Widen(DType.Float16, from + 1, to, 65535);
+            FloatStorage.Widen(DType.Float16, from + 1, to, 65535);
             for (int i = 0; i < 65535; i++)
                 Assert.Equal((float)BitConverter.UInt16BitsToHalf(words[i + 1]), wide[i]);
         }
