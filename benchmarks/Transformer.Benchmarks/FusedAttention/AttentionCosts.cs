@@ -122,17 +122,14 @@ internal static class AttentionCosts
 
     private static void Write(string file, Memory memory, List<Ratio> ratios)
     {
-        MachineLimits limits = MachineLimits.Measure();
+        MachineLimits limits = MachineLimits.Measure(TimeSpan.FromSeconds(2));
         using FileStream stream = File.Create(file);
         using Utf8JsonWriter json = new(stream, new JsonWriterOptions { Indented = true });
         json.WriteStartObject();
         json.WriteString("command", "dotnet run -c Release --project " +
             $"benchmarks/Transformer.Benchmarks -- --attention-costs {file}");
         json.WriteString("date", DateTime.UtcNow.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture));
-        json.WriteString("processor", limits.Processor);
-        json.WriteString("framework", limits.Framework);
-        json.WriteNumber("threads", limits.Threads);
-        json.WriteNumber("fmaPeakGflops", limits.FmaPeakGflops);
+        BenchReport.WriteMachine(json, limits);
         json.WriteStartObject("memory");
         json.WriteString("shape", memory.Shape);
         json.WriteNumber("queryKeyValueOutputMiB", memory.OperandMiB);

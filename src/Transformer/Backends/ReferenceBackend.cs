@@ -28,6 +28,8 @@ public sealed class ReferenceBackend : Backend
         Register<LayerNormForward>(new LayerNormReference());
         Register<LinearBackward>(new LinearReference());
         Register<LinearForward>(new LinearReference());
+        Register<RotaryEmbeddingBackward>(new RotaryEmbeddingReference());
+        Register<RotaryEmbeddingForward>(new RotaryEmbeddingReference());
         Register<SoftmaxCrossEntropyBackward>(new SoftmaxCrossEntropyReference());
         Register<SoftmaxCrossEntropyForward>(new SoftmaxCrossEntropyReference());
     }

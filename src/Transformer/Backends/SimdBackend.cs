@@ -31,6 +31,8 @@ public sealed class SimdBackend : Backend
         Register(new LayerNormForwardSimd());
         Register(new LinearBackwardSimd());
         Register(new LinearForwardSimd());
+        Register(new RotaryEmbeddingBackwardSimd());
+        Register(new RotaryEmbeddingForwardSimd());
         Register(new SoftmaxCrossEntropyBackwardSimd());
         Register(new SoftmaxCrossEntropyForwardSimd());
     }

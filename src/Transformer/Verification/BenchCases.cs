@@ -15,6 +15,7 @@ public static class BenchCases
         GeluFeedForwardCases.Bench,
         FusedAttentionCases.Bench,
         AttentionMergeCases.Bench,
+        RotaryEmbeddingCases.Bench,
         KvCacheAppendCases.Bench,
         AddCases.Bench,
         DropoutCases.Bench,

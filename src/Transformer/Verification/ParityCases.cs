@@ -19,6 +19,7 @@ public static class ParityCases
         GeluFeedForwardCases.All,
         FusedAttentionCases.All,
         AttentionMergeCases.All,
+        RotaryEmbeddingCases.All,
         KvCacheAppendCases.All,
         AddCases.All,
         DropoutCases.All,
