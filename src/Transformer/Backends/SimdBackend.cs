@@ -30,8 +30,14 @@ public sealed class SimdBackend : Backend
         Register(new LayerNormForwardSimd());
         Register(new LinearBackwardSimd());
         Register(new LinearForwardSimd());
+        Register(new LogSoftmaxForwardSimd());
+        Register(new NegativeLogLikelihoodBackwardSimd());
+        Register(new NegativeLogLikelihoodForwardSimd());
+        Register(new RmsNormBackwardSimd());
+        Register(new RmsNormForwardSimd());
         Register(new SoftmaxCrossEntropyBackwardSimd());
         Register(new SoftmaxCrossEntropyForwardSimd());
+        Register(new SoftmaxForwardSimd());
     }
 
     /// <summary>The only instance.</summary>
