@@ -14,9 +14,10 @@ namespace Transformer.Ops;
 /// Bytes: input and residual read once, sum and output written once; the two later passes over
 /// the row hit L1 up to a width of about 8,000. 10 operations for 8 to 16 bytes: bound by memory.
 /// Numerics: binary32. The first pass finds a center c, the mean but for rounding; the second sums
-/// d = x − c, which is exact where the mean is large, and d². The mean is c + avg(d), the variance
-/// avg(d²) − avg(d)²; c and avg(d) are subtracted apart, so that the output keeps the digits that
-/// the rounded mean has lost. Sums of 4,096 elements at a time, added up in double.
+/// d = x − c, which is exact where the mean is large, and d². The variance is avg(d²) − avg(d)²;
+/// c and avg(d) are subtracted apart, so that the output keeps the digits that the rounded mean has
+/// lost. The mean is c + avg(d), or what the first pass found where the spread is larger: there all
+/// d are rounded the same way. Sums of 4,096 elements at a time, added up in double.
 /// Preconditions: a validated call on Float32 buffers. The row being normalised is kept in sum, or
 /// in output where sum is absent, so either may be the input itself.
 /// Source: Ba, Kiros, Hinton 2016.
@@ -76,20 +77,32 @@ internal sealed unsafe class LayerNormForwardSimd : IKernel<LayerNormForward>
                     x = kept;
                 }
 
-                float center = Total(x, 0) / width;
+                double average = Total(x) / width;
+                float center = (float)average;
                 (double shift, double variance) = Moments(x, center);
                 float scale = (float)(1 / Math.Sqrt(variance + epsilon));
                 Normalise(x, center, (float)shift, scale, output + offset);
-                if (mean != null) mean[row] = (float)(center + shift);
                 if (inverseStd != null) inverseStd[row] = scale;
+                if (mean == null) continue;
+                bool isLarge = (double)center * center > variance;
+                mean[row] = (float)(isLarge ? center + shift : average);
             }
         }
 
+        private double Total(float* x)
+        {
+            double total = 0;
+            for (int start = 0; start < width; start += NormRows.SumLength)
+                total += Total(x + start, Math.Min(NormRows.SumLength, width - start));
+            return total;
+        }
+
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private float Total(float* x, int i)
+        private static float Total(float* x, int count)
         {
             T s0 = T.Zero, s1 = T.Zero, s2 = T.Zero, s3 = T.Zero;
-            for (; i + (4 * T.Width) <= width; i += 4 * T.Width)
+            int i = 0;
+            for (; i + (4 * T.Width) <= count; i += 4 * T.Width)
             {
                 s0 += T.Load(x + i);
                 s1 += T.Load(x + i + T.Width);
@@ -97,8 +110,7 @@ internal sealed unsafe class LayerNormForwardSimd : IKernel<LayerNormForward>
                 s3 += T.Load(x + i + (3 * T.Width));
             }
 
-            for (; i + T.Width <= width; i += T.Width) s0 += T.Load(x + i);
-            if (i < width) s1 += T.LoadPartial(x + i, width - i);
+            for (; i < count; i += T.Width) s0 += SimdTail.Load<T>(x + i, count - i);
             return T.Sum((s0 + s1) + (s2 + s3));
         }
 
