@@ -32,6 +32,8 @@ public sealed class ReferenceBackend : Backend
         Register<NegativeLogLikelihoodForward>(new NegativeLogLikelihoodReference());
         Register<RmsNormBackward>(new RmsNormReference());
         Register<RmsNormForward>(new RmsNormReference());
+        Register<RotaryEmbeddingBackward>(new RotaryEmbeddingReference());
+        Register<RotaryEmbeddingForward>(new RotaryEmbeddingReference());
         Register<SoftmaxCrossEntropyBackward>(new SoftmaxCrossEntropyReference());
         Register<SoftmaxCrossEntropyForward>(new SoftmaxCrossEntropyReference());
         Register<SoftmaxForward>(new SoftmaxReference());

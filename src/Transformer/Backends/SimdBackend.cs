@@ -35,6 +35,8 @@ public sealed class SimdBackend : Backend
         Register(new NegativeLogLikelihoodForwardSimd());
         Register(new RmsNormBackwardSimd());
         Register(new RmsNormForwardSimd());
+        Register(new RotaryEmbeddingBackwardSimd());
+        Register(new RotaryEmbeddingForwardSimd());
         Register(new SoftmaxCrossEntropyBackwardSimd());
         Register(new SoftmaxCrossEntropyForwardSimd());
         Register(new SoftmaxForwardSimd());

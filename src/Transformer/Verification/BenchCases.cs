@@ -15,6 +15,7 @@ public static class BenchCases
         ActivationCases.Bench,
         GeluFeedForwardCases.Bench,
         FusedAttentionCases.Bench,
+        RotaryEmbeddingCases.Bench,
         KvCacheAppendCases.Bench,
         AddCases.Bench,
         DropoutCases.Bench,

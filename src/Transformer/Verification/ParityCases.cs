@@ -19,6 +19,7 @@ public static class ParityCases
         ActivationCases.All,
         GeluFeedForwardCases.All,
         FusedAttentionCases.All,
+        RotaryEmbeddingCases.All,
         KvCacheAppendCases.All,
         AddCases.All,
         DropoutCases.All,

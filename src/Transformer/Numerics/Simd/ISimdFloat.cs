@@ -65,6 +65,18 @@ internal unsafe interface ISimdFloat<TSelf> where TSelf : struct, ISimdFloat<TSe
     /// </summary>
     static abstract TSelf CopySign(TSelf magnitude, TSelf sign);
 
+    /// <summary>Lanes 0, 2, 4, … of the 2 · Width lanes of (a, b).</summary>
+    static abstract TSelf Even(TSelf a, TSelf b);
+
+    /// <summary>Lanes 1, 3, 5, … of the 2 · Width lanes of (a, b).</summary>
+    static abstract TSelf Odd(TSelf a, TSelf b);
+
+    /// <summary>even₀, odd₀, even₁, odd₁, …: the first Width of them.</summary>
+    static abstract TSelf ZipLow(TSelf even, TSelf odd);
+
+    /// <summary>even₀, odd₀, even₁, odd₁, …: the last Width of them.</summary>
+    static abstract TSelf ZipHigh(TSelf even, TSelf odd);
+
     /// <summary>Sum of all lanes, pairwise.</summary>
     static abstract float Sum(TSelf a);
 
