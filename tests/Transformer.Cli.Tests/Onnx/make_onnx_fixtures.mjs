@@ -10,7 +10,7 @@ const { values: options } = parseArgs({
   options: {
     runtime: { type: 'string', default: process.cwd() },
     out: { type: 'string', default: import.meta.dirname ?? '.' },
-    cases: { type: 'string', default: '12' },
+    cases: { type: 'string', default: '14' },
     seed: { type: 'string', default: '1' },
   },
 });

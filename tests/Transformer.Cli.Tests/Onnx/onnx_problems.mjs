@@ -1,6 +1,6 @@
 // One random problem an operator: the node, its tensors, and the command that does the same.
 // A command's argument "@name" stands for an input's file, ">name" for an output's.
-import { count, floats, longs } from './onnx_tensors.mjs';
+import { count, floats, longs, real } from './onnx_tensors.mjs';
 
 const shape = (draw, least, most, large = 9) => {
   const dims = Array.from({ length: draw.whole(least, most) }, () => draw.whole(1, large));
@@ -128,6 +128,42 @@ export const problems = {
       op: 'Gather', opset: 13, attributes: { axis: 0 }, inputs: { table, ids },
       outputs: [{ name: 'y', type }],
       command: ['embedding', '--table', '@table', '--ids', '@ids', '--out', '>y'],
+    };
+  },
+  rotary_embedding(draw, index) {
+    const type = typeOf(draw);
+    const [batch, heads, length] = [draw.whole(1, 3), draw.whole(1, 3), draw.whole(1, 5)];
+    const dimension = 2 * draw.of([1, 2, 3, 4, 8, 17]);
+    const rotary = draw.of([0, 0, 2 * draw.whole(1, dimension / 2)]);
+    const half = (rotary || dimension) / 2;
+    const packed = draw.unit() < 0.5;
+    const gathered = index % 2 === 1;
+    const attributes = { interleaved: draw.whole(0, 1), rotary_embedding_dim: rotary };
+    const line = ['rotary', '--x', '@x', '--cos', '@cos', '--sin', '@sin', '--rotary-dim',
+      String(rotary)];
+    if (attributes.interleaved) line.push('--interleaved');
+    // ONNX Runtime does not take a partial rotation without the number of heads.
+    attributes.num_heads = heads;
+    if (packed) line.push('--heads', String(heads));
+    const positions = 7;
+    const angles = Array.from(
+      { length: (gathered ? batch * length : positions) * half }, () => 3 * draw.normal());
+    const dims = gathered ? [batch, length, half] : [positions, half];
+    const inputs = {
+      x: floats(draw, type, packed
+        ? [batch, length, heads * dimension] : [batch, heads, length, dimension]),
+      cos: real(type, dims, angles.map(Math.cos)),
+      sin: real(type, dims, angles.map(Math.sin)),
+    };
+    if (!gathered) {
+      inputs.positions = longs([batch, length],
+        Array.from({ length: batch * length }, () => draw.whole(0, positions - 1)));
+      line.push('--positions', '@positions');
+    }
+    line.push('--out', '>y');
+    return {
+      op: 'RotaryEmbedding', opset: 23, attributes, inputs, outputs: [{ name: 'y', type }],
+      command: line,
     };
   },
 };

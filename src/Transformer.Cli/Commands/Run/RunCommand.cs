@@ -21,6 +21,7 @@ internal static class RunCommand
         RunCrossEntropy.Create(),
         RunNllLoss.Create(),
         RunEmbedding.Create(),
+        RunRotary.Create(),
         RunDropout.Create(),
         RunAdamW.Create(),
         RunGradientNorm.Create(),
