@@ -15,6 +15,7 @@ public sealed class ReferenceBackend : Backend
         Register<AddForward>(new AddReference());
         Register<AttentionBackward>(new FusedAttentionReference());
         Register<AttentionForward>(new FusedAttentionReference());
+        Register<AttentionMergeForward>(new AttentionMergeReference());
         Register<DropoutBackward>(new DropoutReference());
         Register<DropoutForward>(new DropoutReference());
         Register<EmbeddingBackward>(new EmbeddingReference());

@@ -18,6 +18,7 @@ public sealed class SimdBackend : Backend
         Register(new AddForwardSimd());
         Register(new DropoutBackwardSimd());
         Register(new DropoutForwardSimd());
+        Register(new AttentionMergeSimd());
         Register(new EmbeddingBackwardSimd());
         Register(new EmbeddingForwardSimd());
         Register(new FusedAttentionBackwardSimd());

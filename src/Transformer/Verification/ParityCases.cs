@@ -19,6 +19,7 @@ public static class ParityCases
         ActivationCases.All,
         GeluFeedForwardCases.All,
         FusedAttentionCases.All,
+        AttentionMergeCases.All,
         RotaryEmbeddingCases.All,
         KvCacheAppendCases.All,
         AddCases.All,
@@ -47,10 +48,14 @@ public static class ParityCases
     }
 
     /// <summary>The cases of the named ops, all where no name is given.</summary>
+    /// <param name="ops">Names of ops, or none.</param>
+    /// <param name="quick">Only the quick subset.</param>
+    /// <param name="own">Cases beside those of <see cref="All"/>; null: none.</param>
     /// <exception cref="ArgumentException">An unknown op; the message lists them.</exception>
-    public static IReadOnlyList<ParityCase> Select(IReadOnlyCollection<string>? ops, bool quick)
+    public static IReadOnlyList<ParityCase> Select(
+        IReadOnlyCollection<string>? ops, bool quick, IEnumerable<ParityCase>? own = null)
     {
-        IReadOnlyList<ParityCase> all = All;
+        ParityCase[] all = [.. All, .. Complete(own ?? [])];
         bool Named(ParityCase c, string op) =>
             string.Equals(c.Op, op, StringComparison.OrdinalIgnoreCase);
         foreach (string op in ops ?? [])
