@@ -24,9 +24,13 @@ internal static class FusedAttentionOperands
                 {
                     HasGaps = spec.Layout == AttentionLayout.Gapped,
                     ExactZero = index => blind[RowOf(index, s, stride)],
+                    Floor = spec.MayCancel ? 1 : 0,
                 }),
             LogSumExp = spec.LogSumExp
-                ? memory.Output("logSumExp", rows, new() { Statistic = true }) : default,
+                ? memory.Output("logSumExp", rows, new()
+                {
+                    Statistic = true, Floor = spec.MayCancel ? 1 + spec.ScoreDeviation : 0,
+                }) : default,
             Scores = spec.Scores == ScoreOutput.None
                 ? default : memory.Output("scores", rows * s.KeyLength, ScoreRule(spec, mask)),
             ScoreOutput = spec.Scores,
@@ -55,7 +59,12 @@ internal static class FusedAttentionOperands
             KeyGradient = key,
             ValueGradient = value,
             BiasGradient = inputs.Bias.IsPresent
-                ? memory.Updated("biasGradient", inputs.Bias.Length) : default,
+                ? memory.Updated("biasGradient", inputs.Bias.Length, new()
+                {
+                    Floor = spec.MayCancel
+                        ? Math.Sqrt((double)s.Batch * s.QueryHeads * s.QueryLength *
+                            s.ValueDimension) : 0,
+                }) : default,
         };
     }
 
@@ -184,11 +193,12 @@ internal static class FusedAttentionOperands
         AttentionSizes s = spec.Sizes;
         // Where one key is seen, or weights are one-hot, the gradients of the scores cancel to 0
         // from terms of order 1 (of the queries' size with large logits): their error counts
-        // against a tenth of that.
+        // against a tenth of that. Queries and keys get theirs times the scale.
         OutputRule rule = new()
         {
             HasGaps = spec.Layout == AttentionLayout.Gapped,
-            Floor = spec.LargeLogits ? 100 : 0.1,
+            Floor = spec.LargeLogits ? 100 : spec.MayCancel
+                ? GradientTerms(spec) : 0.1 * Math.Max(1, spec.ScoreDeviation),
         };
         if (spec.Layout == AttentionLayout.PackedQkv)
         {
@@ -213,10 +223,21 @@ internal static class FusedAttentionOperands
                 rule with { ExactZero = i => hidden[KeyRowOf(i, s, value)] }));
     }
 
+    // Of a key that all queries see and few others compete with: a sum over the queries of weight
+    // times dO·V, times the scale.
+    private static double GradientTerms(FusedAttentionSpec spec)
+    {
+        AttentionSizes s = spec.Sizes;
+        double rows = (double)s.QueryHeads / s.KeyValueHeads * s.QueryLength;
+        double scale = spec.Options.EffectiveScale(s.HeadDimension);
+        return Math.Sqrt(Math.Max(1, rows)) * Math.Max(1, scale * Math.Sqrt(s.ValueDimension));
+    }
+
     private static OutputRule ScoreRule(FusedAttentionSpec spec, bool[]? mask)
     {
         AttentionSizes s = spec.Sizes;
-        if (spec.Scores != ScoreOutput.Probabilities) return default;
+        if (spec.Scores != ScoreOutput.Probabilities)
+            return new() { Floor = spec.MayCancel ? 1 + spec.ScoreDeviation : 0 };
         // Weights are of order 1/Skv.
         return new()
         {

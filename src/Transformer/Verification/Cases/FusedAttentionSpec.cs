@@ -48,6 +48,15 @@ internal sealed record FusedAttentionSpec(AttentionSizes Sizes)
     /// <summary>Keys that no query sees hold NaN, their values infinity.</summary>
     public bool PlantsHidden { get; init; } = true;
 
+    /// <summary>Errors count against the size of the terms of a sum instead of the results: of
+    /// random problems, whose few results may cancel.</summary>
+    public bool MayCancel { get; init; }
+
+    /// <summary>Standard deviation of the scores of normal queries and keys, 1 by default.
+    /// </summary>
+    public double ScoreDeviation =>
+        Options.Scale == 0 ? 1 : Options.Scale * Math.Sqrt(Sizes.HeadDimension);
+
     public bool[] Mask(CaseMemory memory)
     {
         long count = MaskShape.Aggregate(1L, (a, b) => a * b);
@@ -63,12 +72,12 @@ internal sealed record FusedAttentionSpec(AttentionSizes Sizes)
     {
         int length = KeyLengths.Length > 0 ? KeyLengths[batch] : Sizes.KeyLength;
         if (key >= length) return false;
-        long position = query + Options.Causal switch
+        long position = query + (long)(Options.Causal switch
         {
             CausalAlignment.BottomRight => length - Sizes.QueryLength,
             CausalAlignment.TopLeft => 0,
             _ => Options.PastLength,
-        };
+        });
         if (Options.Causal != CausalAlignment.None && key > position) return false;
         if (Options.Window is { } window)
         {
