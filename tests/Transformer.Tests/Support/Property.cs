@@ -20,16 +20,18 @@ internal static class Property
     /// <summary>Requires that <paramref name="check"/> throws for no case.</summary>
     public static void Holds<T>(Arbitrary<T> cases, int count, Action<T> check)
     {
-        if (Find(cases, count, check) is { } failure) Assert.Fail(failure.ToString());
+        ulong seed = Number("TRANSFORMER_PROPERTY_SEED", DefaultSeed);
+        int factor = (int)Number("TRANSFORMER_PROPERTY_CASES", 1);
+        if (Find(cases, count * factor, check, seed) is { } failure)
+            Assert.Fail(failure.ToString());
     }
 
     /// <summary>The first failure, shrunk; null where all cases pass.</summary>
-    public static PropertyFailure<T>? Find<T>(Arbitrary<T> cases, int count, Action<T> check)
+    public static PropertyFailure<T>? Find<T>(
+        Arbitrary<T> cases, int count, Action<T> check, ulong seed = DefaultSeed)
     {
-        ulong seed = Number("TRANSFORMER_PROPERTY_SEED", DefaultSeed);
-        int factor = (int)Number("TRANSFORMER_PROPERTY_CASES", 1);
         Recorder<T> recorder = new(seed);
-        Prop.ForAll(cases, check).Check(Config.Quick.WithMaxTest(count * factor)
+        Prop.ForAll(cases, check).Check(Config.Quick.WithMaxTest(count)
             .WithReplay(seed, (seed * 2) + 1).WithRunner(recorder));
         return recorder.Failure;
     }

@@ -23,7 +23,7 @@ internal static class AttentionSamples
 
     /// <summary>The same samples at every run.</summary>
     public static AttentionSample[] Fixed(int count) =>
-        [.. Generator().Sample(10, new Rnd(7), count)];
+        [.. Generator().Sample(count, new Rnd(7), 50)];
 
     private static Gen<AttentionSample> Generator() =>
         from sized in Sizes()
@@ -153,7 +153,7 @@ internal static class AttentionSamples
     {
         if (value <= goal) yield break;
         yield return goal;
-        int half = (int)(((long)goal + value) / 2);
+        int half = (int)(goal + (((long)value - goal) / 2));
         if (half != goal) yield return half;
         if (value - 1 != half && value - 1 != goal) yield return value - 1;
     }
