@@ -23,6 +23,48 @@ public readonly ref struct AttentionExtras
     /// <summary>[B], each in [0, Skv]: keys from there on are padding.</summary>
     public ReadOnlySpan<int> KeyLengths { get; init; }
 
+    /// <summary>[B + 1], from 0: queries, outputs and gradients are packed as [total, Hq, D];
+    /// Sizes.QueryLength is then the longest sequence's.</summary>
+    public ReadOnlySpan<int> QueryOffsets { get; init; }
+
+    /// <summary>[B + 1], from 0: keys and values are packed as [total, Hkv, D]; Sizes.KeyLength is
+    /// then the longest sequence's.</summary>
+    public ReadOnlySpan<int> KeyOffsets { get; init; }
+
+    /// <summary>[B, blocks]: keys and values are paged as [PageCount, PageSize, Hkv, D], and this
+    /// is the page of each block; needs <see cref="KeyLengths"/>.</summary>
+    public ReadOnlySpan<int> BlockTable { get; init; }
+
+    /// <summary>Keys of a page: a multiple of 16; 0 without a block table.</summary>
+    public int PageSize { get; init; }
+
+    /// <summary>Pages that key and value hold.</summary>
+    public int PageCount { get; init; }
+
+    /// <summary>[Hq or 1, ⌈Sq / QueryBlock⌉, ⌈Skv / KeyBlock⌉], true = may attend.</summary>
+    public ReadOnlySpan<bool> BlockMask { get; init; }
+
+    /// <summary>What a block of the block mask covers.</summary>
+    public AttentionBlockSize BlockSize { get; init; }
+
+    /// <summary>[Hq] slopes m of ALiBi: −m·|i + offset − j| is added to a score.</summary>
+    public ReadOnlySpan<float> AlibiSlopes { get; init; }
+
+    /// <summary>[buckets, Hq], for <see cref="AttentionOptions.RelativeBuckets"/>.</summary>
+    public ReadOnlySpan<float> RelativeBias { get; init; }
+
+    /// <summary>[Hq] logits in the softmax's denominator.</summary>
+    public ReadOnlySpan<float> Sinks { get; init; }
+
+    /// <summary>Seed of dropout; backward takes the forward call's.</summary>
+    public long DropoutSeed { get; init; }
+
+    /// <summary>Training step, which dropout's numbers depend on, too.</summary>
+    public long DropoutStep { get; init; }
+
+    /// <summary>User code on scores; see also the entries that take the struct itself.</summary>
+    public ScoreModifier? Score { get; init; }
+
     /// <summary>Of the query and its gradient.</summary>
     public AttentionStrides QueryStrides { get; init; }
 
@@ -48,4 +90,17 @@ public readonly ref struct AttentionExtras
     private static AttentionMaskLayout Layout(TensorShape shape, in AttentionSizes sizes) =>
         AttentionMaskLayout.FromShape(shape.Rank > 0 ? shape : new(
             sizes.Batch, sizes.QueryHeads, sizes.QueryLength, sizes.KeyLength), sizes);
+}
+
+/// <summary>Gradients of the optional inputs; each may be empty.</summary>
+public readonly ref struct AttentionExtraGradients
+{
+    /// <summary>Of the bias's shape; added to.</summary>
+    public Span<float> Bias { get; init; }
+
+    /// <summary>[buckets, Hq]; added to.</summary>
+    public Span<float> RelativeBias { get; init; }
+
+    /// <summary>[Hq]; added to.</summary>
+    public Span<float> Sinks { get; init; }
 }

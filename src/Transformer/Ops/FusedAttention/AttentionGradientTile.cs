@@ -3,24 +3,34 @@ using Transformer.Numerics;
 
 namespace Transformer.Ops;
 
-/// <summary>Buffers of a backward call, typed.</summary>
+/// <summary>Buffers of a backward call.</summary>
 internal readonly unsafe struct AttentionGradients(in AttentionBackward call, float* deltas)
 {
-    public readonly float* Output = call.Output.Pointer<float>();
-    public readonly float* OutputGradient = call.OutputGradient.Pointer<float>();
-    public readonly float* LogSumExp = call.LogSumExp.Pointer<float>();
-    public readonly float* Query = call.QueryGradient.Pointer<float>();
-    public readonly float* Key = call.KeyGradient.Pointer<float>();
-    public readonly float* Value = call.ValueGradient.Pointer<float>();
-    public readonly float* Bias = call.BiasGradient.Pointer<float>();
+    public readonly AttentionOperand Output = new(call.Output,
+        call.Inputs.EffectiveOutputStrides, call.Inputs.Sizes.ValueDimension);
 
-    /// <summary>δ = rowsum(dO ⊙ O), [B, Hq, Sq].</summary>
+    public readonly AttentionOperand OutputGradient = new(call.OutputGradient,
+        call.Inputs.EffectiveOutputStrides, call.Inputs.Sizes.ValueDimension);
+
+    public readonly AttentionOperand Query = new(call.QueryGradient,
+        call.Inputs.EffectiveQueryStrides, call.Inputs.Sizes.HeadDimension);
+
+    public readonly AttentionOperand Key = new(call.KeyGradient,
+        call.Inputs.EffectiveKeyStrides, call.Inputs.Sizes.HeadDimension);
+
+    public readonly AttentionOperand Value = new(call.ValueGradient,
+        call.Inputs.EffectiveValueStrides, call.Inputs.Sizes.ValueDimension);
+
+    public readonly float* LogSumExp = call.LogSumExp.Pointer<float>();
+
+    /// <summary>δ = rowsum(dO ⊙ O), indexed as the log-sum-exps.</summary>
     public readonly float* Deltas = deltas;
 }
 
 /// <summary>
 /// Weights and score gradients of 48 queries × 64 keys, recomputed from the log-sum-exp:
-/// P = exp(s − L), dS = P ⊙ (dO·vᵀ − δ), times 1 − tanh² under a soft cap.
+/// P = exp(s − L), dS = P ⊙ (dO·vᵀ − δ), times the derivative of soft cap and modifier; dropout
+/// scales P and dO·vᵀ.
 /// </summary>
 /// <remarks>
 /// Scratch: q [48, D], dO [48, Dv], kᵀ [D, 64], vᵀ [Dv, 64], k [64, D], P and dS [48, 80]: rows of
@@ -28,10 +38,11 @@ internal readonly unsafe struct AttentionGradients(in AttentionBackward call, fl
 /// Numerics: hidden weights and gradients are 0 by selection; queries that see no key are packed as
 /// zeros, so that nothing they hold reaches a sum.
 /// </remarks>
-internal unsafe ref struct AttentionGradientTile<T> where T : struct, ISimdFloat<T>
+internal unsafe ref struct AttentionGradientTile<T, TScore>
+    where T : struct, ISimdFloat<T> where TScore : struct, IDifferentiableScoreModifier
 {
     /// <summary>Keys of a tile.</summary>
-    public const int KeyTile = 64;
+    public const int KeyTile = AttentionTile.Keys;
 
     /// <summary>Queries of a tile.</summary>
     public const int QueryTile = 8 * Rows;
@@ -42,11 +53,15 @@ internal unsafe ref struct AttentionGradientTile<T> where T : struct, ISimdFloat
     private const int Rows = AttentionMultiply.Rows;
 
     private readonly AttentionProblem problem;
+    private readonly TScore score;
     private readonly AttentionGradients gradients;
     private readonly float* keysTransposed;
     private readonly float* valuesTransposed;
-    private readonly float* mask;
+    private readonly float* rowScratch;
     private readonly float* slope;
+    private readonly float* keep;
+    private readonly float* keyScratch;
+    private readonly float* queryScratch;
     private readonly bool usesSlope;
     private int sequence;
     private int tile;
@@ -54,16 +69,19 @@ internal unsafe ref struct AttentionGradientTile<T> where T : struct, ISimdFloat
 
     /// <summary>Lays the tile out in scratch.</summary>
     /// <param name="problem">The call.</param>
+    /// <param name="score">Its score modifier.</param>
     /// <param name="gradients">Its gradients.</param>
     /// <param name="carver">Gives <see cref="ScratchBytes"/> bytes.</param>
-    /// <param name="beforeSoftCap">Whether dS is that of the scores before a soft cap, which dQ
-    /// and dK need, or of those after it, which the bias needs.</param>
+    /// <param name="beforeSoftCap">Whether dS is that of the scores before soft cap and modifier,
+    /// which dQ and dK need, or of those after them, which bias and tables need.</param>
     public AttentionGradientTile(
-        in AttentionProblem problem, in AttentionGradients gradients, ref ScratchCarver carver,
-        bool beforeSoftCap = true)
+        in AttentionProblem problem, TScore score, in AttentionGradients gradients,
+        ref ScratchCarver carver, bool beforeSoftCap = true)
     {
         this.problem = problem;
-        usesSlope = beforeSoftCap && problem.SoftCap > 0;
+        this.score = score;
+        usesSlope = beforeSoftCap &&
+            (problem.SoftCap > 0 || typeof(TScore) != typeof(NoScoreModifier));
         this.gradients = gradients;
         Width = AttentionPacking.Pad<T>(problem.Sizes.HeadDimension);
         ValueWidth = AttentionPacking.Pad<T>(problem.Sizes.ValueDimension);
@@ -74,19 +92,25 @@ internal unsafe ref struct AttentionGradientTile<T> where T : struct, ISimdFloat
         valuesTransposed = carver.Take((long)KeyTile * problem.Sizes.ValueDimension);
         Weights = carver.Take(QueryTile * Stride);
         ScoreGradients = carver.Take(QueryTile * Stride);
-        mask = carver.Take(KeyTile);
+        rowScratch = carver.Take(KeyTile);
         slope = carver.Take(KeyTile);
+        keep = carver.Take(KeyTile);
+        keyScratch = carver.Take(problem.TileScratch);
+        queryScratch = carver.Take(QueryTile *
+            (long)Math.Max(problem.Sizes.HeadDimension, problem.Sizes.ValueDimension));
         Spans = (int*)carver.Take(QueryTile / Rows * 2);
     }
 
     /// <summary>Bytes of scratch that one tile takes.</summary>
-    public static long ScratchBytes(in AttentionSizes s)
+    public static long ScratchBytes(in AttentionProblem problem)
     {
+        AttentionSizes s = problem.Sizes;
         long width = AttentionPacking.Pad<T>(s.HeadDimension);
         long valueWidth = AttentionPacking.Pad<T>(s.ValueDimension);
         return ScratchCarver.Bytes(
             ((QueryTile + (2L * KeyTile)) * (width + valueWidth)) +
-            (2L * QueryTile * Stride) + (2 * KeyTile)) + (10 * 64);
+            (2L * QueryTile * Stride) + (3 * KeyTile) + problem.TileScratch +
+            (QueryTile * Math.Max(width, valueWidth))) + (13 * 64);
     }
 
     /// <summary>Floats of a packed row of q and k.</summary>
@@ -127,29 +151,26 @@ internal unsafe ref struct AttentionGradientTile<T> where T : struct, ISimdFloat
         tile = firstKey;
         tileKeys = keys;
         AttentionSizes s = problem.Sizes;
-        float* key = problem.KeyRow(batch, keyHead, firstKey);
-        long keyRow = problem.KeyStrides.Sequence;
+        float* key = problem.Key.ReadKeys(
+            problem.Sequences, batch, keyHead, firstKey, keys, keyScratch, out long stride);
         AttentionPacking.Transposed<T>(
-            key, keyRow, keys, s.HeadDimension, keysTransposed, KeyTile);
-        KeysFinite = AttentionPacking.Rows<T>(key, keyRow, keys, s.HeadDimension, 1, Keys);
-        AttentionPacking.Transposed<T>(problem.ValueRow(batch, keyHead, firstKey),
-            problem.ValueStrides.Sequence, keys, s.ValueDimension, valuesTransposed, KeyTile);
+            key, stride, keys, s.HeadDimension, keysTransposed, KeyTile);
+        KeysFinite = AttentionPacking.Rows<T>(key, stride, keys, s.HeadDimension, 1, Keys);
+        float* value = problem.Value.ReadKeys(
+            problem.Sequences, batch, keyHead, firstKey, keys, keyScratch, out stride);
+        AttentionPacking.Transposed<T>(
+            value, stride, keys, s.ValueDimension, valuesTransposed, KeyTile);
     }
 
     /// <summary>Computes P and dS of queries [query, query + rows) of a query head.</summary>
     /// <returns>False when they see none of the tile's keys; nothing is computed then.</returns>
     public bool LoadQueries(int head, int query, int rows)
     {
-        problem.VisibleKeys(sequence, query, out int first, out _);
-        problem.VisibleKeys(sequence, query + rows - 1, out _, out int end);
+        problem.Sequences.VisibleKeys(sequence, query, out int first, out _);
+        problem.Sequences.VisibleKeys(sequence, query + rows - 1, out _, out int end);
         first = Math.Max(first, tile);
         end = Math.Min(end, tile + tileKeys);
-        if (first >= end ||
-            !problem.MaskShowsAny(sequence, head, query, rows, first, end))
-        {
-            return false;
-        }
-
+        if (first >= end || !SeesAny(head, query, rows, first, end)) return false;
         Blocks = (rows + Rows - 1) / Rows;
         PackQueries(head, query, rows);
         for (int block = 0; block < Blocks; block++)
@@ -161,15 +182,30 @@ internal unsafe ref struct AttentionGradientTile<T> where T : struct, ISimdFloat
         return true;
     }
 
+    private readonly bool SeesAny(int head, int query, int rows, int first, int end)
+    {
+        if (!problem.Masks.ArePresent && !TScore.HidesKeys) return true;
+        for (int row = 0; row < rows; row++)
+        {
+            if (AttentionRow.SeesAny(problem, score, sequence, head, query + row, first, end))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     private readonly void PackQueries(int head, int query, int rows)
     {
         AttentionSizes s = problem.Sizes;
-        float* sums = gradients.LogSumExp + problem.RowIndex(sequence, head, query);
-        AttentionPacking.Rows<T>(problem.QueryRow(sequence, head, query),
-            problem.QueryStrides.Sequence, rows, s.HeadDimension, problem.Scale, Queries);
-        AttentionPacking.Rows<T>(
-            gradients.OutputGradient + problem.OutputOffset(sequence, head, query),
-            problem.OutputStrides.Sequence, rows, s.ValueDimension, 1, OutputGradients);
+        float* sums = gradients.LogSumExp + problem.Sequences.RowIndex(sequence, head, query);
+        float* q = problem.Query.ReadQueries(
+            problem.Sequences, sequence, head, query, rows, queryScratch, out long stride);
+        AttentionPacking.Rows<T>(q, stride, rows, s.HeadDimension, problem.Scale, Queries);
+        float* gradient = gradients.OutputGradient.ReadQueries(
+            problem.Sequences, sequence, head, query, rows, queryScratch, out stride);
+        AttentionPacking.Rows<T>(gradient, stride, rows, s.ValueDimension, 1, OutputGradients);
         for (int row = 0; row < Blocks * Rows; row++)
         {
             if (row < rows && !float.IsNegativeInfinity(sums[row])) continue;
@@ -181,8 +217,9 @@ internal unsafe ref struct AttentionGradientTile<T> where T : struct, ISimdFloat
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void Compute(int block, int head, int query, int rows)
     {
-        problem.VisibleKeys(sequence, query, out int first, out int endOfAll);
-        problem.VisibleKeys(sequence, query + rows - 1, out int firstOfAll, out int end);
+        problem.Sequences.VisibleKeys(sequence, query, out int first, out int endOfAll);
+        problem.Sequences.VisibleKeys(
+            sequence, query + rows - 1, out int firstOfAll, out int end);
         first = Math.Max(0, first - tile);
         end = Math.Min(tileKeys, end - tile);
         if (first >= end) first = end = 0;
@@ -201,8 +238,8 @@ internal unsafe ref struct AttentionGradientTile<T> where T : struct, ISimdFloat
             problem.Sizes.ValueDimension, vectors, null);
         // Read in columns of six: what lies between the last key and the next six must be 0.
         int columns = Math.Max(to, (tileKeys + Rows - 1) / Rows * Rows);
-        bool shape = problem.ShapesScores || firstOfAll - tile > from || endOfAll - tile < to ||
-            tileKeys < to;
+        bool shape = typeof(TScore) != typeof(NoScoreModifier) || problem.ShapesScores ||
+            firstOfAll - tile > from || endOfAll - tile < to || tileKeys < to;
         for (int row = 0; row < Rows; row++)
         {
             float* p = weights + (row * Stride);
@@ -211,7 +248,7 @@ internal unsafe ref struct AttentionGradientTile<T> where T : struct, ISimdFloat
             new Span<float>(ds, from).Clear();
             new Span<float>(p + to, columns - to).Clear();
             new Span<float>(ds + to, columns - to).Clear();
-            long index = problem.RowIndex(sequence, head, query + row);
+            long index = problem.Sequences.RowIndex(sequence, head, query + row);
             if (row >= rows || float.IsNegativeInfinity(gradients.LogSumExp[index]))
             {
                 new Span<float>(p, columns).Clear();
@@ -219,21 +256,24 @@ internal unsafe ref struct AttentionGradientTile<T> where T : struct, ISimdFloat
                 continue;
             }
 
+            AttentionRow of =
+                AttentionRow.Of(problem, sequence, head, query + row, tile, tileKeys);
             if (shape)
             {
-                AttentionRow.Of(problem, sequence, head, query + row, tile, tileKeys)
-                    .Shape<T>(problem, p, from, to, mask, slope);
+                of.ShapeBackward<T, TScore>(problem, score, p, from, to, rowScratch, slope);
             }
 
+            if (problem.Dropout.IsPresent) problem.Dropout.Fill<T>(of, from, to, keep);
             Differentiate(p, ds, from, to, gradients.LogSumExp[index], gradients.Deltas[index],
-                usesSlope ? slope : null);
+                usesSlope ? slope : null, problem.Dropout.IsPresent ? keep : null);
         }
     }
 
     /// <summary>Scores to P and dP to dS, in place.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Differentiate(
-        float* p, float* ds, int from, int to, float logSumExp, float delta, float* slope)
+        float* p, float* ds, int from, int to, float logSumExp, float delta, float* slope,
+        float* keep)
     {
         T shift = T.Broadcast(logSumExp), center = T.Broadcast(delta);
         T hidden = T.Broadcast(float.NegativeInfinity);
@@ -241,9 +281,20 @@ internal unsafe ref struct AttentionGradientTile<T> where T : struct, ISimdFloat
         {
             T s = T.Load(p + j);
             T weight = SimdMath.ExpNonPositive(s - shift);
-            T gradient = weight * (T.Load(ds + j) - center);
+            T dropped = weight;
+            T weightGradient = T.Load(ds + j);
+            if (keep != null)
+            {
+                // Selected: the value of a dropped weight may not be finite.
+                T factor = T.Load(keep + j);
+                dropped *= factor;
+                weightGradient =
+                    T.SelectEqual(factor, T.Zero, T.Zero, weightGradient * factor);
+            }
+
+            T gradient = weight * (weightGradient - center);
             if (slope != null) gradient *= T.Load(slope + j);
-            T.Store(weight, p + j);
+            T.Store(dropped, p + j);
             T.Store(T.SelectEqual(s, hidden, T.Zero, gradient), ds + j);
         }
     }

@@ -78,9 +78,6 @@ public readonly record struct AttentionStrides(long Batch, long Head, long Seque
         long row = rowWidth == 0 ? (long)heads * dimension : rowWidth;
         return new(OpCheck.Count(row, length), dimension, row);
     }
-
-    internal AttentionStrides Or(int heads, int length, int dimension) =>
-        this == default ? HeadMajor(heads, length, dimension) : this;
 }
 
 /// <summary>
@@ -143,8 +140,29 @@ public readonly record struct AttentionOptions
     /// <summary>Sliding window; null means unbounded on both sides.</summary>
     public AttentionWindow? Window { get; init; }
 
+    /// <summary>Buckets of the relative bias table; null without one.</summary>
+    public RelativePositionBuckets? RelativeBuckets { get; init; }
+
+    /// <summary>p in [0, 1): share of the weights that dropout sets to 0, the others being divided
+    /// by 1 − p; 0 outside training.</summary>
+    public double DropoutProbability { get; init; }
+
+    /// <summary>Tells this dropout from the others of a model.</summary>
+    public uint DropoutStream { get; init; }
+
     /// <summary>The scale with the default filled in.</summary>
     /// <param name="headDimension">D.</param>
     public double EffectiveScale(int headDimension) =>
         Scale == 0 ? 1 / Math.Sqrt(headDimension) : Scale;
+
+    /// <summary>Where query 0 of a sequence stands among its keys: query i stands at i + offset.
+    /// May be negative.</summary>
+    /// <param name="queries">Queries of the sequence.</param>
+    /// <param name="keys">Its keys: keyLengths[b] where lengths are given.</param>
+    public long PositionOffset(int queries, int keys) => Causal switch
+    {
+        CausalAlignment.BottomRight => (long)keys - queries,
+        CausalAlignment.TopLeft => 0,
+        _ => PastLength,
+    };
 }

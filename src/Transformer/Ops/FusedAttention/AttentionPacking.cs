@@ -3,6 +3,7 @@ using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
 using Transformer.Numerics;
+using Transformer.Tensors;
 
 namespace Transformer.Ops;
 
@@ -82,6 +83,38 @@ internal static unsafe class AttentionPacking
             source += padded;
             target += targetRow;
         }
+    }
+
+    /// <summary>target[j] += source[j].</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Accumulate<T>(float* source, float* target, int count)
+        where T : struct, ISimdFloat<T>
+    {
+        int j = 0;
+        for (; j + T.Width <= count; j += T.Width)
+        {
+            T.Store(T.Load(target + j) + T.Load(source + j), target + j);
+        }
+
+        if (j == count) return;
+        int left = count - j;
+        T.StorePartial(T.LoadPartial(target + j, left) + T.LoadPartial(source + j, left),
+            target + j, left);
+    }
+
+    /// <summary>As <see cref="Accumulate"/>, to a target of any stored type.</summary>
+    /// <param name="source">[count].</param>
+    /// <param name="type">Of the target.</param>
+    /// <param name="target">[count].</param>
+    /// <param name="count">Elements.</param>
+    /// <param name="scratch">[count].</param>
+    public static void AddTo<T>(
+        float* source, DType type, void* target, int count, float* scratch)
+        where T : struct, ISimdFloat<T>
+    {
+        FloatStorage.Widen(type, target, scratch, count);
+        Accumulate<T>(source, scratch, count);
+        FloatStorage.Narrow(type, scratch, target, count);
     }
 
     /// <summary>target[column, row] = source[row, column], rows padded to the vector width.

@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics;
 using Transformer.Numerics;
 
 namespace Transformer.Ops;
@@ -11,7 +10,7 @@ namespace Transformer.Ops;
 /// <param name="Head">Query head.</param>
 /// <param name="Query">Position of the query.</param>
 /// <param name="TileKey">Key that the tile's first column stands for.</param>
-/// <param name="First">First visible column, before the Boolean mask.</param>
+/// <param name="First">First visible column, before the masks.</param>
 /// <param name="End">Column after the last visible one.</param>
 internal readonly record struct AttentionRow(
     int Batch, int Head, int Query, int TileKey, int First, int End)
@@ -19,82 +18,163 @@ internal readonly record struct AttentionRow(
     private static ReadOnlySpan<float> LaneData =>
         [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
+    /// <summary>0, 1, 2, …</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static unsafe T Lanes<T>() where T : struct, ISimdFloat<T> =>
+        T.Load((float*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(LaneData)));
+
     /// <summary>The row of a tile of <paramref name="keys"/> keys.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static AttentionRow Of(
         in AttentionProblem problem, int batch, int head, int query, int tileKey, int keys)
     {
-        problem.VisibleKeys(batch, query, out int first, out int end);
+        problem.Sequences.VisibleKeys(batch, query, out int first, out int end);
         return new(batch, head, query, tileKey, Math.Max(0, first - tileKey),
             Math.Min(keys, end - tileKey));
     }
 
-    /// <summary>Soft cap, bias and visibility on columns [from, to), multiples of the width.
+    /// <summary>False when masks or the score modifier hide keys [first, end) from a query.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static bool SeesAny<TScore>(
+        in AttentionProblem problem, TScore score, int batch, int head, int query, int first,
+        int end) where TScore : struct, IScoreModifier
+    {
+        if (problem.Masks.ArePresent &&
+            !problem.Masks.ShowAny(batch, head, query, first, end))
+        {
+            return false;
+        }
+
+        if (!TScore.HidesKeys) return true;
+        for (int key = first; key < end; key++)
+        {
+            if (score.IsVisible(batch, head, query, key)) return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>Soft cap, score modifier, bias, position terms and visibility on columns [from,
+    /// to), multiples of the width.</summary>
     /// <param name="problem">The call.</param>
+    /// <param name="score">Its score modifier.</param>
     /// <param name="scores">Scaled scores of the tile's columns; becomes −∞ where hidden.</param>
     /// <param name="from">First column.</param>
     /// <param name="to">Column after the last.</param>
-    /// <param name="mask">Scratch for as many columns.</param>
-    /// <param name="slope">Receives 1 − tanh² of the soft cap; null where not wanted.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public unsafe void Shape<T>(
-        in AttentionProblem problem, float* scores, int from, int to, float* mask, float* slope)
-        where T : struct, ISimdFloat<T>
+    /// <param name="scratch">As many floats as a tile has keys.</param>
+    public unsafe void Shape<T, TScore>(
+        in AttentionProblem problem, TScore score, float* scores, int from, int to,
+        float* scratch) where T : struct, ISimdFloat<T> where TScore : struct, IScoreModifier
     {
-        float* bias = problem.Bias;
-        if (bias != null) bias += problem.BiasOffset(Batch, Head, Query) + TileKey;
-        bool masked = problem.Mask != null;
-        if (masked)
+        if (problem.SoftCap > 0) Cap<T>(scores, from, to, problem.SoftCap, null);
+        if (typeof(TScore) != typeof(NoScoreModifier)) Modify(score, scores, from, to);
+        Finish<T, TScore>(problem, score, scores, from, to, scratch);
+    }
+
+    /// <summary>As <see cref="Shape"/>, for the backward pass.</summary>
+    /// <param name="problem">The call.</param>
+    /// <param name="score">Its score modifier.</param>
+    /// <param name="scores">Scaled scores of the tile's columns; becomes −∞ where hidden.</param>
+    /// <param name="from">First column.</param>
+    /// <param name="to">Column after the last.</param>
+    /// <param name="scratch">As many floats as a tile has keys.</param>
+    /// <param name="slope">Receives the derivative of the soft cap and the modifier.</param>
+    public unsafe void ShapeBackward<T, TScore>(
+        in AttentionProblem problem, TScore score, float* scores, int from, int to,
+        float* scratch, float* slope)
+        where T : struct, ISimdFloat<T> where TScore : struct, IDifferentiableScoreModifier
+    {
+        if (problem.SoftCap > 0) Cap<T>(scores, from, to, problem.SoftCap, slope);
+        if (typeof(TScore) != typeof(NoScoreModifier))
         {
-            int count = End - from;
-            if (count > 0)
-            {
-                Expand(problem.MaskRow(Batch, Head, Query) + TileKey + from, mask + from, count);
-            }
+            if (problem.SoftCap == 0) new Span<float>(slope + from, to - from).Fill(1);
+            Differentiate(score, scores, from, to, slope);
+            Modify(score, scores, from, to);
         }
 
-        bool edgesOnly = !problem.ShapesScores;
-        T hidden = T.Broadcast(float.NegativeInfinity);
-        T first = T.Broadcast(First), end = T.Broadcast(End);
-        T lanes = T.Load(
-            (float*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(LaneData)));
+        Finish<T, TScore>(problem, score, scores, from, to, scratch);
+    }
+
+    /// <summary>c·tanh(s/c) on columns [from, to), and its derivative by s where wanted.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static unsafe void Cap<T>(float* scores, int from, int to, float cap, float* slope)
+        where T : struct, ISimdFloat<T>
+    {
         for (int j = from; j < to; j += T.Width)
         {
-            if (edgesOnly && j >= First && j + T.Width <= End) continue;
-            T s = T.Load(scores + j);
-            if (problem.SoftCap > 0) s = Cap(s, problem.SoftCap, slope == null ? null : slope + j);
-            if (bias != null && j < End)
+            T t = Tanh(T.Load(scores + j) * T.Broadcast(1 / cap));
+            if (slope != null)
             {
-                // A bias of −∞ hides, whatever the score: it may be NaN.
-                T b = j + T.Width <= End ? T.Load(bias + j) : T.LoadPartial(bias + j, End - j);
-                s = T.SelectEqual(b, hidden, hidden, s + b);
+                T.Store((T.Broadcast(1) - t) * (T.Broadcast(1) + t), slope + j);
             }
 
-            if (masked) s = T.SelectEqual(T.Load(mask + j), T.Zero, hidden, s);
-            T column = lanes + T.Broadcast(j);
-            s = T.SelectLess(column, first, hidden, s);
-            s = T.SelectLess(column, end, s, hidden);
-            T.Store(s, scores + j);
+            T.Store(t * T.Broadcast(cap), scores + j);
         }
     }
 
-    /// <summary>c·tanh(s/c), and its derivative by s.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static unsafe T Cap<T>(T s, float cap, float* slope) where T : struct, ISimdFloat<T>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private unsafe void Modify<TScore>(TScore score, float* scores, int from, int to)
+        where TScore : struct, IScoreModifier
     {
-        T t = Tanh(s * T.Broadcast(1 / cap));
-        if (slope != null)
+        int end = Math.Min(to, End);
+        for (int j = Math.Max(from, First); j < end; j++)
         {
-            T.Store((T.Broadcast(1) - t) * (T.Broadcast(1) + t), slope);
+            scores[j] = score.Apply(scores[j], Batch, Head, Query, TileKey + j);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private unsafe void Differentiate<TScore>(
+        TScore score, float* scores, int from, int to, float* slope)
+        where TScore : struct, IDifferentiableScoreModifier
+    {
+        int end = Math.Min(to, End);
+        for (int j = Math.Max(from, First); j < end; j++)
+        {
+            slope[j] *= score.Derivative(scores[j], Batch, Head, Query, TileKey + j);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private unsafe void Finish<T, TScore>(
+        in AttentionProblem problem, TScore score, float* scores, int from, int to,
+        float* scratch) where T : struct, ISimdFloat<T> where TScore : struct, IScoreModifier
+    {
+        if (problem.Bias.IsPresent) problem.Bias.Add<T>(this, scores, from, scratch);
+        if (problem.Terms.ArePresent)
+        {
+            long distance = TileKey - problem.Sequences.Position(Batch, Query);
+            problem.Terms.Add<T>(Head, distance, scores, from, to);
         }
 
-        return t * T.Broadcast(cap);
+        if (problem.Masks.ArePresent) problem.Masks.Hide<T>(this, scores, from, scratch);
+        if (TScore.HidesKeys)
+        {
+            for (int j = Math.Max(from, First); j < Math.Min(to, End); j++)
+            {
+                if (!score.IsVisible(Batch, Head, Query, TileKey + j))
+                {
+                    scores[j] = float.NegativeInfinity;
+                }
+            }
+        }
+
+        T hidden = T.Broadcast(float.NegativeInfinity);
+        T first = T.Broadcast(First), end = T.Broadcast(End);
+        for (int j = from; j < to; j += T.Width)
+        {
+            if (j >= First && j + T.Width <= End) continue;
+            T column = Lanes<T>() + T.Broadcast(j);
+            T s = T.SelectLess(column, first, hidden, T.Load(scores + j));
+            T.Store(T.SelectLess(column, end, s, hidden), scores + j);
+        }
     }
 
     /// <summary>
     /// (1 − e)/(1 + e) with e = exp(−2|x|), and below 0.3, where 1 − e would cancel, the series up
-    /// to x⁹ (remainder 5e−8 of the value).
+    /// to x⁹ (remainder 5e−8 of the value): twice as exact as <see cref="SimdMath.Tanh"/>, whose
+    /// error a cap would multiply.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static T Tanh<T>(T x) where T : struct, ISimdFloat<T>
@@ -109,24 +189,5 @@ internal readonly record struct AttentionRow(
         p = T.MultiplyAdd(p, square, T.Broadcast(-1f / 3));
         T near = T.MultiplyAdd(p * square, x, x);
         return T.SelectLess(magnitude, T.Broadcast(0.3f), near, far);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static unsafe void Expand(byte* source, float* target, int count)
-    {
-        int i = 0;
-        for (; i + 16 <= count; i += 16)
-        {
-            (Vector128<ushort> low, Vector128<ushort> high) =
-                Vector128.Widen(Vector128.Load(source + i));
-            (Vector128<uint> a, Vector128<uint> b) = Vector128.Widen(low);
-            (Vector128<uint> c, Vector128<uint> d) = Vector128.Widen(high);
-            Vector128.ConvertToSingle(a.AsInt32()).Store(target + i);
-            Vector128.ConvertToSingle(b.AsInt32()).Store(target + i + 4);
-            Vector128.ConvertToSingle(c.AsInt32()).Store(target + i + 8);
-            Vector128.ConvertToSingle(d.AsInt32()).Store(target + i + 12);
-        }
-
-        for (; i < count; i++) target[i] = source[i];
     }
 }

@@ -78,12 +78,28 @@ internal static unsafe class AttentionSoftmax
     public static float Sum<T>(float* sums, int row) where T : struct, ISimdFloat<T> =>
         T.Sum(T.Load(sums + (row * T.Width)));
 
-    /// <summary>Natural log-sum-exp of a row; −∞ where it saw no key.</summary>
-    public static float LogSumExp(float maximum, float sum) =>
-        sum == 0 ? float.NegativeInfinity : maximum + MathF.Log(sum);
+    /// <summary>What turns a row's sum of weighted values into its output: 1/sum, the sink's weight
+    /// included, or 0 where the row saw no key.</summary>
+    /// <param name="maximum">The row's largest score.</param>
+    /// <param name="sum">Σ exp(s − maximum).</param>
+    /// <param name="sink">Logit that joins the denominator; −∞ for none.</param>
+    /// <param name="logSumExp">Natural log-sum-exp of the row; −∞ where it saw no key.</param>
+    public static float Normalise(float maximum, float sum, float sink, out float logSumExp)
+    {
+        logSumExp = float.NegativeInfinity;
+        if (sum == 0) return 0;
+        float factor = 1;
+        if (!float.IsNegativeInfinity(sink))
+        {
+            float top = Math.Max(maximum, sink);
+            factor = MathF.Exp(maximum - top);
+            sum = (sum * factor) + MathF.Exp(sink - top);
+            maximum = top;
+        }
 
-    /// <summary>1/sum, or 0 where the row saw no key.</summary>
-    public static float Inverse(float sum) => sum == 0 ? 0 : 1 / sum;
+        logSumExp = maximum + MathF.Log(sum);
+        return factor / sum;
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static T Finite<T>(T x) where T : struct, ISimdFloat<T> =>

@@ -11,8 +11,9 @@ namespace Transformer.Ops;
 /// Vaswani et al. 2017, eq. 1; Dao et al. 2022 (tiling with online softmax). Where a span may be
 /// empty, empty means absent. A query that sees no key gets zeros; hidden keys may hold NaN. Safe
 /// to call from many threads; allocates nothing; results do not depend on the number of threads.
+/// Elements are float, <see cref="Half"/> or <see cref="BFloat16"/>; sums and softmax are binary32.
 /// </remarks>
-public static unsafe class FusedAttention
+public static unsafe partial class FusedAttention
 {
     /// <summary>Attention without mask and bias over contiguous tensors.</summary>
     /// <param name="query">[B, Hq, Sq, D].</param>
@@ -31,17 +32,30 @@ public static unsafe class FusedAttention
         ReadOnlySpan<float> query, ReadOnlySpan<float> key, ReadOnlySpan<float> value,
         in AttentionSizes sizes, in AttentionOptions options, Span<float> output,
         Span<float> logSumExp = default, Backend? backend = null) =>
-        Forward(query, key, value, default, sizes, options, output, logSumExp, backend: backend);
+        Forward<float>(
+            query, key, value, default, sizes, options, output, logSumExp, backend: backend);
 
-    /// <summary>Attention with mask, bias, key lengths, strides or score output.</summary>
+    /// <inheritdoc cref="Forward{T}(ReadOnlySpan{T}, ReadOnlySpan{T}, ReadOnlySpan{T}, in
+    /// AttentionExtras, in AttentionSizes, in AttentionOptions, Span{T}, Span{float}, Span{float},
+    /// ScoreOutput, Backend)"/>
+    public static void Forward(
+        ReadOnlySpan<float> query, ReadOnlySpan<float> key, ReadOnlySpan<float> value,
+        in AttentionExtras extras, in AttentionSizes sizes, in AttentionOptions options,
+        Span<float> output, Span<float> logSumExp = default, Span<float> scores = default,
+        ScoreOutput scoreOutput = ScoreOutput.None, Backend? backend = null) =>
+        Forward<float>(query, key, value, extras, sizes, options, output, logSumExp, scores,
+            scoreOutput, backend);
+
+    /// <summary>Attention on float, <see cref="Half"/> or <see cref="BFloat16"/> with every optional
+    /// input.</summary>
     /// <param name="query">[B, Hq, Sq, D].</param>
     /// <param name="key">[B, Hkv, Skv, D].</param>
     /// <param name="value">[B, Hkv, Skv, Dv].</param>
-    /// <param name="extras">Mask, bias, key lengths and strides.</param>
+    /// <param name="extras">Mask, bias, lengths, position terms, strides and more.</param>
     /// <param name="sizes">Sizes.</param>
-    /// <param name="options">Scale, causal alignment, window, soft cap.</param>
+    /// <param name="options">Scale, causal alignment, window, soft cap, dropout.</param>
     /// <param name="output">[B, Hq, Sq, Dv].</param>
-    /// <param name="logSumExp">[B, Hq, Sq]; may be empty.</param>
+    /// <param name="logSumExp">[B, Hq, Sq], packed [Hq, total]; may be empty.</param>
     /// <param name="scores">[B, Hq, Sq, Skv], receives what <paramref name="scoreOutput"/> asks
     /// for; empty where that is None.</param>
     /// <param name="scoreOutput">Which scores are written.</param>
@@ -49,30 +63,24 @@ public static unsafe class FusedAttention
     /// <exception cref="ArgumentException">A span does not fit the sizes, or an option is out of
     /// range.</exception>
     /// <exception cref="NotSupportedException">The backend cannot run this call.</exception>
-    public static void Forward(
-        ReadOnlySpan<float> query, ReadOnlySpan<float> key, ReadOnlySpan<float> value,
+    public static void Forward<T>(
+        ReadOnlySpan<T> query, ReadOnlySpan<T> key, ReadOnlySpan<T> value,
         in AttentionExtras extras, in AttentionSizes sizes, in AttentionOptions options,
-        Span<float> output, Span<float> logSumExp = default, Span<float> scores = default,
+        Span<T> output, Span<float> logSumExp = default, Span<float> scores = default,
         ScoreOutput scoreOutput = ScoreOutput.None, Backend? backend = null)
+        where T : unmanaged
     {
-        // A mask or bias that is there but has no keys needs an address: it hides every key.
-        bool noMask = false;
-        float noBias = 0;
-        fixed (float* q = query, k = key, v = value, o = output, l = logSumExp,
-            s = scores)
-        fixed (bool* m = AttentionExtras.OnlyShape(extras.Mask.IsEmpty, extras.MaskShape)
-            ? new(ref noMask) : extras.Mask)
-        fixed (float* b = AttentionExtras.OnlyShape(extras.Bias.IsEmpty, extras.BiasShape)
-            ? new(ref noBias) : extras.Bias)
-        fixed (int* n = extras.KeyLengths)
+        fixed (T* q = query, k = key, v = value, o = output)
+        fixed (float* l = logSumExp, s = scores)
         {
-            SpanEntry.Run(backend, new AttentionForward
+            Run(extras, sizes, options, backend, new AttentionForward
             {
-                Inputs = Inputs(
-                    BufferView.Of(q, query.Length), BufferView.Of(k, key.Length),
-                    BufferView.Of(v, value.Length), BufferView.Of(b, extras.Bias.Length),
-                    BufferView.Of(m, extras.Mask.Length),
-                    BufferView.Of(n, extras.KeyLengths.Length), extras, sizes, options),
+                Inputs = new()
+                {
+                    Query = BufferView.Of(q, query.Length),
+                    Key = BufferView.Of(k, key.Length),
+                    Value = BufferView.Of(v, value.Length),
+                },
                 Output = BufferView.Of(o, output.Length),
                 LogSumExp = BufferView.Of(l, logSumExp.Length),
                 Scores = BufferView.Of(s, scores.Length),
@@ -81,106 +89,89 @@ public static unsafe class FusedAttention
         }
     }
 
-    /// <summary>Gradients of attention without mask and bias over contiguous tensors.</summary>
+    /// <summary>Attention whose scores a struct of yours changes or hides; its methods are compiled
+    /// into the kernel.</summary>
     /// <param name="query">[B, Hq, Sq, D].</param>
     /// <param name="key">[B, Hkv, Skv, D].</param>
     /// <param name="value">[B, Hkv, Skv, Dv].</param>
-    /// <param name="output">[B, Hq, Sq, Dv] of the forward call.</param>
-    /// <param name="logSumExp">[B, Hq, Sq] of the forward call.</param>
-    /// <param name="outputGradient">[B, Hq, Sq, Dv].</param>
+    /// <param name="extras">Mask, bias, lengths, position terms, strides and more.</param>
     /// <param name="sizes">Sizes.</param>
-    /// <param name="options">Options of the forward call.</param>
-    /// <param name="queryGradient">[B, Hq, Sq, D], overwritten.</param>
-    /// <param name="keyGradient">[B, Hkv, Skv, D], overwritten; summed over grouped heads.</param>
-    /// <param name="valueGradient">[B, Hkv, Skv, Dv], overwritten; summed over grouped heads.
-    /// </param>
+    /// <param name="options">Scale, causal alignment, window, soft cap, dropout.</param>
+    /// <param name="score">Applied after scale and soft cap, before bias and masks.</param>
+    /// <param name="output">[B, Hq, Sq, Dv].</param>
+    /// <param name="logSumExp">[B, Hq, Sq], packed [Hq, total]; may be empty.</param>
     /// <param name="backend">Where to run; null: vectorised on the CPU.</param>
     /// <exception cref="ArgumentException">A span does not fit the sizes, or an option is out of
     /// range.</exception>
     /// <exception cref="NotSupportedException">The backend cannot run this call.</exception>
-    public static void Backward(
-        ReadOnlySpan<float> query, ReadOnlySpan<float> key, ReadOnlySpan<float> value,
-        ReadOnlySpan<float> output, ReadOnlySpan<float> logSumExp,
-        ReadOnlySpan<float> outputGradient, in AttentionSizes sizes, in AttentionOptions options,
-        Span<float> queryGradient, Span<float> keyGradient, Span<float> valueGradient,
-        Backend? backend = null) =>
-        Backward(query, key, value, output, logSumExp, outputGradient, default, sizes, options,
-            queryGradient, keyGradient, valueGradient, backend: backend);
+    public static void Forward<T, TScore>(
+        ReadOnlySpan<T> query, ReadOnlySpan<T> key, ReadOnlySpan<T> value,
+        in AttentionExtras extras, in AttentionSizes sizes, in AttentionOptions options,
+        TScore score, Span<T> output, Span<float> logSumExp = default, Backend? backend = null)
+        where T : unmanaged where TScore : struct, IScoreModifier
+    {
+        using ScoreModifier.Loan<TScore> loan = new(score);
+        Forward(query, key, value, extras with { Score = loan.Modifier }, sizes, options, output,
+            logSumExp, backend: backend);
+    }
 
-    /// <summary>Gradients of attention with mask, bias, key lengths or strides.</summary>
-    /// <param name="query">[B, Hq, Sq, D].</param>
-    /// <param name="key">[B, Hkv, Skv, D].</param>
-    /// <param name="value">[B, Hkv, Skv, Dv].</param>
-    /// <param name="output">[B, Hq, Sq, Dv] of the forward call.</param>
-    /// <param name="logSumExp">[B, Hq, Sq] of the forward call.</param>
-    /// <param name="outputGradient">[B, Hq, Sq, Dv].</param>
-    /// <param name="extras">Mask, bias, key lengths and strides of the forward call.</param>
-    /// <param name="sizes">Sizes.</param>
-    /// <param name="options">Options of the forward call.</param>
-    /// <param name="queryGradient">[B, Hq, Sq, D], overwritten.</param>
-    /// <param name="keyGradient">[B, Hkv, Skv, D], overwritten; summed over grouped heads.</param>
-    /// <param name="valueGradient">[B, Hkv, Skv, Dv], overwritten; summed over grouped heads.
-    /// </param>
-    /// <param name="biasGradient">Of the bias's shape, added to; may be empty.</param>
+    /// <summary>Attention on native memory; the pointers are trusted to the lengths that the call
+    /// states.</summary>
+    /// <param name="call">Made of views from <see cref="BufferView.Of{T}"/>.</param>
     /// <param name="backend">Where to run; null: vectorised on the CPU.</param>
-    /// <exception cref="ArgumentException">A span does not fit the sizes, or an option is out of
+    /// <exception cref="ArgumentException">A view does not fit the sizes, or an option is out of
     /// range.</exception>
     /// <exception cref="NotSupportedException">The backend cannot run this call.</exception>
-    public static void Backward(
-        ReadOnlySpan<float> query, ReadOnlySpan<float> key, ReadOnlySpan<float> value,
-        ReadOnlySpan<float> output, ReadOnlySpan<float> logSumExp,
-        ReadOnlySpan<float> outputGradient, in AttentionExtras extras, in AttentionSizes sizes,
-        in AttentionOptions options, Span<float> queryGradient, Span<float> keyGradient,
-        Span<float> valueGradient, Span<float> biasGradient = default, Backend? backend = null)
+    public static void Forward(in AttentionForward call, Backend? backend = null) =>
+        SpanEntry.Run(backend, call);
+
+    /// <summary>Pins the optional inputs, adds them to the call's operands and runs it.</summary>
+    private static void Run<TCall>(
+        in AttentionExtras extras, in AttentionSizes sizes, in AttentionOptions options,
+        Backend? backend, in TCall call) where TCall : struct, IAttentionCall<TCall>
     {
         // A mask or bias that is there but has no keys needs an address: it hides every key.
         bool noMask = false;
         float noBias = 0;
-        fixed (float* q = query, k = key, v = value, o = output, l = logSumExp,
-            g = outputGradient, dq = queryGradient, dk = keyGradient, dv = valueGradient,
-            db = biasGradient)
+        long* state = stackalloc long[2] { extras.DropoutSeed, extras.DropoutStep };
         fixed (bool* m = AttentionExtras.OnlyShape(extras.Mask.IsEmpty, extras.MaskShape)
             ? new(ref noMask) : extras.Mask)
         fixed (float* b = AttentionExtras.OnlyShape(extras.Bias.IsEmpty, extras.BiasShape)
             ? new(ref noBias) : extras.Bias)
-        fixed (int* n = extras.KeyLengths)
+        fixed (int* n = extras.KeyLengths, queryOffsets = extras.QueryOffsets,
+            keyOffsets = extras.KeyOffsets, table = extras.BlockTable)
+        fixed (bool* blocks = extras.BlockMask)
+        fixed (float* slopes = extras.AlibiSlopes, relative = extras.RelativeBias,
+            sinks = extras.Sinks)
         {
-            SpanEntry.Run(backend, new AttentionBackward
+            SpanEntry.Run(backend, call.With(call.Inputs with
             {
-                Inputs = Inputs(
-                    BufferView.Of(q, query.Length), BufferView.Of(k, key.Length),
-                    BufferView.Of(v, value.Length), BufferView.Of(b, extras.Bias.Length),
-                    BufferView.Of(m, extras.Mask.Length),
-                    BufferView.Of(n, extras.KeyLengths.Length), extras, sizes, options),
-                Output = BufferView.Of(o, output.Length),
-                LogSumExp = BufferView.Of(l, logSumExp.Length),
-                OutputGradient = BufferView.Of(g, outputGradient.Length),
-                QueryGradient = BufferView.Of(dq, queryGradient.Length),
-                KeyGradient = BufferView.Of(dk, keyGradient.Length),
-                ValueGradient = BufferView.Of(dv, valueGradient.Length),
-                BiasGradient = BufferView.Of(db, biasGradient.Length),
-            });
+                QueryStrides = extras.QueryStrides,
+                KeyStrides = extras.KeyStrides,
+                ValueStrides = extras.ValueStrides,
+                OutputStrides = extras.OutputStrides,
+                Mask = BufferView.Of(m, extras.Mask.Length),
+                MaskLayout = extras.MaskLayout(sizes),
+                Bias = BufferView.Of(b, extras.Bias.Length),
+                BiasLayout = extras.BiasLayout(sizes),
+                KeyLengths = BufferView.Of(n, extras.KeyLengths.Length),
+                QueryOffsets = BufferView.Of(queryOffsets, extras.QueryOffsets.Length),
+                KeyOffsets = BufferView.Of(keyOffsets, extras.KeyOffsets.Length),
+                TotalQueries = extras.QueryOffsets.IsEmpty ? 0 : extras.QueryOffsets[^1],
+                TotalKeys = extras.KeyOffsets.IsEmpty ? 0 : extras.KeyOffsets[^1],
+                BlockTable = BufferView.Of(table, extras.BlockTable.Length),
+                PageSize = extras.PageSize,
+                PageCount = extras.PageCount,
+                BlockMask = BufferView.Of(blocks, extras.BlockMask.Length),
+                BlockSize = extras.BlockSize,
+                AlibiSlopes = BufferView.Of(slopes, extras.AlibiSlopes.Length),
+                RelativeBias = BufferView.Of(relative, extras.RelativeBias.Length),
+                Sinks = BufferView.Of(sinks, extras.Sinks.Length),
+                RandomState = BufferView.Of(state, 2),
+                Score = extras.Score,
+                Sizes = sizes,
+                Options = options,
+            }));
         }
     }
-
-    private static AttentionInputs Inputs(
-        BufferView query, BufferView key, BufferView value, BufferView bias, BufferView mask,
-        BufferView keyLengths, in AttentionExtras extras, in AttentionSizes sizes,
-        in AttentionOptions options) => new()
-        {
-            Query = query,
-            Key = key,
-            Value = value,
-            QueryStrides = extras.QueryStrides,
-            KeyStrides = extras.KeyStrides,
-            ValueStrides = extras.ValueStrides,
-            OutputStrides = extras.OutputStrides,
-            Mask = mask,
-            MaskLayout = extras.MaskLayout(sizes),
-            Bias = bias,
-            BiasLayout = extras.BiasLayout(sizes),
-            KeyLengths = keyLengths,
-            Sizes = sizes,
-            Options = options,
-        };
 }

@@ -1,73 +1,56 @@
-using Transformer.Tensors;
-
 namespace Transformer.Ops;
 
 internal sealed partial class FusedAttentionReference
 {
     public void Run(in AttentionBackward call)
     {
-        AttentionSizes sizes = call.Inputs.Sizes;
-        Gradients gradients = new(call);
+        AttentionInputs inputs = call.Inputs;
+        AttentionSizes sizes = inputs.Sizes;
+        AttentionReferenceProblem problem = new(inputs, writesKeys: true);
+        Gradients gradients = new(call, problem);
         for (int b = 0; b < sizes.Batch; b++)
+        for (int h = 0; h < sizes.QueryHeads; h++)
+        for (int i = 0; i < problem.Sequences.Queries(b); i++)
         {
-            for (int h = 0; h < sizes.QueryHeads; h++)
-            {
-                for (int i = 0; i < sizes.QueryLength; i++) gradients.AddRow(b, h, i);
-            }
+            gradients.AddRow(b, h, i);
         }
 
-        WriteStrided(call.QueryGradient, gradients.Query, call.Inputs.EffectiveQueryStrides,
-            sizes.Batch, sizes.QueryHeads, sizes.QueryLength, sizes.HeadDimension);
-        WriteStrided(call.KeyGradient, gradients.Key, call.Inputs.EffectiveKeyStrides,
-            sizes.Batch, sizes.KeyValueHeads, sizes.KeyLength, sizes.HeadDimension);
-        WriteStrided(call.ValueGradient, gradients.Value, call.Inputs.EffectiveValueStrides,
-            sizes.Batch, sizes.KeyValueHeads, sizes.KeyLength, sizes.ValueDimension);
+        problem.ScatterQueries(gradients.Query, call.QueryGradient,
+            inputs.EffectiveQueryStrides, sizes.HeadDimension);
+        problem.ScatterKeys(gradients.Key, call.KeyGradient, inputs.EffectiveKeyStrides,
+            sizes.HeadDimension);
+        problem.ScatterKeys(gradients.Value, call.ValueGradient,
+            inputs.EffectiveValueStrides, sizes.ValueDimension);
         ReferenceBuffers.Add(call.BiasGradient, gradients.Bias);
+        ReferenceBuffers.Add(call.RelativeBiasGradient, gradients.RelativeBias);
+        ReferenceBuffers.Add(call.SinkGradient, gradients.Sinks);
     }
 
-    // Only the elements that belong to the view: between them may lie the other parts of a packed
-    // QKV buffer.
-    private static void WriteStrided(
-        BufferView view, double[] values, AttentionStrides strides, int batch, int heads,
-        int length, int dimension)
-    {
-        for (int b = 0; b < batch; b++)
-        {
-            for (int h = 0; h < heads; h++)
-            {
-                for (int s = 0; s < length; s++)
-                {
-                    long start = AttentionReferenceProblem.At(strides, b, h, s);
-                    for (int d = 0; d < dimension; d++)
-                    {
-                        ReferenceBuffers.Set(view, start + d, values[start + d]);
-                    }
-                }
-            }
-        }
-    }
-
-    /// <summary>Sums of all gradients in double, indexed as their buffers.</summary>
+    /// <summary>Sums of all gradients in double: those of query, key and value dense [B, heads, S,
+    /// D], the others indexed as their buffers.</summary>
     private sealed class Gradients
     {
         private readonly AttentionSizes sizes;
-        private readonly AttentionStrides outputStrides;
+        private readonly AttentionInputs inputs;
         private readonly AttentionReferenceProblem problem;
         private readonly double[] output;
         private readonly double[] capped;
         private readonly double[] weights;
         private readonly double[] weightGradient;
 
-        public Gradients(in AttentionBackward call)
+        public Gradients(in AttentionBackward call, AttentionReferenceProblem problem)
         {
-            sizes = call.Inputs.Sizes;
-            outputStrides = call.Inputs.EffectiveOutputStrides;
-            problem = new(call.Inputs);
-            output = ReferenceBuffers.Read(call.OutputGradient);
-            Query = new double[call.QueryGradient.Length];
-            Key = new double[call.KeyGradient.Length];
-            Value = new double[call.ValueGradient.Length];
+            inputs = call.Inputs;
+            sizes = inputs.Sizes;
+            this.problem = problem;
+            output = problem.GatherQueries(
+                call.OutputGradient, inputs.EffectiveOutputStrides, sizes.ValueDimension);
+            Query = new double[problem.Query.Length];
+            Key = new double[problem.Key.Length];
+            Value = new double[problem.Value.Length];
             Bias = new double[call.BiasGradient.Length];
+            RelativeBias = new double[call.RelativeBiasGradient.Length];
+            Sinks = new double[call.SinkGradient.Length];
             capped = new double[sizes.KeyLength];
             weights = new double[sizes.KeyLength];
             weightGradient = new double[sizes.KeyLength];
@@ -81,41 +64,58 @@ internal sealed partial class FusedAttentionReference
 
         public double[] Bias { get; }
 
+        public double[] RelativeBias { get; }
+
+        public double[] Sinks { get; }
+
         public void AddRow(int b, int h, int i)
         {
             problem.RawScores(b, h, i, capped);
             problem.Cap(capped);
             capped.CopyTo(weights, 0);
             problem.Mask(b, h, i, weights);
-            problem.Softmax(weights);
+            double logSumExp = problem.Softmax(h, weights);
             double average = AddValueGradient(b, h, i);
+            if (Sinks.Length > 0 && !double.IsNegativeInfinity(logSumExp))
+            {
+                double sink = ReferenceBuffers.Get(inputs.Sinks, h);
+                Sinks[h] -= Math.Exp(sink - logSumExp) * average;
+            }
+
             for (int j = 0; j < weights.Length; j++)
             {
                 if (weights[j] == 0) continue;
                 double score = weights[j] * (weightGradient[j] - average);
                 if (Bias.Length > 0) Bias[problem.BiasAt(b, h, i) + j] += score;
-                AddScoreGradient(b, h, i, j, score * problem.CapDerivative(capped[j]));
+                if (RelativeBias.Length > 0)
+                {
+                    RelativeBias[(problem.Bucket(b, i, j) * sizes.QueryHeads) + h] += score;
+                }
+
+                AddScoreGradient(
+                    b, h, i, j, score * problem.Derivative(capped[j], b, h, i, j));
             }
         }
 
-        // dV += Pᵀ·dO and dP = dO·Vᵀ; returns Σ P ⊙ dP.
+        // dV += (P ⊙ M)ᵀ·dO and dP = M ⊙ (dO·Vᵀ); returns Σ P ⊙ dP.
         private double AddValueGradient(int b, int h, int i)
         {
-            long row = AttentionReferenceProblem.At(outputStrides, b, h, i);
+            int row = problem.QueryRow(b, h, i) * sizes.ValueDimension;
             double average = 0;
             for (int j = 0; j < weights.Length; j++)
             {
                 if (weights[j] == 0) continue;
-                long value = problem.ValueAt(b, h, j);
+                int value = problem.KeyRow(b, h, j) * sizes.ValueDimension;
+                double keep = problem.Keep(b, h, i, j);
                 double sum = 0;
-                for (int d = 0; d < sizes.ValueDimension; d++)
+                for (int d = 0; d < sizes.ValueDimension && keep != 0; d++)
                 {
                     sum += output[row + d] * problem.Value[value + d];
-                    Value[value + d] += weights[j] * output[row + d];
+                    Value[value + d] += weights[j] * keep * output[row + d];
                 }
 
-                weightGradient[j] = sum;
-                average += weights[j] * sum;
+                weightGradient[j] = keep * sum;
+                average += weights[j] * keep * sum;
             }
 
             return average;
@@ -123,8 +123,8 @@ internal sealed partial class FusedAttentionReference
 
         private void AddScoreGradient(int b, int h, int i, int j, double gradient)
         {
-            long query = problem.QueryAt(b, h, i);
-            long key = problem.KeyAt(b, h, j);
+            int query = problem.QueryRow(b, h, i) * sizes.HeadDimension;
+            int key = problem.KeyRow(b, h, j) * sizes.HeadDimension;
             double scaled = gradient * problem.Scale;
             for (int d = 0; d < sizes.HeadDimension; d++)
             {

@@ -13,16 +13,17 @@ namespace Transformer.Ops;
 /// keys, sums them over all queries of the group in order, and adds its share of dQ to a buffer
 /// [ranges, B, Hq, Sq, D]; where one range covers all keys that buffer is scratch of the batch,
 /// else shares are added in order of range afterwards. The number of ranges follows from the sizes.
-/// Memory of a unit: one <see cref="AttentionGradientTile{T}"/>, dK and dV of a tile, dQ.
+/// Memory of a unit: one <see cref="AttentionGradientTile{T, TScore}"/>, dK and dV of a tile, dQ.
 /// Bytes: k and v once, q, dO and dQ once a tile of keys; five products, 2·(3·D + 2·Dv) operations
 /// a visible score: bound by arithmetic.
 /// Source: Dao et al. 2022, algorithm 4.
 /// </remarks>
-internal static unsafe class AttentionGradientTiles<T> where T : struct, ISimdFloat<T>
+internal static unsafe class AttentionGradientTiles<T, TScore>
+    where T : struct, ISimdFloat<T> where TScore : struct, IDifferentiableScoreModifier
 {
     private const int Rows = AttentionMultiply.Rows;
-    private const int KeyTile = AttentionGradientTile<T>.KeyTile;
-    private const int QueryTile = AttentionGradientTile<T>.QueryTile;
+    private const int KeyTile = AttentionGradientTile<T, TScore>.KeyTile;
+    private const int QueryTile = AttentionGradientTile<T, TScore>.QueryTile;
     private const int TargetUnits = 24;
     private const int MaximumRanges = 8;
     private const int RowsPerBatch = 64;
@@ -32,7 +33,8 @@ internal static unsafe class AttentionGradientTiles<T> where T : struct, ISimdFl
     private const int KeyRows = (KeyTile + Rows - 1) / Rows * Rows;
 
     /// <summary>Computes δ, then dQ, dK and dV.</summary>
-    public static void Run(in AttentionProblem problem, in AttentionGradients gradients)
+    public static void Run(
+        in AttentionProblem problem, TScore score, in AttentionGradients gradients)
     {
         AttentionSizes s = problem.Sizes;
         long rows = (long)s.Batch * s.QueryHeads * s.QueryLength;
@@ -58,6 +60,7 @@ internal static unsafe class AttentionGradientTiles<T> where T : struct, ISimdFl
         Work tileWork = new()
         {
             Problem = problem,
+            Score = score,
             Gradients = gradients,
             Shares = shares.Pointer<float>(),
             ShareFloats = shareFloats,
@@ -90,7 +93,13 @@ internal static unsafe class AttentionGradientTiles<T> where T : struct, ISimdFl
             long end = Math.Min(Rows, first + RowsPerBatch);
             if (Shares == null)
             {
-                for (long row = first; row < end; row += 4) Delta(row, end - 1);
+                using HostBlock scratch =
+                    HostMemory.Rent(8L * Problem.Sizes.ValueDimension * sizeof(float));
+                for (long row = first; row < end; row += 4)
+                {
+                    Delta(row, end - 1, scratch.Pointer<float>());
+                }
+
                 return;
             }
 
@@ -102,46 +111,67 @@ internal static unsafe class AttentionGradientTiles<T> where T : struct, ISimdFl
         /// sum dO·vᵀ: a query that sees one key then has dS = 0 exactly.
         /// </summary>
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private readonly void Delta(long row, long last)
+        private readonly void Delta(long row, long last, float* scratch)
         {
-            long o0 = Offset(row), o1 = Offset(Math.Min(row + 1, last));
-            long o2 = Offset(Math.Min(row + 2, last)), o3 = Offset(Math.Min(row + 3, last));
-            float* output = Gradients.Output, gradient = Gradients.OutputGradient;
-            Simd128 s0 = Simd128.Zero, s1 = s0, s2 = s0, s3 = s0;
-            for (int v = 0; v < Problem.Sizes.ValueDimension; v++)
+            float** o = stackalloc float*[4];
+            float** g = stackalloc float*[4];
+            long* index = stackalloc long[4];
+            int valid = 0, width = Problem.Sizes.ValueDimension;
+            for (long r = row; r <= Math.Min(last, row + 3); r++)
             {
-                s0 = Chain(gradient[o0 + v], output[o0 + v], s0);
-                s1 = Chain(gradient[o1 + v], output[o1 + v], s1);
-                s2 = Chain(gradient[o2 + v], output[o2 + v], s2);
-                s3 = Chain(gradient[o3 + v], output[o3 + v], s3);
+                Locate(r, out int sequence, out int head, out int query);
+                if (query >= Problem.Sequences.Queries(sequence)) continue;
+                index[valid] = Problem.Sequences.RowIndex(sequence, head, query);
+                o[valid] = Gradients.Output.ReadQueries(Problem.Sequences, sequence, head, query,
+                    1, scratch + (2 * valid * (long)width), out _);
+                g[valid] = Gradients.OutputGradient.ReadQueries(Problem.Sequences, sequence, head,
+                    query, 1, scratch + (((2 * valid) + 1) * (long)width), out _);
+                valid++;
+            }
+
+            if (valid == 0) return;
+            for (int i = valid; i < 4; i++)
+            {
+                o[i] = o[0];
+                g[i] = g[0];
+            }
+
+            float* o0 = o[0], o1 = o[1], o2 = o[2], o3 = o[3];
+            float* g0 = g[0], g1 = g[1], g2 = g[2], g3 = g[3];
+            Simd128 s0 = Simd128.Zero, s1 = s0, s2 = s0, s3 = s0;
+            for (int v = 0; v < width; v++)
+            {
+                s0 = Chain(g0[v], o0[v], s0);
+                s1 = Chain(g1[v], o1[v], s1);
+                s2 = Chain(g2[v], o2[v], s2);
+                s3 = Chain(g3[v], o3[v], s3);
             }
 
             float* deltas = Gradients.Deltas;
-            deltas[row] = s0.Vector.ToScalar();
-            if (row + 1 <= last) deltas[row + 1] = s1.Vector.ToScalar();
-            if (row + 2 <= last) deltas[row + 2] = s2.Vector.ToScalar();
-            if (row + 3 <= last) deltas[row + 3] = s3.Vector.ToScalar();
+            deltas[index[0]] = s0.Vector.ToScalar();
+            if (valid > 1) deltas[index[1]] = s1.Vector.ToScalar();
+            if (valid > 2) deltas[index[2]] = s2.Vector.ToScalar();
+            if (valid > 3) deltas[index[3]] = s3.Vector.ToScalar();
         }
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         private static Simd128 Chain(float a, float b, Simd128 sum) =>
             Simd128.MultiplyAdd(Simd128.Broadcast(a), Simd128.Broadcast(b), sum);
 
-        private readonly long Offset(long row)
+        private readonly void Locate(long row, out int sequence, out int head, out int query)
         {
             AttentionSizes s = Problem.Sizes;
-            long head = row / s.QueryLength;
-            return Problem.OutputOffset((int)(head / s.QueryHeads), (int)(head % s.QueryHeads),
-                (int)(row % s.QueryLength));
+            query = (int)(row % s.QueryLength);
+            head = (int)(row / s.QueryLength % s.QueryHeads);
+            sequence = (int)(row / s.QueryLength / s.QueryHeads);
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private readonly void AddShares(long row)
         {
             AttentionSizes s = Problem.Sizes;
-            int query = (int)(row % s.QueryLength);
-            int head = (int)(row / s.QueryLength % s.QueryHeads);
-            int sequence = (int)(row / s.QueryLength / s.QueryHeads);
+            Locate(row, out int sequence, out int head, out int query);
+            if (query >= Problem.Sequences.Queries(sequence)) return;
             int width = AttentionPacking.Pad<T>(s.HeadDimension);
             int padded = (s.QueryLength + AttentionMultiply.Rows - 1) /
                 AttentionMultiply.Rows * AttentionMultiply.Rows;
@@ -157,15 +187,15 @@ internal static unsafe class AttentionGradientTiles<T> where T : struct, ISimdFl
                 }
             }
 
-            AttentionPacking.Unpack<T>(first, 1, s.HeadDimension, Problem.Scale,
-                Gradients.Query + (sequence * Problem.QueryStrides.Batch) +
-                (head * Problem.QueryStrides.Head) + (query * Problem.QueryStrides.Sequence), 0);
+            Gradients.Query.WriteQueries<T>(
+                Problem.Sequences, sequence, head, query, 1, first, Problem.Scale);
         }
     }
 
     private struct Work : IBatchWork
     {
         public AttentionProblem Problem;
+        public TScore Score;
         public AttentionGradients Gradients;
         public float* Shares;
         public long ShareFloats;
@@ -180,11 +210,11 @@ internal static unsafe class AttentionGradientTiles<T> where T : struct, ISimdFl
             int width = AttentionPacking.Pad<T>(s.HeadDimension);
             int valueWidth = AttentionPacking.Pad<T>(s.ValueDimension);
             using HostBlock block = HostMemory.Rent(
-                AttentionGradientTile<T>.ScratchBytes(s) +
+                AttentionGradientTile<T, TScore>.ScratchBytes(Problem) +
                 ScratchCarver.Bytes((long)KeyRows * (width + valueWidth)) + 64 +
                 ScratchCarver.Bytes(Ranges == 1 ? ShareFloats : 0));
             ScratchCarver carver = new(block.Address);
-            AttentionGradientTile<T> tile = new(Problem, Gradients, ref carver);
+            AttentionGradientTile<T, TScore> tile = new(Problem, Score, Gradients, ref carver);
             float* keys = carver.Take((long)KeyRows * width);
             float* values = carver.Take((long)KeyRows * valueWidth);
             float* ownShare = carver.Take(Ranges == 1 ? ShareFloats : 0);
@@ -198,7 +228,7 @@ internal static unsafe class AttentionGradientTiles<T> where T : struct, ISimdFl
         }
 
         private readonly void RunUnit(
-            ref AttentionGradientTile<T> tile, long unit, float* keys, float* values,
+            ref AttentionGradientTile<T, TScore> tile, long unit, float* keys, float* values,
             float* share)
         {
             AttentionSizes s = Problem.Sizes;
@@ -210,7 +240,8 @@ internal static unsafe class AttentionGradientTiles<T> where T : struct, ISimdFl
             }
 
             int firstKey = (int)(unit % Ranges) * TilesPerRange * KeyTile;
-            int end = (int)Math.Min(s.KeyLength, firstKey + ((long)TilesPerRange * KeyTile));
+            int end = (int)Math.Min(Problem.Sequences.StoredKeys(sequence),
+                firstKey + ((long)TilesPerRange * KeyTile));
             for (int key = firstKey; key < end; key += KeyTile)
             {
                 int count = Math.Min(KeyTile, end - key);
@@ -219,24 +250,22 @@ internal static unsafe class AttentionGradientTiles<T> where T : struct, ISimdFl
                     AttentionMultiply.Rows * AttentionMultiply.Rows;
                 new Span<float>(keys, keyRows * tile.Width).Clear();
                 new Span<float>(values, keyRows * tile.ValueWidth).Clear();
-                AddQueries(ref tile, keyHead, keyRows, keys, values, share);
-                AttentionPacking.Unpack<T>(keys, count, s.HeadDimension, 1,
-                    Gradients.Key + (Problem.KeyRow(sequence, keyHead, key) - Problem.Key),
-                    Problem.KeyStrides.Sequence);
-                AttentionPacking.Unpack<T>(values, count, s.ValueDimension, 1,
-                    Gradients.Value + (Problem.ValueRow(sequence, keyHead, key) - Problem.Value),
-                    Problem.ValueStrides.Sequence);
+                AddQueries(ref tile, sequence, keyHead, keyRows, keys, values, share);
+                Gradients.Key.WriteKeys<T>(
+                    Problem.Sequences, sequence, keyHead, key, count, keys);
+                Gradients.Value.WriteKeys<T>(
+                    Problem.Sequences, sequence, keyHead, key, count, values);
             }
 
             if (Ranges == 1) WriteQueries(sequence, keyHead, share, tile.Width);
         }
 
         private readonly void AddQueries(
-            ref AttentionGradientTile<T> tile, int keyHead, int keyRows, float* keys,
-            float* values, float* share)
+            ref AttentionGradientTile<T, TScore> tile, int sequence, int keyHead, int keyRows,
+            float* keys, float* values, float* share)
         {
-            int queries = Problem.Sizes.QueryLength;
-            int padded = (queries + AttentionMultiply.Rows - 1) /
+            int queries = Problem.Sequences.Queries(sequence);
+            int padded = (Problem.Sizes.QueryLength + AttentionMultiply.Rows - 1) /
                 AttentionMultiply.Rows * AttentionMultiply.Rows;
             for (int member = 0; member < Problem.Group; member++)
             {
@@ -256,9 +285,9 @@ internal static unsafe class AttentionGradientTiles<T> where T : struct, ISimdFl
         }
 
         /// <summary>dQ += dS·k.</summary>
-        private readonly void AddToQueries(ref AttentionGradientTile<T> tile, float* target)
+        private readonly void AddToQueries(ref AttentionGradientTile<T, TScore> tile, float* target)
         {
-            const int stride = AttentionGradientTile<T>.Stride;
+            const int stride = AttentionGradientTile<T, TScore>.Stride;
             for (int block = 0; block < tile.Blocks; block++)
             {
                 int first = tile.Spans[block * 2], end = tile.Spans[(block * 2) + 1];
@@ -283,9 +312,9 @@ internal static unsafe class AttentionGradientTiles<T> where T : struct, ISimdFl
         /// <summary>dV += Pᵀ·dO, dK += dSᵀ·q, six keys at a time over the blocks that see them.
         /// </summary>
         private readonly void AddToKeys(
-            ref AttentionGradientTile<T> tile, int keyRows, float* keys, float* values)
+            ref AttentionGradientTile<T, TScore> tile, int keyRows, float* keys, float* values)
         {
-            const int stride = AttentionGradientTile<T>.Stride;
+            const int stride = AttentionGradientTile<T, TScore>.Stride;
             for (int key = 0; key < keyRows; key += Rows)
             {
                 int first = 0, end = tile.Blocks;
@@ -315,10 +344,9 @@ internal static unsafe class AttentionGradientTiles<T> where T : struct, ISimdFl
             for (int member = 0; member < Problem.Group; member++)
             {
                 int head = (keyHead * Problem.Group) + member;
-                AttentionPacking.Unpack<T>(share + ((long)member * padded * width),
-                    s.QueryLength, s.HeadDimension, Problem.Scale,
-                    Gradients.Query + (sequence * Problem.QueryStrides.Batch) +
-                    (head * Problem.QueryStrides.Head), Problem.QueryStrides.Sequence);
+                Gradients.Query.WriteQueries<T>(Problem.Sequences, sequence, head, 0,
+                    Problem.Sequences.Queries(sequence),
+                    share + ((long)member * padded * width), Problem.Scale);
             }
         }
     }

@@ -13,21 +13,28 @@ namespace Transformer.Ops;
 /// order.
 /// Bytes: q, k, v and dO once a tile of scores; two products, 2·(D + Dv) operations a visible
 /// score.
+/// Numerics: summed in binary32 scratch, rounded once where the bias has 16 bits.
 /// </remarks>
-internal static unsafe class AttentionBiasGradient<T> where T : struct, ISimdFloat<T>
+internal static unsafe class AttentionBiasGradient<T, TScore>
+    where T : struct, ISimdFloat<T> where TScore : struct, IDifferentiableScoreModifier
 {
-    private const int KeyTile = AttentionGradientTile<T>.KeyTile;
-    private const int QueryTile = AttentionGradientTile<T>.QueryTile;
+    private const int KeyTile = AttentionGradientTile<T, TScore>.KeyTile;
+    private const int QueryTile = AttentionGradientTile<T, TScore>.QueryTile;
 
     /// <summary>Adds to the bias gradient.</summary>
-    public static void Run(in AttentionProblem problem, in AttentionGradients gradients)
+    public static void Run(
+        in AttentionProblem problem, TScore score, in AttentionGradients gradients,
+        BufferView biasGradient)
     {
         AttentionSizes s = problem.Sizes;
-        AttentionMaskLayout layout = problem.BiasLayout;
+        AttentionMaskLayout layout = problem.Bias.Layout;
         Work work = new()
         {
             Problem = problem,
+            Score = score,
             Gradients = gradients,
+            Bias = (byte*)biasGradient.Address,
+            Type = biasGradient.DType,
             Sequences = layout.Batch == 0 ? 1 : s.Batch,
             Heads = layout.Head == 0 ? 1 : s.QueryHeads,
             QueryTiles = layout.Query == 0 ? 1 : (s.QueryLength + QueryTile - 1) / QueryTile,
@@ -40,7 +47,10 @@ internal static unsafe class AttentionBiasGradient<T> where T : struct, ISimdFlo
     private struct Work : IBatchWork
     {
         public AttentionProblem Problem;
+        public TScore Score;
         public AttentionGradients Gradients;
+        public byte* Bias;
+        public DType Type;
         public int Sequences;
         public int Heads;
         public int QueryTiles;
@@ -53,12 +63,15 @@ internal static unsafe class AttentionBiasGradient<T> where T : struct, ISimdFlo
             int queryTile = batch / KeyTiles % QueryTiles;
             int biasHead = batch / KeyTiles / QueryTiles % Heads;
             int biasSequence = batch / KeyTiles / QueryTiles / Heads;
-            int keys = Math.Min(KeyTile, Problem.BiasLayout.KeyCount - key);
+            int keys = Math.Min(KeyTile, Problem.Bias.Layout.KeyCount - key);
             using HostBlock block =
-                HostMemory.Rent(AttentionGradientTile<T>.ScratchBytes(s));
+                HostMemory.Rent(AttentionGradientTile<T, TScore>.ScratchBytes(Problem) +
+                    ScratchCarver.Bytes((QueryTile + 1) * KeyTile));
             ScratchCarver carver = new(block.Address);
-            AttentionGradientTile<T> tile =
-                new(Problem, Gradients, ref carver, beforeSoftCap: false);
+            float* sums = carver.Take((QueryTile + 1) * KeyTile);
+            new Span<float>(sums, QueryTile * KeyTile).Clear();
+            AttentionGradientTile<T, TScore> tile =
+                new(Problem, Score, Gradients, ref carver, beforeSoftCap: false);
             int lastSequence = Sequences == 1 ? s.Batch - 1 : biasSequence;
             int lastHead = Heads == 1 ? s.QueryHeads - 1 : biasHead;
             int firstQuery = queryTile * QueryTile;
@@ -66,48 +79,44 @@ internal static unsafe class AttentionBiasGradient<T> where T : struct, ISimdFlo
             for (int sequence = biasSequence; sequence <= lastSequence; sequence++)
             {
                 int loaded = -1;
+                int queries = Math.Min(lastQuery, Problem.Sequences.Queries(sequence));
+                int count = Math.Min(keys, Problem.Sequences.StoredKeys(sequence) - key);
+                if (count <= 0) continue;
                 for (int head = biasHead; head <= lastHead; head++)
                 {
                     if (head / Problem.Group != loaded)
                     {
                         loaded = head / Problem.Group;
-                        tile.LoadKeys(sequence, loaded, key, keys);
+                        tile.LoadKeys(sequence, loaded, key, count);
                     }
 
-                    for (int query = firstQuery;
-                         query < Math.Min(lastQuery, s.QueryLength); query += QueryTile)
+                    for (int query = firstQuery; query < queries; query += QueryTile)
                     {
-                        int rows = Math.Min(QueryTile, s.QueryLength - query);
-                        if (tile.LoadQueries(head, query, rows))
-                        {
-                            Add(ref tile, sequence, head, query, rows, key, keys);
-                        }
+                        int rows = Math.Min(QueryTile, queries - query);
+                        if (tile.LoadQueries(head, query, rows)) Add(ref tile, sums, rows, count);
                     }
                 }
+            }
+
+            int biasRows = Problem.Bias.Layout.Query == 0
+                ? 1 : Math.Min(QueryTile, s.QueryLength - firstQuery);
+            for (int row = 0; row < biasRows; row++)
+            {
+                long at = Problem.Bias.Offset(biasSequence, biasHead, firstQuery + row) + key;
+                AttentionPacking.AddTo<T>(sums + (row * KeyTile), Type,
+                    Bias + (at * Type.Size()), keys, sums + (QueryTile * KeyTile));
             }
         }
 
         private readonly void Add(
-            ref AttentionGradientTile<T> tile, int sequence, int head, int query, int rows,
-            int key, int keys)
+            ref AttentionGradientTile<T, TScore> tile, float* sums, int rows, int keys)
         {
+            int step = Problem.Bias.Layout.Query == 0 ? 0 : KeyTile;
             for (int row = 0; row < rows; row++)
             {
-                float* from = tile.ScoreGradients + (row * AttentionGradientTile<T>.Stride);
-                float* to = Gradients.Bias +
-                    Problem.BiasOffset(sequence, head, query + row) + key;
-                int j = 0;
-                for (; j + T.Width <= keys; j += T.Width)
-                {
-                    T.Store(T.Load(to + j) + T.Load(from + j), to + j);
-                }
-
-                if (j < keys)
-                {
-                    int left = keys - j;
-                    T.StorePartial(T.LoadPartial(to + j, left) + T.LoadPartial(from + j, left),
-                        to + j, left);
-                }
+                AttentionPacking.Accumulate<T>(
+                    tile.ScoreGradients + (row * AttentionGradientTile<T, TScore>.Stride),
+                    sums + (row * step), keys);
             }
         }
     }

@@ -33,7 +33,8 @@ internal static unsafe class AttentionMerge<T> where T : struct, ISimdFloat<T>
 
     /// <summary>Joins the partial results of every row; logSumExp may be null.</summary>
     public static void Run(
-        in AttentionProblem problem, float* partials, int splits, float* output, float* logSumExp)
+        in AttentionProblem problem, float* partials, int splits, AttentionOperand output,
+        float* logSumExp)
     {
         AttentionSizes s = problem.Sizes;
         long rows = (long)s.Batch * s.QueryHeads * s.QueryLength;
@@ -55,7 +56,7 @@ internal static unsafe class AttentionMerge<T> where T : struct, ISimdFloat<T>
         public float* Partials;
         public int Splits;
         public long Rows;
-        public float* Output;
+        public AttentionOperand Output;
         public float* LogSumExp;
 
         public readonly void Run(int batch)
@@ -68,6 +69,11 @@ internal static unsafe class AttentionMerge<T> where T : struct, ISimdFloat<T>
         private readonly void Join(long row)
         {
             AttentionSizes s = Problem.Sizes;
+            int query = (int)(row % s.QueryLength);
+            int head = (int)(row / s.QueryLength % s.QueryHeads);
+            int sequence = (int)(row / s.QueryLength / s.QueryHeads);
+            if (query >= Problem.Sequences.Queries(sequence)) return;
+            long index = Problem.Sequences.RowIndex(sequence, head, query);
             int width = AttentionPacking.Pad<T>(s.ValueDimension);
             int stride = Stride(s.ValueDimension);
             float* parts = Partials + (row * Splits * stride);
@@ -92,15 +98,11 @@ internal static unsafe class AttentionMerge<T> where T : struct, ISimdFloat<T>
                 }
             }
 
-            int query = (int)(row % s.QueryLength);
-            long head = row / s.QueryLength;
-            AttentionPacking.Unpack<T>(parts, 1, s.ValueDimension, AttentionSoftmax.Inverse(sum),
-                Output + Problem.OutputOffset(
-                    (int)(head / s.QueryHeads), (int)(head % s.QueryHeads), query), 0);
-            if (LogSumExp != null)
-            {
-                LogSumExp[row] = AttentionSoftmax.LogSumExp(maximum, sum);
-            }
+            float normal = AttentionSoftmax.Normalise(
+                maximum, sum, Problem.Terms.Sink(head), out float logSumExp);
+            Output.WriteQueries<T>(
+                Problem.Sequences, sequence, head, query, 1, parts, normal);
+            if (LogSumExp != null) LogSumExp[index] = logSumExp;
         }
     }
 }

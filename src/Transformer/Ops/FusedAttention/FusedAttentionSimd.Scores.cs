@@ -13,22 +13,26 @@ namespace Transformer.Ops;
 /// weights are exp(s − logSumExp), final when they are written.
 /// Bytes: Sq·Skv floats out, which bound it.
 /// </remarks>
-internal static unsafe class AttentionScoreWriter<T> where T : struct, ISimdFloat<T>
+internal static unsafe class AttentionScoreWriter<T, TScore>
+    where T : struct, ISimdFloat<T> where TScore : struct, IScoreModifier
 {
     private const int Rows = AttentionMultiply.Rows;
-    private const int KeyTile = AttentionForwardTiles<T>.KeyTile;
+    private const int KeyTile = AttentionTile.Keys;
     private const int QueryTile = 8 * Rows;
 
     /// <summary>Writes scores [B, Hq, Sq, Skv].</summary>
     public static void Run(
-        in AttentionProblem problem, float* scores, float* logSumExp, ScoreOutput output)
+        in AttentionProblem problem, TScore score, BufferView scores, float* logSumExp,
+        ScoreOutput output)
     {
         AttentionSizes s = problem.Sizes;
         int tiles = (s.QueryLength + QueryTile - 1) / QueryTile;
         Work work = new()
         {
             Problem = problem,
-            Scores = scores,
+            Score = score,
+            Scores = (byte*)scores.Address,
+            Type = scores.DType,
             LogSumExp = logSumExp,
             Output = output,
             Tiles = tiles,
@@ -39,7 +43,9 @@ internal static unsafe class AttentionScoreWriter<T> where T : struct, ISimdFloa
     private struct Work : IBatchWork
     {
         public AttentionProblem Problem;
-        public float* Scores;
+        public TScore Score;
+        public byte* Scores;
+        public DType Type;
         public float* LogSumExp;
         public ScoreOutput Output;
         public int Tiles;
@@ -48,35 +54,47 @@ internal static unsafe class AttentionScoreWriter<T> where T : struct, ISimdFloa
         {
             AttentionSizes s = Problem.Sizes;
             int head = batch / Tiles % s.QueryHeads, sequence = batch / Tiles / s.QueryHeads;
-            int keyHead = head / Problem.Group;
             int query = batch % Tiles * QueryTile;
-            int rows = Math.Min(QueryTile, s.QueryLength - query);
+            int tileRows = Math.Min(QueryTile, s.QueryLength - query);
+            int rows = Math.Clamp(Problem.Sequences.Queries(sequence) - query, 0, tileRows);
             int width = AttentionPacking.Pad<T>(s.HeadDimension);
             using HostBlock block = HostMemory.Rent(
-                ScratchCarver.Bytes((long)QueryTile * width) +
-                ScratchCarver.Bytes((long)KeyTile * s.HeadDimension) +
+                ScratchCarver.Bytes((long)QueryTile * (width + s.HeadDimension)) +
+                ScratchCarver.Bytes((long)KeyTile * s.HeadDimension) + 64 +
+                ScratchCarver.Bytes(Problem.TileScratch) +
                 ScratchCarver.Bytes((Rows + 1L) * KeyTile));
             ScratchCarver carver = new(block.Address);
             float* queries = carver.Take((long)QueryTile * width);
+            float* queryScratch = carver.Take((long)QueryTile * s.HeadDimension);
             float* keys = carver.Take((long)KeyTile * s.HeadDimension);
+            float* keyScratch = carver.Take(Problem.TileScratch);
             float* tileScores = carver.Take((Rows + 1L) * KeyTile);
             new Span<float>(queries, QueryTile * width).Clear();
-            AttentionPacking.Rows<T>(Problem.QueryRow(sequence, head, query),
-                Problem.QueryStrides.Sequence, rows, s.HeadDimension, Problem.Scale, queries);
-            for (int tile = 0; tile < s.KeyLength; tile += KeyTile)
+            if (rows > 0)
             {
-                int count = Math.Min(KeyTile, s.KeyLength - tile);
-                float* key = Problem.KeyRow(sequence, keyHead, tile);
+                float* source = Problem.Query.ReadQueries(Problem.Sequences, sequence, head,
+                    query, rows, queryScratch, out long stride);
+                AttentionPacking.Rows<T>(
+                    source, stride, rows, s.HeadDimension, Problem.Scale, queries);
+            }
+
+            int stored = rows == 0 ? 0 : Problem.Sequences.StoredKeys(sequence);
+            for (int tile = 0; tile < stored; tile += KeyTile)
+            {
+                int count = Math.Min(KeyTile, stored - tile);
+                float* key = Problem.Key.ReadKeys(Problem.Sequences, sequence,
+                    head / Problem.Group, tile, count, keyScratch, out long keyStride);
                 if (!Problem.HasFewRows)
                 {
-                    AttentionPacking.Transposed<T>(key, Problem.KeyStrides.Sequence, count,
-                        s.HeadDimension, keys, KeyTile);
+                    AttentionPacking.Transposed<T>(
+                        key, keyStride, count, s.HeadDimension, keys, KeyTile);
                 }
 
                 for (int row = 0; row < rows; row += Rows)
                 {
                     int blockRows = Math.Min(Rows, rows - row);
-                    Product(queries + (row * width), width, blockRows, key, keys, count, tileScores);
+                    Product(queries + (row * width), width, blockRows, key, keyStride, keys,
+                        count, tileScores);
                     for (int i = 0; i < blockRows; i++)
                     {
                         Write(tileScores + (i * KeyTile), tileScores + (Rows * KeyTile),
@@ -85,18 +103,24 @@ internal static unsafe class AttentionScoreWriter<T> where T : struct, ISimdFloa
                     }
                 }
             }
+
+            for (int row = 0; row < tileRows; row++)
+            {
+                int have = row < rows ? stored : 0;
+                FillRest(Place(sequence, head, query + row, have), s.KeyLength - have, tileScores);
+            }
         }
 
         /// <summary>The same product as the output pass takes, so that a weight is exp of exactly
         /// the score that went into the log-sum-exp.</summary>
         private readonly void Product(
-            float* q, int width, int rows, float* key, float* packedKeys, int count, float* result)
+            float* q, int width, int rows, float* key, long keyStride, float* packedKeys,
+            int count, float* result)
         {
             int depth = Problem.Sizes.HeadDimension;
             if (Problem.HasFewRows)
             {
-                AttentionDots.Run<T>(
-                    q, rows, depth, key, Problem.KeyStrides.Sequence, 0, count, result, KeyTile);
+                AttentionDots.Run<T>(q, rows, depth, key, keyStride, 0, count, result, KeyTile);
                 return;
             }
 
@@ -105,27 +129,22 @@ internal static unsafe class AttentionScoreWriter<T> where T : struct, ISimdFloa
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private readonly void Write(float* values, float* mask, in AttentionRow row, int count)
+        private readonly void Write(float* values, float* scratch, in AttentionRow row, int count)
         {
             int padded = AttentionPacking.Pad<T>(count);
-            long index = Problem.RowIndex(row.Batch, row.Head, row.Query);
-            float* target = Scores + (index * Problem.Sizes.KeyLength) + row.TileKey;
             if (Output == ScoreOutput.Capped && Problem.SoftCap > 0)
             {
-                for (int j = 0; j < padded; j += T.Width)
-                {
-                    T capped = AttentionRow.Cap(T.Load(values + j), Problem.SoftCap, null);
-                    T.Store(capped, values + j);
-                }
+                AttentionRow.Cap<T>(values, 0, padded, Problem.SoftCap, null);
             }
             else if (Output is ScoreOutput.Masked or ScoreOutput.Probabilities)
             {
-                row.Shape<T>(Problem, values, 0, padded, mask, null);
+                row.Shape<T, TScore>(Problem, Score, values, 0, padded, scratch);
             }
 
             if (Output == ScoreOutput.Probabilities)
             {
-                float sum = LogSumExp[index];
+                float sum = LogSumExp[
+                    Problem.Sequences.RowIndex(row.Batch, row.Head, row.Query)];
                 T shift = T.Broadcast(float.IsNegativeInfinity(sum) ? 0 : sum);
                 for (int j = 0; j < padded; j += T.Width)
                 {
@@ -133,7 +152,27 @@ internal static unsafe class AttentionScoreWriter<T> where T : struct, ISimdFloa
                 }
             }
 
-            new Span<float>(values, count).CopyTo(new(target, count));
+            FloatStorage.Narrow(Type, values,
+                Place(row.Batch, row.Head, row.Query, row.TileKey), count);
+        }
+
+        /// <summary>Pairs that the sequence has not.</summary>
+        private readonly void FillRest(byte* target, int count, float* scratch)
+        {
+            new Span<float>(scratch, KeyTile).Fill(
+                Output == ScoreOutput.Masked ? float.NegativeInfinity : 0);
+            for (int done = 0; done < count; done += KeyTile)
+            {
+                FloatStorage.Narrow(Type, scratch, target + ((long)done * Type.Size()),
+                    Math.Min(KeyTile, count - done));
+            }
+        }
+
+        private readonly byte* Place(int batch, int head, int query, int key)
+        {
+            AttentionSizes s = Problem.Sizes;
+            long row = ((((long)batch * s.QueryHeads) + head) * s.QueryLength) + query;
+            return Scores + (((row * s.KeyLength) + key) * Type.Size());
         }
     }
 }

@@ -9,8 +9,8 @@ namespace Transformer.Ops;
 /// </summary>
 /// <remarks>
 /// Shapes: as <see cref="AttentionInputs"/>.
-/// Work: <see cref="AttentionForwardTiles{T}"/> computes output and log-sum-exp; scores that are
-/// asked for are written afterwards by <see cref="AttentionScoreWriter{T}"/>.
+/// Work: <see cref="AttentionForwardTiles{T, TScore}"/> computes output and log-sum-exp; scores that are
+/// asked for are written afterwards by <see cref="AttentionScoreWriter{T, TScore}"/>.
 /// Bytes: q, k, v and output once a unit of tiles; scores only where asked for.
 /// Numerics: binary32 throughout; a hidden key has weight 0 by selection and its value row is never
 /// multiplied; a row without visible keys gives 0 and −∞.
@@ -24,7 +24,7 @@ internal sealed class FusedAttentionForwardSimd : IKernel<AttentionForward>
     {
         reason = AttentionProblem.Unsupported(call.Inputs) ??
             AttentionProblem.WrongType("output", call.Output) ??
-            AttentionProblem.WrongType("logSumExp", call.LogSumExp) ??
+            AttentionProblem.NotFloat32("logSumExp", call.LogSumExp) ??
             AttentionProblem.WrongType("scores", call.Scores);
         return reason is null;
     }
@@ -34,20 +34,32 @@ internal sealed class FusedAttentionForwardSimd : IKernel<AttentionForward>
         SimdDispatch.Run(new AttentionForwardAction(call));
 
     /// <summary>Runs with vectors of a given width.</summary>
-    internal static unsafe void Run<T>(in AttentionForward call) where T : struct, ISimdFloat<T>
+    internal static void Run<T>(in AttentionForward call) where T : struct, ISimdFloat<T>
     {
-        AttentionSizes sizes = call.Inputs.Sizes;
-        long rows = (long)sizes.Batch * sizes.QueryHeads * sizes.QueryLength;
-        if (rows == 0) return;
-        AttentionProblem problem = new(call.Inputs);
+        ModifiedAction<T> action = new(call);
+        if (call.Inputs.Score is { } score) score.Dispatch(action);
+        else action.Run(default(NoScoreModifier));
+    }
+
+    private static unsafe void Run<T, TScore>(in AttentionForward call, TScore score)
+        where T : struct, ISimdFloat<T> where TScore : struct, IScoreModifier
+    {
+        AttentionInputs inputs = call.Inputs;
+        AttentionSizes sizes = inputs.Sizes;
+        if (sizes.Batch == 0 || sizes.QueryLength == 0) return;
+        long rows = inputs.QueryRows * sizes.QueryHeads;
+        using HostBlock terms = HostMemory.Rent(AttentionTerms.Bytes(inputs));
+        AttentionProblem problem = new(inputs, terms.Address, writesKeys: false);
         bool needsSum = call.ScoreOutput == ScoreOutput.Probabilities && call.LogSumExp.IsAbsent;
         using HostBlock ownSum = needsSum ? HostMemory.Rent(rows * sizeof(float)) : default;
         float* logSumExp = needsSum ? ownSum.Pointer<float>() : call.LogSumExp.Pointer<float>();
-        AttentionForwardTiles<T>.Run(problem, call.Output.Pointer<float>(), logSumExp);
+        AttentionOperand output =
+            new(call.Output, inputs.EffectiveOutputStrides, sizes.ValueDimension);
+        AttentionForwardTiles<T, TScore>.Run(problem, score, output, logSumExp);
         if (call.ScoreOutput != ScoreOutput.None && sizes.KeyLength > 0)
         {
-            AttentionScoreWriter<T>.Run(
-                problem, call.Scores.Pointer<float>(), logSumExp, call.ScoreOutput);
+            AttentionScoreWriter<T, TScore>.Run(
+                problem, score, call.Scores, logSumExp, call.ScoreOutput);
         }
     }
 
@@ -56,13 +68,20 @@ internal sealed class FusedAttentionForwardSimd : IKernel<AttentionForward>
         public void Run<T>() where T : struct, ISimdFloat<T> =>
             FusedAttentionForwardSimd.Run<T>(call);
     }
+
+    private readonly struct ModifiedAction<T>(AttentionForward call) : IScoreAction
+        where T : struct, ISimdFloat<T>
+    {
+        public void Run<TScore>(TScore score) where TScore : struct, IScoreModifier =>
+            FusedAttentionForwardSimd.Run<T, TScore>(call, score);
+    }
 }
 
 /// <summary>Gradients of attention by recomputation on vector units.</summary>
 /// <remarks>
 /// Shapes: as <see cref="AttentionBackward"/>.
-/// Work: <see cref="AttentionGradientTiles{T}"/> computes dQ, dK and dV,
-/// <see cref="AttentionBiasGradient{T}"/> the gradient of the bias where it is asked for.
+/// Work: <see cref="AttentionGradientTiles{T, TScore}"/> computes dQ, dK and dV,
+/// <see cref="AttentionBiasGradient{T, TScore}"/> the gradient of the bias where it is asked for.
 /// Bytes: operands and gradients once a tile; no buffer of Sq×Skv.
 /// Numerics: as in <see cref="FusedAttentionForwardSimd"/>; every sum has a fixed order, so results
 /// do not depend on the number of threads.
@@ -75,13 +94,16 @@ internal sealed class FusedAttentionBackwardSimd : IKernel<AttentionBackward>
     public bool Supports(in AttentionBackward call, out string? reason)
     {
         reason = AttentionProblem.Unsupported(call.Inputs) ??
+            AttentionProblem.NoDerivative(call.Inputs.Score) ??
             AttentionProblem.WrongType("output", call.Output) ??
-            AttentionProblem.WrongType("logSumExp", call.LogSumExp) ??
+            AttentionProblem.NotFloat32("logSumExp", call.LogSumExp) ??
             AttentionProblem.WrongType("outputGradient", call.OutputGradient) ??
             AttentionProblem.WrongType("queryGradient", call.QueryGradient) ??
             AttentionProblem.WrongType("keyGradient", call.KeyGradient) ??
             AttentionProblem.WrongType("valueGradient", call.ValueGradient) ??
-            AttentionProblem.WrongType("biasGradient", call.BiasGradient);
+            AttentionProblem.WrongType("biasGradient", call.BiasGradient) ??
+            AttentionProblem.WrongType("relativeBiasGradient", call.RelativeBiasGradient) ??
+            AttentionProblem.WrongType("sinkGradient", call.SinkGradient);
         return reason is null;
     }
 
@@ -90,21 +112,54 @@ internal sealed class FusedAttentionBackwardSimd : IKernel<AttentionBackward>
         SimdDispatch.Run(new AttentionBackwardAction(call));
 
     /// <summary>Runs with vectors of a given width.</summary>
-    internal static unsafe void Run<T>(in AttentionBackward call) where T : struct, ISimdFloat<T>
+    internal static void Run<T>(in AttentionBackward call) where T : struct, ISimdFloat<T>
     {
-        AttentionSizes sizes = call.Inputs.Sizes;
+        ModifiedAction<T> action = new(call);
+        if (call.Inputs.Score is { } score) score.DispatchBackward(action);
+        else action.Run(default(NoScoreModifier));
+    }
+
+    private static unsafe void Run<T, TScore>(in AttentionBackward call, TScore score)
+        where T : struct, ISimdFloat<T> where TScore : struct, IDifferentiableScoreModifier
+    {
+        AttentionInputs inputs = call.Inputs;
+        AttentionSizes sizes = inputs.Sizes;
         if (sizes.Batch == 0) return;
-        AttentionProblem problem = new(call.Inputs);
-        long rows = (long)sizes.Batch * sizes.QueryHeads * sizes.QueryLength;
+        using HostBlock terms = HostMemory.Rent(AttentionTerms.Bytes(inputs));
+        AttentionProblem problem = new(inputs, terms.Address, writesKeys: true);
+        long rows = inputs.QueryRows * sizes.QueryHeads;
         using HostBlock deltas = HostMemory.Rent(Math.Max(1, rows) * sizeof(float));
         AttentionGradients gradients = new(call, deltas.Pointer<float>());
-        AttentionGradientTiles<T>.Run(problem, gradients);
-        if (gradients.Bias != null && rows > 0) AttentionBiasGradient<T>.Run(problem, gradients);
+        AttentionGradientTiles<T, TScore>.Run(problem, score, gradients);
+        if (rows == 0) return;
+        if (call.BiasGradient.IsPresent)
+        {
+            AttentionBiasGradient<T, TScore>.Run(problem, score, gradients, call.BiasGradient);
+        }
+
+        if (call.RelativeBiasGradient.IsPresent)
+        {
+            AttentionRelativeGradient<T, TScore>.Run(problem, score, gradients,
+                call.RelativeBiasGradient, inputs.Options.RelativeBuckets!.Value);
+        }
+
+        if (call.SinkGradient.IsPresent)
+        {
+            AttentionSinkGradient.Run(problem, gradients, call.SinkGradient);
+        }
     }
 
     private readonly struct AttentionBackwardAction(AttentionBackward call) : ISimdAction
     {
         public void Run<T>() where T : struct, ISimdFloat<T> =>
             FusedAttentionBackwardSimd.Run<T>(call);
+    }
+
+    private readonly struct ModifiedAction<T>(AttentionBackward call) : IScoreBackwardAction
+        where T : struct, ISimdFloat<T>
+    {
+        public void Run<TScore>(TScore score)
+            where TScore : struct, IDifferentiableScoreModifier =>
+            FusedAttentionBackwardSimd.Run<T, TScore>(call, score);
     }
 }

@@ -41,7 +41,7 @@ internal static unsafe class UnfusedAttention
     {
         AttentionSizes s = inputs.Sizes;
         bool causal = inputs.Options.Causal != CausalAlignment.None;
-        int offset = inputs.PositionOffset(s.KeyLength);
+        long offset = inputs.Options.PositionOffset(s.QueryLength, s.KeyLength);
         for (int i = 0; i < s.QueryLength; i++)
         {
             ReadOnlySpan<float> q = new(query + ((long)i * s.HeadDimension), s.HeadDimension);

@@ -1,0 +1,160 @@
+using Transformer.Tensors;
+
+namespace Transformer.Ops;
+
+/// <summary>Argument checks that the attention calls share.</summary>
+internal static class AttentionChecks
+{
+    private const string Op = "FusedAttention";
+
+    public static void Inputs(in AttentionInputs inputs)
+    {
+        AttentionSizes s = inputs.Sizes;
+        OpCheck.NotNegative(Op, "Batch", s.Batch);
+        OpCheck.NotNegative(Op, "QueryLength", s.QueryLength);
+        OpCheck.NotNegative(Op, "KeyLength", s.KeyLength);
+        OpCheck.Positive(Op, "QueryHeads", s.QueryHeads);
+        OpCheck.Positive(Op, "KeyValueHeads", s.KeyValueHeads);
+        OpCheck.Positive(Op, "HeadDimension", s.HeadDimension);
+        OpCheck.Positive(Op, "ValueDimension", s.ValueDimension);
+        if (s.QueryHeads % s.KeyValueHeads != 0) ThrowHeads(s);
+        AttentionLayoutChecks.Layout(inputs);
+        Strided("query", inputs.Query, inputs.EffectiveQueryStrides, inputs.QueryExtent,
+            s.QueryHeads, s.HeadDimension);
+        Strided("key", inputs.Key, inputs.EffectiveKeyStrides, inputs.KeyExtent,
+            s.KeyValueHeads, s.HeadDimension);
+        Strided("value", inputs.Value, inputs.EffectiveValueStrides, inputs.KeyExtent,
+            s.KeyValueHeads, s.ValueDimension);
+        AttentionLayoutChecks.Broadcast("mask", inputs.Mask, inputs.MaskLayout, s);
+        AttentionLayoutChecks.Broadcast("bias", inputs.Bias, inputs.BiasLayout, s);
+        if (inputs.Mask.IsPresent && inputs.Mask.DType != DType.Bool)
+        {
+            OpCheck.Throw(Op, $"'mask' is {inputs.Mask.DType}; expected Bool, true = may " +
+                "attend. Pass numbers to be added as 'bias'.");
+        }
+
+        OpCheck.IsFloat(Op, "bias", inputs.Bias);
+        Options(inputs.Options);
+        PositionTerms(inputs);
+        Dropout(inputs);
+    }
+
+    public static void Strided(
+        string argument, BufferView view, AttentionStrides strides, (int Outer, int Rows) extent,
+        int heads, int dimension)
+    {
+        if (extent.Outer == 0 || extent.Rows == 0) return;
+        if (strides.Batch < 0 || strides.Head < 0 || strides.Sequence < 0)
+        {
+            OpCheck.Throw(Op, $"'{argument}' has strides ({strides.Batch}, {strides.Head}, " +
+                $"{strides.Sequence}, 1); expected 0 or more. Pass a view that runs forwards.");
+        }
+
+        long needed = AttentionLayoutChecks.Extent(extent.Outer, strides.Batch, heads,
+            strides.Head, extent.Rows, strides.Sequence, dimension);
+        OpCheck.AtLeast(Op, argument, view, needed,
+            $"[{extent.Outer}, {heads}, {extent.Rows}, {dimension}] with strides (" +
+            $"{strides.Batch}, {strides.Head}, {strides.Sequence}, 1)");
+        OpCheck.IsFloat(Op, argument, view);
+    }
+
+    /// <summary>As <see cref="Strided"/>, for a tensor whose rows may not share elements.
+    /// </summary>
+    public static void Written(
+        string argument, BufferView view, AttentionStrides strides, (int Outer, int Rows) extent,
+        int heads, int dimension)
+    {
+        Strided(argument, view, strides, extent, heads, dimension);
+        if (extent.Outer == 0 || extent.Rows == 0) return;
+        Span<(long Stride, int Size)> axes = [(strides.Batch, extent.Outer),
+            (strides.Head, heads), (strides.Sequence, extent.Rows)];
+        axes.Sort(static (a, b) => a.Stride.CompareTo(b.Stride));
+        Int128 end = dimension;
+        foreach ((long stride, int size) in axes)
+        {
+            if (size == 1) continue;
+            if (stride < end)
+            {
+                OpCheck.Throw(Op, $"'{argument}' is written, but with strides ({strides.Batch}, " +
+                    $"{strides.Head}, {strides.Sequence}, 1) rows of [{extent.Outer}, {heads}, " +
+                    $"{extent.Rows}, {dimension}] overlap. Use strides that keep them apart.");
+            }
+
+            end += (Int128)(size - 1) * stride;
+        }
+    }
+
+    public static void Separate(string argument, BufferView output, in AttentionInputs inputs)
+    {
+        if (output.IsAbsent) return;
+        OpCheck.Apart(Op, [(argument, output)], [("query", inputs.Query), ("key", inputs.Key),
+            ("value", inputs.Value), ("mask", inputs.Mask), ("bias", inputs.Bias),
+            ("keyLengths", inputs.KeyLengths), ("queryOffsets", inputs.QueryOffsets),
+            ("keyOffsets", inputs.KeyOffsets), ("blockTable", inputs.BlockTable),
+            ("blockMask", inputs.BlockMask), ("alibiSlopes", inputs.AlibiSlopes),
+            ("relativeBias", inputs.RelativeBias), ("sinks", inputs.Sinks),
+            ("randomState", inputs.RandomState)]);
+    }
+
+    private static void Options(in AttentionOptions options)
+    {
+        OpCheck.InRange(Op, "Scale", options.Scale, 0, float.MaxValue);
+        OpCheck.InRange(Op, "SoftCap", options.SoftCap, 0, float.MaxValue);
+        OpCheck.Defined(Op, "Causal", options.Causal);
+        if (options.PastLength < 0)
+        {
+            OpCheck.Throw(Op, $"'PastLength' is {options.PastLength}; expected 0 or more. Pass " +
+                "the number of keys before the first query.");
+        }
+
+        if (options.Window is { } window && (window.Left < -1 || window.Right < -1))
+        {
+            OpCheck.Throw(Op, $"'Window' is ({window.Left}, {window.Right}); expected −1 " +
+                "(unbounded) or more on each side. Use 0 for the own position alone.");
+        }
+    }
+
+    private static void PositionTerms(in AttentionInputs inputs)
+    {
+        int heads = inputs.Sizes.QueryHeads;
+        OpCheck.FloatsOrAbsent(Op, "alibiSlopes", inputs.AlibiSlopes, heads, $"[{heads}]");
+        OpCheck.FloatsOrAbsent(Op, "sinks", inputs.Sinks, heads, $"[{heads}]");
+        if (inputs.Options.RelativeBuckets is { } buckets)
+        {
+            buckets.Check(Op);
+            OpCheck.Floats(Op, "relativeBias", inputs.RelativeBias,
+                OpCheck.Count(buckets.Count, heads), $"[{buckets.Count}, {heads}]");
+        }
+        else if (inputs.RelativeBias.IsPresent)
+        {
+            OpCheck.Throw(Op, "'relativeBias' is given without Options.RelativeBuckets. Say how " +
+                "distances fall into its rows.");
+        }
+    }
+
+    private static void Dropout(in AttentionInputs inputs)
+    {
+        double p = inputs.Options.DropoutProbability;
+        if (!(p >= 0 && p < 1))
+        {
+            OpCheck.Throw(Op, FormattableString.Invariant(
+                $"'DropoutProbability' is {p}; expected 0 up to, but not, 1. Use 0 for none."));
+        }
+
+        if (p == 0) return;
+        OpCheck.Exactly(Op, "randomState", inputs.RandomState, 2, $"[2]");
+        if (inputs.RandomState.DType != DType.Int64)
+        {
+            OpCheck.Throw(Op, $"'randomState' is {inputs.RandomState.DType}; expected Int64, " +
+                "seed and step. Convert it first.");
+        }
+    }
+
+    private static void ThrowHeads(AttentionSizes s)
+    {
+        IEnumerable<int> divisors = Enumerable.Range(1, s.QueryHeads)
+            .Where(h => s.QueryHeads % h == 0);
+        OpCheck.Throw(Op, $"'key' has {s.KeyValueHeads} heads; 'query' has {s.QueryHeads}, which " +
+            $"is not a multiple. Use Hkv in {{{string.Join(", ", divisors)}}}.");
+    }
+}
