@@ -147,9 +147,15 @@ public readonly record struct AttentionInputs
         : KeysArePacked ? (1, TotalKeys) : (Sizes.Batch, Sizes.KeyLength);
 
     /// <summary>Shape of the log-sum-exps.</summary>
-    internal ShapeText RowShape => QueriesArePacked
-        ? $"[{Sizes.QueryHeads}, {TotalQueries}]"
-        : $"[{Sizes.Batch}, {Sizes.QueryHeads}, {Sizes.QueryLength}]";
+    internal ShapeText RowShape
+    {
+        get
+        {
+            // Not a conditional expression, which would make a string of either text.
+            if (QueriesArePacked) return $"[{Sizes.QueryHeads}, {TotalQueries}]";
+            return $"[{Sizes.Batch}, {Sizes.QueryHeads}, {Sizes.QueryLength}]";
+        }
+    }
 
     private AttentionStrides QueryDefault(AttentionStrides strides, int dimension) =>
         strides != default ? strides : QueriesArePacked

@@ -109,7 +109,7 @@ internal sealed record AttentionData(AttentionSample Sample)
         float[] dq = query.Empty(), dk = key.Empty(), dv = value.Empty();
         float[] db = new float[Bias.Length];
         Kernels.FusedAttention.Backward(q, k, v, output, sum, result.Scatter(OutputGradient),
-            extras, s, spec.Options, dq, dk, dv, db, backend);
+            extras, s, spec.Options, dq, dk, dv, new() { Bias = db }, backend);
         return new(result.Gather(output), sum, scores, query.Gather(dq), key.Gather(dk),
             value.Gather(dv), db);
     }

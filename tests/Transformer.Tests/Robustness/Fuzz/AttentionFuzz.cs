@@ -52,7 +52,10 @@ internal static class AttentionFuzz
             c.In("output", outputs), c.In("logSumExp", rows), c.In("outputGradient", outputs),
             extras, s, options, c.Out("queryGradient", queries), c.Out("keyGradient", keys),
             c.Out("valueGradient", values),
-            c.OneIn(2) ? c.Updated("biasGradient", extras.Bias.Length) : default, c.Backend());
+            new()
+            {
+                Bias = c.OneIn(2) ? c.Updated("biasGradient", extras.Bias.Length) : default,
+            }, c.Backend());
     }
 
     private static AttentionSizes Sizes(FuzzCall c)

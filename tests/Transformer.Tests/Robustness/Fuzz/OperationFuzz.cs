@@ -168,7 +168,7 @@ internal static class OperationFuzz
     public static void KvCacheAppend(FuzzCall c)
     {
         int capacity = c.Size("capacity", 1, 9);
-        KvCacheSizes s = new(c.Size("B", 0, 3), c.Size("new", 0, Math.Clamp(capacity, 1, 9)),
+        KvCacheSizes s = new(c.Size("B", 0, 3), c.Size("new", 1, Math.Clamp(capacity, 1, 9)),
             capacity, c.Size("width", 1, 30));
         long stride = c.OneIn(2) ? 0 : c.Stride("row stride", s.Width + (long)c.Below(3));
         Int128 rows = (Int128)s.Batch * s.NewLength;
