@@ -124,7 +124,7 @@ internal sealed class FusedAttentionBackwardSimd : IKernel<AttentionBackward>
     {
         AttentionInputs inputs = call.Inputs;
         AttentionSizes sizes = inputs.Sizes;
-        if (sizes.Batch == 0) return;
+        if (sizes.Batch == 0 || (sizes.QueryLength == 0 && sizes.KeyLength == 0)) return;
         using HostBlock terms = HostMemory.Rent(AttentionTerms.Bytes(inputs));
         AttentionProblem problem = new(inputs, terms.Address, writesKeys: true);
         long rows = inputs.QueryRows * sizes.QueryHeads;

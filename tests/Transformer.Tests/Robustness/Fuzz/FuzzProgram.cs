@@ -8,9 +8,15 @@ namespace Transformer.Tests.Robustness.Fuzz;
 internal static unsafe class FuzzProgram
 {
     /// <summary>Arguments: file, seed, first set, count, and optionally a mistake to make (read,
-    /// write or hang) and at which set.</summary>
+    /// write or hang) and at which set; or "describe", seed, set.</summary>
     internal static int Main(string[] arguments)
     {
+        if (arguments is ["describe", var seed, var set])
+        {
+            Console.WriteLine(FuzzRun.Describe((ulong)Number(seed), Number(set)));
+            return 0;
+        }
+
         using MemoryMappedFile file = MemoryMappedFile.CreateFromFile(arguments[0]);
         using MemoryMappedViewAccessor view = file.CreateViewAccessor();
         byte* progress = null;
