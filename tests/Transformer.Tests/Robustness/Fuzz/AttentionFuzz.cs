@@ -4,68 +4,64 @@ using Kernels = Transformer.Ops;
 
 namespace Transformer.Tests.Robustness.Fuzz;
 
-/// <summary>Random calls of attention, forward and backward.</summary>
+/// <summary>Random calls of attention, forward and backward, in three storage types.</summary>
 internal static class AttentionFuzz
 {
     public static void Forward(FuzzCall c)
     {
-        AttentionSizes s = Sizes(c);
-        AttentionOptions options = Options(c);
-        AttentionStrides query = Strides(c, "query", s.QueryHeads, s.QueryLength, s.HeadDimension);
-        AttentionStrides key = Strides(c, "key", s.KeyValueHeads, s.KeyLength, s.HeadDimension);
-        AttentionStrides value = Strides(c, "value", s.KeyValueHeads, s.KeyLength,
-            s.ValueDimension);
-        AttentionStrides result = Strides(c, "output", s.QueryHeads, s.QueryLength,
-            s.ValueDimension);
-        Int128 rows = (Int128)s.Batch * s.QueryHeads * s.QueryLength;
-        ScoreOutput scores = c.OneIn(3) ? c.Named<ScoreOutput>("scores") : ScoreOutput.None;
-        Kernels.FusedAttention.Forward(
-            c.In("query", Extent(s.Batch, s.QueryHeads, s.QueryLength, s.HeadDimension, query)),
-            c.In("key", Extent(s.Batch, s.KeyValueHeads, s.KeyLength, s.HeadDimension, key)),
-            c.In("value", Extent(s.Batch, s.KeyValueHeads, s.KeyLength, s.ValueDimension, value)),
-            Extras(c, s, query, key, value, result), s, options,
-            c.Out("output", Extent(
-                s.Batch, s.QueryHeads, s.QueryLength, s.ValueDimension, result)),
-            c.OutOrNone("logSumExp", rows),
-            scores != ScoreOutput.None || c.Wrong() ? c.Out("scores", rows * s.KeyLength) : default,
-            scores, c.Backend());
+        switch (c.Below(8))
+        {
+            case 0: Forward<Half>(c); break;
+            case 1: Forward<BFloat16>(c); break;
+            default: Forward<float>(c); break;
+        }
     }
 
     public static void Backward(FuzzCall c)
     {
-        AttentionSizes s = Sizes(c);
+        switch (c.Below(8))
+        {
+            case 0: Backward<Half>(c); break;
+            case 1: Backward<BFloat16>(c); break;
+            default: Backward<float>(c); break;
+        }
+    }
+
+    private static void Forward<T>(FuzzCall c) where T : unmanaged
+    {
+        AttentionFuzzSizes sizes = new(c);
+        AttentionSizes s = sizes.Sizes;
         AttentionOptions options = Options(c);
-        AttentionStrides query = Strides(c, "query", s.QueryHeads, s.QueryLength, s.HeadDimension);
-        AttentionStrides key = Strides(c, "key", s.KeyValueHeads, s.KeyLength, s.HeadDimension);
-        AttentionStrides value = Strides(c, "value", s.KeyValueHeads, s.KeyLength,
-            s.ValueDimension);
-        AttentionStrides result = Strides(c, "output", s.QueryHeads, s.QueryLength,
-            s.ValueDimension);
-        Int128 rows = (Int128)s.Batch * s.QueryHeads * s.QueryLength;
-        Int128 queries = Extent(s.Batch, s.QueryHeads, s.QueryLength, s.HeadDimension, query);
-        Int128 keys = Extent(s.Batch, s.KeyValueHeads, s.KeyLength, s.HeadDimension, key);
-        Int128 values = Extent(s.Batch, s.KeyValueHeads, s.KeyLength, s.ValueDimension, value);
-        Int128 outputs = Extent(s.Batch, s.QueryHeads, s.QueryLength, s.ValueDimension, result);
-        AttentionExtras extras = Extras(c, s, query, key, value, result);
+        ScoreOutput scores = c.OneIn(3) ? c.Named<ScoreOutput>("scores") : ScoreOutput.None;
+        Kernels.FusedAttention.Forward(
+            c.In<T>("query", sizes.Query.Extent), c.In<T>("key", sizes.Key.Extent),
+            c.In<T>("value", sizes.Value.Extent), Extras(c, sizes, options), s, options,
+            c.Out<T>("output", sizes.Output.Extent), c.OutOrNone("logSumExp", sizes.Rows),
+            scores != ScoreOutput.None || c.Wrong() ? c.Out("scores", sizes.Scores) : default,
+            scores, c.Backend());
+    }
+
+    private static void Backward<T>(FuzzCall c) where T : unmanaged
+    {
+        AttentionFuzzSizes sizes = new(c);
+        AttentionOptions options = Options(c);
+        AttentionExtras extras = Extras(c, sizes, options);
         Kernels.FusedAttention.Backward(
-            c.In("query", queries), c.In("key", keys), c.In("value", values),
-            c.In("output", outputs), c.In("logSumExp", rows), c.In("outputGradient", outputs),
-            extras, s, options, c.Out("queryGradient", queries), c.Out("keyGradient", keys),
-            c.Out("valueGradient", values),
-            new()
+            c.In<T>("query", sizes.Query.Extent), c.In<T>("key", sizes.Key.Extent),
+            c.In<T>("value", sizes.Value.Extent), c.In<T>("output", sizes.Output.Extent),
+            c.In("logSumExp", sizes.Rows), c.In<T>("outputGradient", sizes.Output.Extent),
+            extras, sizes.Sizes, options, c.Out<T>("queryGradient", sizes.Query.Extent),
+            c.Out<T>("keyGradient", sizes.Key.Extent),
+            c.Out<T>("valueGradient", sizes.Value.Extent), new()
             {
-                Bias = c.OneIn(2) ? c.Updated("biasGradient", extras.Bias.Length) : default,
+                Bias = Gradient(c, "biasGradient", extras.Bias.Length),
+                RelativeBias = Gradient(c, "relativeBiasGradient", extras.RelativeBias.Length),
+                Sinks = Gradient(c, "sinkGradient", extras.Sinks.Length),
             }, c.Backend());
     }
 
-    private static AttentionSizes Sizes(FuzzCall c)
-    {
-        int keyHeads = c.Size("Hkv", 1, 2);
-        int group = c.Size("group", 1, 3);
-        return new(
-            c.Size("B", 0, 2), unchecked(keyHeads * group), keyHeads, c.Size("Sq", 0, 9),
-            c.Size("Skv", 0, c.OneIn(4) ? 70 : 17), c.Size("D", 1, 20), c.Size("Dv", 1, 20));
-    }
+    private static Span<float> Gradient(FuzzCall c, string name, int count) =>
+        (count > 0 && c.OneIn(2)) || c.Wrong() ? c.Updated(name, count) : default;
 
     private static AttentionOptions Options(FuzzCall c) => new()
     {
@@ -75,50 +71,63 @@ internal static class AttentionFuzz
         PastLength = c.OneIn(2) ? 0 : c.Int("past", 0, 3, int.MaxValue),
         Window = c.OneIn(2) ? null : new(
             c.Int("left", -1, 0, 5, int.MaxValue), c.Int("right", -1, 0, 5, int.MaxValue)),
+        RelativeBuckets = !c.OneIn(5) ? null : new(
+            c.Int("buckets", 4, 8, 32), c.Int("distance", 17, 40, 128), c.Flag("both sides")),
+        DropoutProbability = c.OneIn(3) ? c.Number("dropout", 0, 0.1, 0.9) : 0,
+        DropoutStream = (uint)c.Below(3),
     };
 
-    private static AttentionStrides Strides(
-        FuzzCall c, string name, int heads, int length, int dimension)
-    {
-        AttentionStrides right = c.Below(4) switch
-        {
-            0 => AttentionStrides.SequenceMajor(heads, length, dimension),
-            1 => AttentionStrides.SequenceMajor(
-                heads, length, dimension, ((long)heads * dimension) + 3),
-            _ => default,
-        };
-        if (right == default && !c.Wrong()) return default;
-        c.Note(name, "strides");
-        AttentionStrides strides = new(c.Stride("batch", right.Batch),
-            c.Stride("head", right.Head), c.Stride("sequence", right.Sequence));
-        // Reading may broadcast: millions of rows in a few elements would only take long.
-        bool many = heads > 1000 || length > 1000;
-        return many && (strides.Head == 0 || strides.Sequence == 0) ? default : strides;
-    }
-
     private static AttentionExtras Extras(
-        FuzzCall c, AttentionSizes s, AttentionStrides query, AttentionStrides key,
-        AttentionStrides value, AttentionStrides output)
+        FuzzCall c, AttentionFuzzSizes sizes, in AttentionOptions options)
     {
-        TensorShape mask = c.OneIn(3) ? Shape(c, "mask shape", s) : default;
-        TensorShape bias = c.OneIn(3) ? Shape(c, "bias shape", s) : default;
+        AttentionSizes s = sizes.Sizes;
+        TensorShape mask = c.OneIn(4) ? Shape(c, "mask shape", s) : default;
+        TensorShape bias = c.OneIn(4) ? Shape(c, "bias shape", s) : default;
         // A shape may go without saying: all four axes in full.
         Int128 full = (Int128)s.Batch * s.QueryHeads * s.QueryLength * s.KeyLength;
-        bool fullMask = mask.Rank == 0 && c.OneIn(6), fullBias = bias.Rank == 0 && c.OneIn(6);
+        bool fullMask = mask.Rank == 0 && c.OneIn(8), fullBias = bias.Rank == 0 && c.OneIn(8);
+        int buckets = options.RelativeBuckets?.Count ?? (c.Wrong() ? 8 : 0);
+        bool blocks = c.OneIn(6);
+        AttentionBlockSize block = !blocks && !c.Wrong() ? default
+            : new(c.Size("query block", 1, 5), c.Size("key block", 1, 9), c.Flag("per head"));
         return new()
         {
-            QueryStrides = query,
-            KeyStrides = key,
-            ValueStrides = value,
-            OutputStrides = output,
+            QueryStrides = sizes.Query.Strides,
+            KeyStrides = sizes.Key.Strides,
+            ValueStrides = sizes.Value.Strides,
+            OutputStrides = sizes.Output.Strides,
             MaskShape = mask,
             Mask = mask.Rank > 0 || fullMask || c.Wrong()
                 ? c.Bools("mask", fullMask ? full : mask.ElementCount) : default,
             BiasShape = bias,
             Bias = bias.Rank > 0 || fullBias || c.Wrong()
                 ? c.In("bias", fullBias ? full : bias.ElementCount) : default,
-            KeyLengths = c.OneIn(3) ? c.Ids("keyLengths", s.Batch, 0, s.KeyLength) : default,
+            QueryOffsets = sizes.QueryOffsets is { } q ? c.Values("queryOffsets", q, 1) : default,
+            KeyOffsets = sizes.KeyOffsets is { } k ? c.Values("keyOffsets", k, 1) : default,
+            KeyLengths = sizes.KeyLengths is { } n
+                ? c.Values("keyLengths", n, s.KeyLength) : default,
+            BlockTable = sizes.BlockTable is { } table
+                ? c.Values("blockTable", table, sizes.PageCount) : default,
+            PageSize = sizes.PageSize,
+            PageCount = sizes.PageCount,
+            BlockSize = block,
+            BlockMask = blocks ? c.Bools("blockMask", Blocks(block, s)) : default,
+            AlibiSlopes = c.OneIn(5) ? c.In("alibiSlopes", s.QueryHeads) : default,
+            RelativeBias = buckets != 0
+                ? c.In("relativeBias", (Int128)buckets * s.QueryHeads) : default,
+            Sinks = c.OneIn(5) ? c.In("sinks", s.QueryHeads) : default,
+            DropoutSeed = c.Of(0, 1, long.MinValue, long.MaxValue),
+            DropoutStep = c.Of(0, 1, long.MinValue, long.MaxValue),
+            Score = c.OneIn(5) ? Bent : null,
         };
+    }
+
+    private static Int128 Blocks(AttentionBlockSize block, AttentionSizes s)
+    {
+        if (block.QueryBlock <= 0 || block.KeyBlock <= 0) return 0;
+        Int128 rows = ((Int128)s.QueryLength + block.QueryBlock - 1) / block.QueryBlock;
+        Int128 columns = ((Int128)s.KeyLength + block.KeyBlock - 1) / block.KeyBlock;
+        return (block.PerHead ? s.QueryHeads : 1) * rows * columns;
     }
 
     private static TensorShape Shape(FuzzCall c, string name, AttentionSizes s)
@@ -126,7 +135,8 @@ internal static class AttentionFuzz
         Span<long> sizes =
         [
             c.OneIn(2) ? 1 : s.Batch, c.OneIn(2) ? 1 : s.QueryHeads,
-            c.OneIn(2) ? 1 : s.QueryLength, c.OneIn(3) ? c.Below(s.KeyLength + 1) : s.KeyLength,
+            c.OneIn(2) ? 1 : s.QueryLength,
+            c.OneIn(3) ? c.Below(Math.Clamp(s.KeyLength, 0, 100) + 1) : s.KeyLength,
         ];
         int rank = 1 + c.Below(4);
         if (c.Wrong()) rank = c.Of(0, 1, 4);
@@ -136,13 +146,16 @@ internal static class AttentionFuzz
         return c.Note(name, shape);
     }
 
-    private static Int128 Extent(
-        int batch, int heads, int length, int dimension, AttentionStrides strides)
+    private static readonly ScoreModifier Bent = ScoreModifier.OfDifferentiable(new Bend());
+
+    /// <summary>Half the score, less the distance; hides every seventh key.</summary>
+    private readonly struct Bend : IDifferentiableScoreModifier
     {
-        if (batch <= 0 || heads <= 0 || length <= 0) return 0;
-        AttentionStrides s = strides == default
-            ? AttentionStrides.HeadMajor(heads, length, dimension) : strides;
-        return dimension + ((Int128)(batch - 1) * s.Batch) + ((Int128)(heads - 1) * s.Head) +
-            ((Int128)(length - 1) * s.Sequence);
+        public float Apply(float score, int batch, int head, int query, int key) =>
+            (score / 2) - Math.Abs(query - key);
+
+        public bool IsVisible(int batch, int head, int query, int key) => key % 7 != 6;
+
+        public float Derivative(float score, int batch, int head, int query, int key) => 0.5f;
     }
 }

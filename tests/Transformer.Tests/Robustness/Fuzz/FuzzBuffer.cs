@@ -54,10 +54,10 @@ internal sealed unsafe class FuzzBuffer : IDisposable
 
     /// <summary>Another span of the call, in this memory, too: what is there after the call is then
     /// not known.</summary>
-    public Span<float> Share(int shift, int count)
+    public Span<T> Share<T>(int shift, int count) where T : unmanaged
     {
         shared = true;
-        Span<float> all = MemoryMarshal.Cast<byte, float>(memory.Bytes);
+        Span<T> all = MemoryMarshal.Cast<byte, T>(memory.Bytes);
         return all.Slice(shift, Math.Min(count, all.Length - shift));
     }
 

@@ -10,6 +10,9 @@ namespace Transformer.Tests.Robustness.Fuzz;
 /// </summary>
 internal sealed class FuzzCall : IDisposable
 {
+    private const int Most = 32;
+    private const int MostIds = FuzzBuffer.Bytes / sizeof(int);
+
     private static readonly int[] WrongSizes =
         [0, -1, int.MaxValue, int.MinValue, 65_536, 1 << 22, -7, 1000, int.MaxValue - 1];
 
@@ -20,8 +23,8 @@ internal sealed class FuzzCall : IDisposable
     ];
 
     private readonly FuzzBuffer[] buffers =
-        [.. Enumerable.Range(0, 24).Select(_ => new FuzzBuffer())];
-    private readonly string[] names = new string[24];
+        [.. Enumerable.Range(0, Most).Select(_ => new FuzzBuffer())];
+    private readonly string[] names = new string[Most];
     private StringBuilder? log;
     private ulong state;
     private int used;
@@ -78,7 +81,7 @@ internal sealed class FuzzCall : IDisposable
 
     public TEnum Named<TEnum>(string name) where TEnum : struct, Enum
     {
-        TEnum[] all = Values<TEnum>.All;
+        TEnum[] all = NamedValues<TEnum>.All;
         int value = Wrong() ? Of(all.Length, -1, int.MaxValue, int.MinValue) : Below(all.Length);
         return Note(name, (TEnum)(object)value);
     }
@@ -91,14 +94,18 @@ internal sealed class FuzzCall : IDisposable
 
     public bool Flag(string name) => Note(name, OneIn(2));
 
-    public ReadOnlySpan<float> In(string name, Int128 right) =>
-        Floats(name, right, FuzzAccess.Read);
+    public ReadOnlySpan<float> In(string name, Int128 right) => In<float>(name, right);
 
-    public Span<float> Out(string name, Int128 right) =>
-        Floats(name, right, FuzzAccess.Write);
+    public ReadOnlySpan<T> In<T>(string name, Int128 right) where T : unmanaged =>
+        Take<T>(name, right, FuzzAccess.Read);
+
+    public Span<float> Out(string name, Int128 right) => Out<float>(name, right);
+
+    public Span<T> Out<T>(string name, Int128 right) where T : unmanaged =>
+        Take<T>(name, right, FuzzAccess.Write);
 
     public Span<float> Updated(string name, Int128 right) =>
-        Floats(name, right, FuzzAccess.Update);
+        Take<float>(name, right, FuzzAccess.Update);
 
     public ReadOnlySpan<float> InOrNone(string name, Int128 right) =>
         OneIn(2) ? In(name, right) : default;
@@ -112,20 +119,33 @@ internal sealed class FuzzCall : IDisposable
     /// <summary>Integers from <paramref name="low"/> to <paramref name="high"/>.</summary>
     public ReadOnlySpan<int> Ids(string name, Int128 right, long low, long high)
     {
-        int[] values = new int[Count(right, sizeof(int))];
+        if (right > MostIds) IsRight = false;
+        int[] values = new int[(int)Int128.Clamp(right, 0, MostIds)];
         for (int i = 0; i < values.Length; i++)
         {
             values[i] = high >= low && high - low < int.MaxValue
                 ? (int)(low + Below((int)(high - low + 1))) : 0;
         }
 
+        return Values(name, values, (int)Math.Clamp(high + 1, int.MinValue, int.MaxValue));
+    }
+
+    /// <summary>These integers, or one of them wrong, or another number of them.</summary>
+    public ReadOnlySpan<int> Values(string name, int[] values, int wrong)
+    {
+        values = [.. values];
         if (values.Length > 0 && Wrong())
-            values[Below(values.Length)] = Of((int)Math.Min(high + 1, int.MaxValue), -1,
-                int.MaxValue, int.MinValue);
-        int slot = Slot(name, values.Length);
+        {
+            values[Below(values.Length)] = Of(
+                wrong, -1, int.MaxValue, int.MinValue, values[Below(values.Length)], 3);
+        }
+
+        int count = Count(values.Length, sizeof(int));
+        Array.Resize(ref values, count);
+        int slot = Slot(name, count);
         log?.Append(CultureInfo.InvariantCulture,
             $" ({string.Join(' ', values.Take(12))}{(values.Length > 12 ? " …" : "")})");
-        return buffers[slot].Take<int>(values.Length, OneIn(2), FuzzAccess.Read, values);
+        return buffers[slot].Take<int>(count, OneIn(2), FuzzAccess.Read, values);
     }
 
     public ReadOnlySpan<bool> Bools(string name, Int128 right)
@@ -169,17 +189,18 @@ internal sealed class FuzzCall : IDisposable
         foreach (FuzzBuffer buffer in buffers) buffer.Dispose();
     }
 
-    private Span<float> Floats(string name, Int128 right, FuzzAccess access)
+    private unsafe Span<T> Take<T>(string name, Int128 right, FuzzAccess access)
+        where T : unmanaged
     {
-        int count = Count(right, sizeof(float));
+        int count = Count(right, sizeof(T));
         int slot = Slot(name, count);
-        Span<float> span = buffers[slot].Take<float>(count, OneIn(2), access);
+        Span<T> span = buffers[slot].Take<T>(count, OneIn(2), access);
         if (slot == 0 || access == FuzzAccess.Read || !Wrong()) return span;
         // It lies in another's memory.
         int other = Below(slot);
         int shift = Below(40);
         Note("overlapping", $"{names[other]} from {shift}");
-        return buffers[other].Share(shift, count);
+        return buffers[other].Share<T>(shift, count);
     }
 
     /// <summary>Elements that fit a buffer: as many as are right, or too few, or too many.</summary>
@@ -202,7 +223,7 @@ internal sealed class FuzzCall : IDisposable
     /// <summary>Ends a call that is not to be run.</summary>
     public sealed class DryRunException : Exception;
 
-    private static class Values<TEnum> where TEnum : struct, Enum
+    private static class NamedValues<TEnum> where TEnum : struct, Enum
     {
         public static readonly TEnum[] All = Enum.GetValues<TEnum>();
     }
