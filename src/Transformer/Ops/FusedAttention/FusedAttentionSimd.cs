@@ -71,11 +71,10 @@ internal sealed class FusedAttentionForwardSimd : IKernel<AttentionForward>
     }
 
     // Packed sequences without queries: their widths may then be any number.
-    private static unsafe void FillScores(in AttentionForward call)
+    private static void FillScores(in AttentionForward call)
     {
         float none = call.ScoreOutput == ScoreOutput.Masked ? float.NegativeInfinity : 0;
-        float* scores = call.Scores.Pointer<float>();
-        for (long i = 0; i < call.Scores.Length; i++) scores[i] = none;
+        for (long i = 0; i < call.Scores.Length; i++) ReferenceBuffers.Set(call.Scores, i, none);
     }
 
     private readonly struct AttentionForwardAction(AttentionForward call) : ISimdAction
