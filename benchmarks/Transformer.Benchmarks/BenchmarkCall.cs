@@ -14,7 +14,7 @@ public sealed class BenchmarkCall<TCall> where TCall : struct, IOpCall
         Backend cpu = BackendRegistry.Cpu;
         // Lives as long as the process: so do its buffers.
         CaseMemory memory = new(
-            new(1, DType.Float32, false, cpu, DType.Float32), cpu.Memory, DType.Float32);
+            new(1, DType.Float32, false, [cpu], DType.Float32), cpu.Memory, DType.Float32);
         call = build(memory);
     }
 

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Spectre.Console;
 using Transformer.Cli.Output;
+using Transformer.Cli.Plugins;
 using Transformer.Verification;
 
 namespace Transformer.Cli.Commands;
@@ -32,10 +33,11 @@ internal static class BenchCommand
             Description = "Time for each figure.",
             DefaultValueFactory = _ => 0.2,
         };
+        Option<string[]> plugin = PluginSet.Option();
         Option<string?> json = CommonOptions.Json();
         Command command = new("bench", "Measure this machine's limits and every op against them.")
         {
-            op, backend, size, seconds, json,
+            op, backend, size, seconds, plugin, json,
         };
         command.SetAction((parsed, cancellation) =>
         {
@@ -47,9 +49,14 @@ internal static class BenchCommand
                     $"bench: --seconds is {budget}; expected more than 0 and at most 600."));
             }
 
+            PluginSet plugins = PluginSet.Load(parsed.GetValue(plugin));
             BenchOptions options = new(
                 parsed.GetValue(op), parsed.GetValue(backend),
-                BenchSize.Find(parsed.GetRequiredValue(size)), TimeSpan.FromSeconds(budget));
+                BenchSize.Find(parsed.GetRequiredValue(size)), TimeSpan.FromSeconds(budget))
+            {
+                Candidates = plugins.Backends,
+                Cases = plugins.BenchCases,
+            };
             TextWriter output = parsed.InvocationConfiguration.Output;
             (MachineLimits limits, List<BenchRow> rows) =
                 Run(Terminal.For(target, output), options, cancellation);
@@ -92,16 +99,18 @@ internal static class BenchCommand
     private static Table Table(List<BenchRow> rows, int width)
     {
         bool wide = width >= 140;
+        bool named = wide || rows.Select(row => row.Backend).Distinct().Count() > 1;
+        string[] backend = named ? ["backend"] : [];
         string[] headers = wide
-            ? ["op", "direction", "backend", "shape", "ms", "GFLOP/s", "GB/s", "of limit",
+            ? ["op", "direction", .. backend, "shape", "ms", "GFLOP/s", "GB/s", "of limit",
                 "× unfused", "× reference"]
-            : ["op", "direction", "shape", "ms", "of limit", "× unfused", "× ref."];
-        Table table = Terminal.Table(headers, words: wide ? 4 : 3, wrapping: "shape");
+            : ["op", "direction", .. backend, "shape", "ms", "of limit", "× unfused", "× ref."];
+        Table table = Terminal.Table(headers, words: named ? 4 : 3, wrapping: "shape");
         foreach (BenchRow row in rows)
         {
-            string[] name = wide
-                ? [row.Op, Direction(row), row.Backend, Markup.Escape(row.Shape)]
-                : [row.Op, Direction(row), Markup.Escape(row.Shape)];
+            string[] on = named ? [Markup.Escape(row.Backend)] : [];
+            string[] name =
+                [Markup.Escape(row.Op), Direction(row), .. on, Markup.Escape(row.Shape)];
             if (row.Unsupported is not null)
             {
                 name[^1] += Markup.Escape($", not supported: {row.Unsupported}");

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Globalization;
 using Spectre.Console;
 using Transformer.Cli.Output;
+using Transformer.Cli.Plugins;
 using Transformer.Verification;
 
 namespace Transformer.Cli.Commands;
@@ -24,17 +25,28 @@ internal static class VerifyCommand
             HelpName = "NAME",
         };
         Option<bool> quick = new("--quick") { Description = "A subset, in seconds." };
+        Option<string?> single = new("--case")
+        {
+            Description = "Only the case of this name, or else those whose names contain it.",
+            HelpName = "TEXT",
+        };
+        Option<string[]> plugin = PluginSet.Option();
         Option<string?> json = CommonOptions.Json();
         Command command = new("verify", "Check every op, option and gradient of every backend " +
             "against the double-precision reference.")
         {
-            op, backend, quick, json,
+            op, backend, single, quick, plugin, json,
         };
         command.SetAction((parsed, cancellation) =>
         {
-            ParityOptions options = new(
-                parsed.GetValue(op), parsed.GetValue(backend), parsed.GetValue(quick));
             JsonOutput target = new(parsed.GetValue(json));
+            PluginSet plugins = PluginSet.Load(parsed.GetValue(plugin));
+            ParityOptions options = new(parsed.GetValue(op), parsed.GetValue(backend),
+                parsed.GetValue(quick), parsed.GetValue(single))
+            {
+                Candidates = plugins.Backends,
+                Cases = plugins.Cases,
+            };
             TextWriter output = parsed.InvocationConfiguration.Output;
             IAnsiConsole console = Terminal.For(target, output);
             List<ParityResult> results = Run(console, options, cancellation);
@@ -55,7 +67,7 @@ internal static class VerifyCommand
         {
             cancellation.ThrowIfCancellationRequested();
             results.Add(result);
-            if (result.Failed) console.WriteLine(result.ToString());
+            if (result.Failed) Line(result.ToString());
         }
 
         console.Write(Summary(results));
@@ -63,7 +75,7 @@ internal static class VerifyCommand
         foreach (var lack in results.Where(r => r.Skipped is not null)
             .GroupBy(r => (r.Backend, r.Skipped)))
         {
-            console.WriteLine($"'{lack.Key.Backend}' lacks {lack.Count()}: {lack.Key.Skipped}");
+            Line($"'{lack.Key.Backend}' lacks {lack.Count()}: {lack.Key.Skipped}");
         }
 
         console.WriteLine(string.Create(CultureInfo.InvariantCulture,
@@ -71,6 +83,9 @@ internal static class VerifyCommand
             $"{results.Count(r => r.Skipped is not null)} not supported, " +
             $"in {watch.Elapsed.TotalSeconds:F1} s"));
         return results;
+
+        // One line a finding, however long, for those who search them.
+        void Line(string text) => console.Profile.Out.Writer.WriteLine(PlainText.OneLine(text));
     }
 
     private static Table Summary(List<ParityResult> results)
@@ -85,8 +100,9 @@ internal static class VerifyCommand
             double worst = group.Where(r => r.Skipped is null && r.RelL2 > 0)
                 .Select(r => r.RelL2 / r.Tolerance).DefaultIfEmpty(0).Max();
             table.AddRow(
-                group.Key.Op, group.Key.Direction.ToString().ToLowerInvariant(),
-                group.Key.Backend, Count(group, r => r.Passed), Count(group, r => r.Failed),
+                Markup.Escape(group.Key.Op), group.Key.Direction.ToString().ToLowerInvariant(),
+                Markup.Escape(group.Key.Backend), Count(group, r => r.Passed),
+                Count(group, r => r.Failed),
                 Count(group, r => r.Skipped is not null),
                 worst.ToString("F2", CultureInfo.InvariantCulture));
         }

@@ -79,9 +79,16 @@ public abstract class Backend
     }
 
     /// <summary>Adds a kernel; called from the subclass's constructor.</summary>
+    /// <exception cref="ArgumentException">There is one for this call.</exception>
     protected void Register<TCall>(IKernel<TCall> kernel) where TCall : struct, IOpCall
     {
-        kernels.Add(typeof(TCall), kernel);
+        ArgumentNullException.ThrowIfNull(kernel);
+        if (!kernels.TryAdd(typeof(TCall), kernel))
+        {
+            throw new ArgumentException($"backend '{Name}' has a {TCall.Direction} kernel for " +
+                $"{TCall.Op} already. Add one, or make a second backend for the other.");
+        }
+
         infos.Add(new(TCall.Op, TCall.Direction, kernel.GetType().Name));
     }
 

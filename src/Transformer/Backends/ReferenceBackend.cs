@@ -15,6 +15,7 @@ public sealed class ReferenceBackend : Backend
         Register<AddForward>(new AddReference());
         Register<AttentionBackward>(new FusedAttentionReference());
         Register<AttentionForward>(new FusedAttentionReference());
+        Register<AttentionMergeForward>(new AttentionMergeReference());
         Register<DropoutBackward>(new DropoutReference());
         Register<DropoutForward>(new DropoutReference());
         Register<EmbeddingBackward>(new EmbeddingReference());
@@ -27,6 +28,8 @@ public sealed class ReferenceBackend : Backend
         Register<LayerNormForward>(new LayerNormReference());
         Register<LinearBackward>(new LinearReference());
         Register<LinearForward>(new LinearReference());
+        Register<RotaryEmbeddingBackward>(new RotaryEmbeddingReference());
+        Register<RotaryEmbeddingForward>(new RotaryEmbeddingReference());
         Register<SoftmaxCrossEntropyBackward>(new SoftmaxCrossEntropyReference());
         Register<SoftmaxCrossEntropyForward>(new SoftmaxCrossEntropyReference());
     }

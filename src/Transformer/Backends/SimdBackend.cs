@@ -18,6 +18,7 @@ public sealed class SimdBackend : Backend
         Register(new AddForwardSimd());
         Register(new DropoutBackwardSimd());
         Register(new DropoutForwardSimd());
+        Register(new AttentionMergeSimd());
         Register(new EmbeddingBackwardSimd());
         Register(new EmbeddingForwardSimd());
         Register(new FusedAttentionBackwardSimd());
@@ -30,6 +31,8 @@ public sealed class SimdBackend : Backend
         Register(new LayerNormForwardSimd());
         Register(new LinearBackwardSimd());
         Register(new LinearForwardSimd());
+        Register(new RotaryEmbeddingBackwardSimd());
+        Register(new RotaryEmbeddingForwardSimd());
         Register(new SoftmaxCrossEntropyBackwardSimd());
         Register(new SoftmaxCrossEntropyForwardSimd());
     }

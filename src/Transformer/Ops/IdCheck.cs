@@ -50,13 +50,13 @@ internal static unsafe class IdCheck
     /// <summary>Requires room for <paramref name="added"/> rows from each position on in a cache of
     /// <paramref name="capacity"/> rows.</summary>
     public static void CacheRoom(
-        string op, string argument, int* positions, long count, int added, int capacity)
+        string op, string argument, int* positions, long count, int added, long capacity)
     {
         for (long i = 0; i < count; i++)
         {
             if (positions[i] >= 0 && (long)positions[i] + added <= capacity) continue;
             OpCheck.Throw(op, $"'{argument}[{i}]' is {positions[i]}; expected 0 to " +
-                $"{(long)capacity - added}, so that {added} new rows fit the cache of " +
+                $"{capacity - added}, so that {added} new rows fit the cache of " +
                 $"{capacity}. Use a larger cache or a shorter sequence.");
         }
     }

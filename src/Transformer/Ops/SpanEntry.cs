@@ -12,10 +12,17 @@ internal static class SpanEntry
     public static void Run<TCall>(Backend? backend, in TCall call) where TCall : struct, IOpCall
     {
         backend ??= BackendRegistry.Cpu;
-        if (!backend.Memory.IsHostAccessible) ThrowDeviceMemory<TCall>(backend);
+        RequireHostMemory<TCall>(backend);
         backend.Run(in call);
         // The spans are pinned only until the entry returns.
         backend.Synchronize();
+    }
+
+    /// <summary>Requires a backend that reads host memory.</summary>
+    /// <exception cref="NotSupportedException">The backend has memory of its own.</exception>
+    public static void RequireHostMemory<TCall>(Backend backend) where TCall : struct, IOpCall
+    {
+        if (!backend.Memory.IsHostAccessible) ThrowDeviceMemory<TCall>(backend);
     }
 
     [DoesNotReturn]

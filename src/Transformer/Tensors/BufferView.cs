@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 
 namespace Transformer.Tensors;
@@ -8,7 +9,7 @@ namespace Transformer.Tensors;
 /// </summary>
 /// <remarks><c>default</c> means "absent": an optional input or output that was not given.
 /// </remarks>
-public readonly unsafe struct BufferView
+public readonly unsafe record struct BufferView
 {
     /// <summary>Views <paramref name="length"/> elements at <paramref name="address"/>.</summary>
     /// <param name="address">Address of the first element, aligned to the element's size.</param>
@@ -62,13 +63,23 @@ public readonly unsafe struct BufferView
         return (T*)Address;
     }
 
-    /// <summary>The elements as a span; host memory only.</summary>
+    /// <summary>The elements as a span, empty when absent; host memory only.</summary>
+    /// <exception cref="ArgumentException">The view holds another element type.</exception>
     /// <exception cref="OverflowException">More elements than a span can hold.</exception>
-    public Span<T> AsSpan<T>() where T : unmanaged => new(Pointer<T>(), checked((int)Length));
+    public Span<T> AsSpan<T>() where T : unmanaged
+    {
+        if (IsPresent && DTypes.Of<T>() != DType) ThrowType(DTypes.Of<T>());
+        return new((T*)Address, checked((int)Length));
+    }
 
     /// <summary>True when the two views share at least one byte.</summary>
     public bool Overlaps(BufferView other) =>
         IsPresent && other.IsPresent && Length > 0 && other.Length > 0 &&
         Address < other.Address + (nint)(other.Length * other.DType.Size()) &&
         other.Address < Address + (nint)(Length * DType.Size());
+
+    [DoesNotReturn]
+    private void ThrowType(DType asked) => throw new ArgumentException(
+        $"BufferView: the elements are {DType}; a span of {asked} was asked for. Ask for their " +
+        "own type.");
 }

@@ -26,6 +26,10 @@ public abstract class BenchCase
     /// <summary>What the call must do at least.</summary>
     public BenchWork Work { get; }
 
+    /// <summary>Defines the op, for factors over the reference; the registry's by default.
+    /// </summary>
+    public Backend Reference { get; init; } = BackendRegistry.Reference;
+
     /// <summary>Seconds of one call on the backend; null where it lacks the call.</summary>
     internal abstract double? Time(Backend backend, TimeSpan budget, out string? unsupported);
 
@@ -85,8 +89,14 @@ public sealed class BenchCase<TCall>(
         }
         catch (NotSupportedException exception)
         {
-            // The forward pass that makes this call's inputs is what the backend lacks.
+            // Nothing can make this call's inputs.
             unsupported = exception.Message;
+            return null;
+        }
+        catch (Exception exception) when (exception is not OutOfMemoryException)
+        {
+            // A kernel that throws is a finding about that kernel, not the end of the run.
+            unsupported = $"it threw {exception.GetType().Name}: {exception.Message}";
             return null;
         }
     }
@@ -95,15 +105,15 @@ public sealed class BenchCase<TCall>(
     {
         if (unfused is null) return null;
         using CaseMemory memory =
-            new(NewData(BackendRegistry.Reference), BackendMemory.Host, DType.Float32);
+            new(NewData(Reference), BackendMemory.Host, DType.Float32);
         TCall call = build(memory);
         return Median(budget, () => unfused(call));
     }
 
-    // Inputs that are results of another call come from the backend itself: the reference would
-    // take minutes at these sizes.
-    private CaseData NewData(Backend backend) =>
-        new(CaseData.Hash(Op + Shape), DType.Float32, false, backend, DType.Float32);
+    // Inputs that are results of another call come from the backend itself, or from the CPU's: the
+    // reference would take minutes at these sizes.
+    private CaseData NewData(Backend backend) => new(CaseData.Hash(Op + Shape), DType.Float32,
+        false, [backend, BackendRegistry.Cpu, Reference], DType.Float32);
 
     private static double Median(TimeSpan budget, Action run)
     {

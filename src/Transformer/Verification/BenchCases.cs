@@ -14,6 +14,8 @@ public static class BenchCases
         ActivationCases.Bench,
         GeluFeedForwardCases.Bench,
         FusedAttentionCases.Bench,
+        AttentionMergeCases.Bench,
+        RotaryEmbeddingCases.Bench,
         KvCacheAppendCases.Bench,
         AddCases.Bench,
         DropoutCases.Bench,
@@ -30,12 +32,17 @@ public static class BenchCases
     }
 
     /// <summary>The calls of the named ops, all where no name is given.</summary>
+    /// <param name="size">A model's sizes.</param>
+    /// <param name="ops">Names of ops, or none.</param>
+    /// <param name="own">Calls beside those of the library's ops; null: none.</param>
     /// <exception cref="ArgumentException">An unknown op; the message lists them.</exception>
     public static IReadOnlyList<BenchCase> Select(
-        BenchSize size, IReadOnlyCollection<string>? ops = null)
+        BenchSize size, IReadOnlyCollection<string>? ops = null,
+        Func<BenchSize, IEnumerable<BenchCase>>? own = null)
     {
         BenchCase[] all;
         lock (Gate) all = [.. Sources.SelectMany(source => source(size))];
+        if (own is not null) all = [.. all, .. own(size)];
         foreach (string op in ops ?? [])
         {
             if (!all.Any(c => Named(c, op)))

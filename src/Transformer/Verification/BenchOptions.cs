@@ -1,14 +1,25 @@
+using Transformer.Backends;
+
 namespace Transformer.Verification;
 
 /// <summary>What to time.</summary>
-/// <param name="Ops">Names of ops; null or empty: all.</param>
+/// <param name="Ops">Names of ops; null or empty: all, or with <see cref="Candidates"/> those that
+/// they have kernels for.</param>
 /// <param name="Backends">Names of backends; null or empty: all but the reference, which every
-/// row is compared with.</param>
+/// row is compared with, or the <see cref="Candidates"/> and beside them the best that is
+/// registered.</param>
 /// <param name="Size">Sizes of the calls; null: <see cref="BenchSize.Base"/>.</param>
 /// <param name="Budget">Time for each figure; null: 0.2 seconds.</param>
 public sealed record BenchOptions(
     IReadOnlyCollection<string>? Ops = null, IReadOnlyCollection<string>? Backends = null,
-    BenchSize? Size = null, TimeSpan? Budget = null);
+    BenchSize? Size = null, TimeSpan? Budget = null)
+{
+    /// <summary>Backends outside the registry that are to be timed.</summary>
+    public IReadOnlyList<Backend> Candidates { get; init; } = [];
+
+    /// <summary>Calls beside those of the library's ops; null: none.</summary>
+    public Func<BenchSize, IEnumerable<BenchCase>>? Cases { get; init; }
+}
 
 /// <summary>The sizes of a model's layer, from which every op's calls follow.</summary>
 /// <param name="Name">As <c>--size</c> takes it.</param>

@@ -25,17 +25,7 @@ public static class BenchReport
         writer.WriteString("command", command);
         writer.WriteString(
             "date", DateTime.UtcNow.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture));
-        writer.WriteStartObject("machine");
-        writer.WriteString("processor", Processor());
-        writer.WriteString("system", RuntimeInformation.OSDescription);
-        writer.WriteString("framework", RuntimeInformation.FrameworkDescription);
-        writer.WriteNumber("fmaPeakGflopsOneCore", limits.FmaPeakGflopsOneCore);
-        writer.WriteNumber("fmaPeakGflops", limits.FmaPeakGflops);
-        writer.WriteNumber("copyGBs", limits.CopyGBs);
-        writer.WriteNumber("readGBs", limits.ReadGBs);
-        writer.WriteNumber("threads", limits.Threads);
-        writer.WriteNumber("vectorBits", limits.VectorBits);
-        writer.WriteEndObject();
+        WriteMachine(writer, limits);
         writer.WriteStartArray("rows");
         foreach (BenchRow row in rows) WriteRow(writer, row);
         writer.WriteEndArray();
@@ -50,6 +40,26 @@ public static class BenchReport
     {
         using Utf8JsonWriter writer = new(stream, new() { Indented = true });
         WriteJson(writer, limits, rows);
+    }
+
+    /// <summary>Writes <c>machine: {processor, system, framework, …}</c> into an object.</summary>
+    /// <param name="writer">Receives one property.</param>
+    /// <param name="limits">The machine.</param>
+    public static void WriteMachine(Utf8JsonWriter writer, MachineLimits limits)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        ArgumentNullException.ThrowIfNull(limits);
+        writer.WriteStartObject("machine");
+        writer.WriteString("processor", Processor());
+        writer.WriteString("system", RuntimeInformation.OSDescription);
+        writer.WriteString("framework", RuntimeInformation.FrameworkDescription);
+        writer.WriteNumber("fmaPeakGflopsOneCore", limits.FmaPeakGflopsOneCore);
+        writer.WriteNumber("fmaPeakGflops", limits.FmaPeakGflops);
+        writer.WriteNumber("copyGBs", limits.CopyGBs);
+        writer.WriteNumber("readGBs", limits.ReadGBs);
+        writer.WriteNumber("threads", limits.Threads);
+        writer.WriteNumber("vectorBits", limits.VectorBits);
+        writer.WriteEndObject();
     }
 
     private static string Processor()

@@ -17,33 +17,40 @@ public static class BenchRunner
     /// <summary>Times the chosen calls, yielding each row as soon as it is there.</summary>
     /// <param name="limits">Of this machine: <see cref="MachineLimits.Measure"/>.</param>
     /// <param name="options">What to time; null: everything.</param>
-    /// <exception cref="ArgumentException">An unknown op or backend; the message lists them.
+    /// <exception cref="ArgumentException">An unknown op or backend, or two backends of one name.
     /// </exception>
     public static IEnumerable<BenchRow> Run(MachineLimits limits, BenchOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(limits);
         options ??= new();
-        IReadOnlyList<Backend> backends = options.Backends is { Count: > 0 }
-            ? ParityRunner.ChooseBackends(options.Backends)
-            : [.. BackendRegistry.All.Where(b => b != BackendRegistry.Reference)];
-        BenchSize size = options.Size ?? BenchSize.Base;
-        IReadOnlyList<BenchCase> cases = BenchCases.Select(size, options.Ops);
-        IReadOnlyList<BenchCase> small = BenchCases.Select(BenchSize.Small, options.Ops);
+        BackendChoice choice = new("bench", options.Backends, options.Candidates,
+            [BackendRegistry.Default],
+            BackendRegistry.All.Where(b => b != BackendRegistry.Reference));
+        IReadOnlyList<BenchCase> cases = Cases(options.Size ?? BenchSize.Base);
+        IReadOnlyList<BenchCase> small = Cases(BenchSize.Small);
         TimeSpan budget = options.Budget ?? TimeSpan.FromSeconds(0.2);
-        return WarmedUp(small).Zip(cases)
-            .SelectMany(pair => Rows(pair.Second, pair.First, backends, limits, budget));
+        return WarmedUp(small, On).Zip(cases)
+            .SelectMany(pair => Rows(pair.Second, pair.First, On(pair.Second), limits, budget));
+
+        IReadOnlyList<Backend> On(BenchCase c) =>
+            options.Ops is { Count: > 0 } ? choice.Backends : choice.For(c.Op, c.Direction);
+        IReadOnlyList<BenchCase> Cases(BenchSize size) =>
+            [.. BenchCases.Select(size, options.Ops, options.Cases).Where(c => On(c).Count > 0)];
     }
 
-    /// <summary>Runs the baselines once and lets the compiler optimise what they call: without,
-    /// they would be timed in unoptimised code and every factor would flatter.</summary>
-    private static IEnumerable<BenchCase> WarmedUp(IReadOnlyList<BenchCase> small)
+    /// <summary>Runs baselines and kernels once and lets the compiler optimise what they call:
+    /// without, some would be timed in unoptimised code and every factor would flatter.</summary>
+    private static IEnumerable<BenchCase> WarmedUp(
+        IReadOnlyList<BenchCase> small, Func<BenchCase, IReadOnlyList<Backend>> on)
     {
         for (int round = 0; round < 2; round++)
         {
             foreach (BenchCase single in small)
             {
                 single.TimeUnfused(TimeSpan.Zero);
-                single.Time(BackendRegistry.Reference, TimeSpan.Zero, out _);
+                single.Time(single.Reference, TimeSpan.Zero, out _);
+                foreach (Backend backend in on(single))
+                    single.Time(backend, TimeSpan.Zero, out _);
             }
 
             Thread.Sleep(TierUpDelay);
@@ -85,7 +92,7 @@ public static class BenchRunner
     private static (double? Seconds, bool Estimated) TimeReference(
         BenchCase single, BenchCase small, TimeSpan budget)
     {
-        Backend reference = BackendRegistry.Reference;
+        Backend reference = single.Reference;
         double work = Math.Max(single.Work.Flops, single.Work.Bytes);
         if (work / ReferenceRate <= 2 * budget.TotalSeconds)
         {

@@ -10,12 +10,14 @@ namespace Transformer.Verification;
 /// <param name="seed">Seeds every random operand.</param>
 /// <param name="dtype">Element type whose values the inputs take, whatever stores them.</param>
 /// <param name="unaligned">Buffers start at odd element offsets.</param>
-/// <param name="preparation">Backend that computes inputs which are results of another call.
-/// </param>
+/// <param name="preparations">Backends that may compute inputs which are results of another call;
+/// the first that can does.</param>
 /// <param name="preparationType">Element type of that computation.</param>
 internal sealed class CaseData(
-    ulong seed, DType dtype, bool unaligned, Backend preparation, DType preparationType)
+    ulong seed, DType dtype, bool unaligned, ReadOnlySpan<Backend> preparations,
+    DType preparationType)
 {
+    private readonly Backend[] preparations = [.. preparations];
     private readonly Dictionary<string, IReadOnlyDictionary<string, double[]>> prepared = [];
 
     public DType DType => dtype;
@@ -71,14 +73,25 @@ internal sealed class CaseData(
     };
 
     /// <summary>Runs another call on the case's inputs once and keeps its outputs.</summary>
+    /// <exception cref="NotSupportedException">No backend can.</exception>
     public IReadOnlyDictionary<string, double[]> Prepare<TCall>(
         string key, Func<CaseMemory, TCall> build) where TCall : struct, IOpCall
     {
         if (prepared.TryGetValue(key, out var values)) return values;
-        using CaseMemory memory = new(this, preparation.Memory, preparationType);
-        preparation.Run(build(memory));
-        preparation.Synchronize();
-        return prepared[key] = memory.ReadOutputs();
+        string? lack = null;
+        foreach (Backend backend in preparations)
+        {
+            using CaseMemory memory = new(this, backend.Memory, preparationType);
+            TCall call = build(memory);
+            call.Validate();
+            if (!backend.Supports(in call, out lack)) continue;
+            backend.Run(in call);
+            backend.Synchronize();
+            return prepared[key] = memory.ReadOutputs();
+        }
+
+        throw new NotSupportedException(
+            $"{TCall.Op}: nothing can make this call's inputs: {lack}. Choose another backend.");
     }
 
     private static (double, double) BoxMuller(uint a, uint b)

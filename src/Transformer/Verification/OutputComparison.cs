@@ -26,8 +26,11 @@ internal readonly record struct OutputComparison(
         {
             if (DescribeExact(actual[i], expected[i], rule, i) is { } problem)
             {
+                int like = Enumerable.Range(i, expected.Length - i)
+                    .Count(k => DescribeExact(actual[k], expected[k], rule, k) == problem);
                 return new(double.NaN, double.NaN, false,
-                    $"{Element(name, i, actual[i], expected[i])}: {problem}");
+                    $"{Element(name, i, actual[i], expected[i])}: {problem}; the first of " +
+                    $"{like} such among {expected.Length} elements");
             }
         }
 
@@ -41,14 +44,16 @@ internal readonly record struct OutputComparison(
         if (!(relative <= tolerance))
         {
             return new(maxAbs, relative, false, string.Create(CultureInfo.InvariantCulture,
-                $"{element}: relative L2 error {relative:g3} exceeds {tolerance:g3}"));
+                $"{element}: relative L2 error {relative:g3} exceeds {tolerance:g3}; ") +
+                Spread(actual, expected, mean, tolerance));
         }
 
         if (!(worstShare <= WorstElementFactor * tolerance))
         {
             return new(maxAbs, relative, false, string.Create(CultureInfo.InvariantCulture,
                 $"{element}: one element is off by {worstShare:g3} of its size, more than " +
-                $"{WorstElementFactor} × {tolerance:g3}"));
+                $"{WorstElementFactor} × {tolerance:g3}; ") +
+                Spread(actual, expected, mean, WorstElementFactor * tolerance));
         }
 
         return new(maxAbs, relative, true, element);
@@ -56,11 +61,13 @@ internal readonly record struct OutputComparison(
 
     private static string? DescribeExact(double actual, double expected, OutputRule rule, int i)
     {
-        if (double.IsNaN(expected))
+        if (rule.IsGap is { } isGap && isGap(i))
         {
-            return !rule.HasGaps ? "the reference left or made NaN"
-                : double.IsNaN(actual) ? null : "an element between rows was written";
+            return !double.IsNaN(expected) ? "the reference wrote an element that nobody may write"
+                : double.IsNaN(actual) ? null : "an element that nobody may write was written";
         }
+
+        if (double.IsNaN(expected)) return "the reference left or made NaN";
 
         if (double.IsNaN(actual)) return "NaN, or not written";
         if (double.IsInfinity(expected) || double.IsInfinity(actual))
@@ -108,6 +115,17 @@ internal readonly record struct OutputComparison(
         }
 
         return (index, maxAbs, worst);
+    }
+
+    // Whether one element is wrong, every one, or all from some index on tells most of the cause.
+    private static string Spread(
+        double[] actual, double[] expected, double mean, double tolerance)
+    {
+        int[] off = [.. Enumerable.Range(0, expected.Length).Where(i =>
+            Math.Abs(actual[i] - expected[i]) >
+                tolerance * Math.Max(Math.Abs(expected[i]), mean))];
+        return off.Length == 0 ? $"no one of {expected.Length} elements stands out" :
+            $"{off.Length} of {expected.Length} elements are off, the first at [{off[0]}]";
     }
 
     private static string Element(string name, int index, double actual, double expected) =>

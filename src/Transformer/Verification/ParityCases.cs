@@ -18,6 +18,8 @@ public static class ParityCases
         ActivationCases.All,
         GeluFeedForwardCases.All,
         FusedAttentionCases.All,
+        AttentionMergeCases.All,
+        RotaryEmbeddingCases.All,
         KvCacheAppendCases.All,
         AddCases.All,
         DropoutCases.All,
@@ -42,10 +44,14 @@ public static class ParityCases
     }
 
     /// <summary>The cases of the named ops, all where no name is given.</summary>
+    /// <param name="ops">Names of ops, or none.</param>
+    /// <param name="quick">Only the quick subset.</param>
+    /// <param name="own">Cases beside those of <see cref="All"/>; null: none.</param>
     /// <exception cref="ArgumentException">An unknown op; the message lists them.</exception>
-    public static IReadOnlyList<ParityCase> Select(IReadOnlyCollection<string>? ops, bool quick)
+    public static IReadOnlyList<ParityCase> Select(
+        IReadOnlyCollection<string>? ops, bool quick, IEnumerable<ParityCase>? own = null)
     {
-        IReadOnlyList<ParityCase> all = All;
+        ParityCase[] all = [.. All, .. Complete(own ?? [])];
         bool Named(ParityCase c, string op) =>
             string.Equals(c.Op, op, StringComparison.OrdinalIgnoreCase);
         foreach (string op in ops ?? [])
@@ -61,8 +67,8 @@ public static class ParityCases
             (ops is null || ops.Count == 0 || ops.Any(op => Named(c, op))))];
     }
 
-    /// <summary>Every second case gets unaligned buffers; a few also run on 16-bit tensors.
-    /// </summary>
+    /// <summary>Every second case gets unaligned buffers; the first few, and those that ask for it,
+    /// also run on 16-bit tensors.</summary>
     private static IEnumerable<ParityCase> Complete(IEnumerable<ParityCase> cases)
     {
         int index = 0;
@@ -73,7 +79,8 @@ public static class ParityCases
             yield return single;
             ref int count = ref System.Runtime.InteropServices.CollectionsMarshal
                 .GetValueRefOrAddDefault(sixteenBit, single.Direction, out _);
-            if (!single.Quick || single.Float32Only || count++ >= SixteenBitCases) continue;
+            bool first = single.Quick && !single.Float32Only && count++ < SixteenBitCases;
+            if (!first && !single.SixteenBit) continue;
             yield return single.As(DType.Float16);
             yield return single.As(DType.BFloat16);
         }

@@ -2,44 +2,35 @@ using Transformer.Backends;
 
 namespace Transformer.Verification;
 
-/// <summary>Which cases to run where.</summary>
-/// <param name="Ops">Names of ops; null or empty: all.</param>
-/// <param name="Backends">Names of backends; null or empty: all that are registered.</param>
-/// <param name="Quick">Only the quick subset.</param>
-public sealed record ParityOptions(
-    IReadOnlyCollection<string>? Ops = null, IReadOnlyCollection<string>? Backends = null,
-    bool Quick = false);
-
-/// <summary>Runs every case on every backend of the registry against the reference.</summary>
+/// <summary>Runs every case on every chosen backend against the reference.</summary>
 public static class ParityRunner
 {
     /// <summary>Runs the chosen cases, yielding each result as soon as it is there.</summary>
     /// <remarks>What a backend does not support is yielded with the reason, never as passed.
     /// </remarks>
-    /// <exception cref="ArgumentException">An unknown op or backend; the message lists them.
-    /// </exception>
+    /// <exception cref="ArgumentException">An unknown op, backend or case, or two backends of one
+    /// name.</exception>
     public static IEnumerable<ParityResult> Run(ParityOptions? options = null)
     {
         options ??= new();
-        IReadOnlyList<Backend> backends = ChooseBackends(options.Backends);
-        return ParityCases.Select(options.Ops, options.Quick).SelectMany(c => c.RunAll(backends));
+        BackendChoice choice = new(
+            "verify", options.Backends, options.Candidates, [], BackendRegistry.All);
+        IReadOnlyList<Backend> On(ParityCase c) =>
+            options.Ops is { Count: > 0 } ? choice.Backends : choice.For(c.Op, c.Direction);
+        ParityCase[] cases = [.. ParityCases.Select(options.Ops, options.Quick, options.Cases)
+            .Where(c => On(c).Count > 0)];
+        return Named(cases, options).SelectMany(c => c.RunAll(On(c)));
     }
 
-    /// <summary>The named backends, available or not; all where no name is given.</summary>
-    /// <exception cref="ArgumentException">An unknown name.</exception>
-    internal static IReadOnlyList<Backend> ChooseBackends(IReadOnlyCollection<string>? names)
+    private static ParityCase[] Named(ParityCase[] cases, ParityOptions options)
     {
-        IReadOnlyList<Backend> all = BackendRegistry.All;
-        if (names is null || names.Count == 0) return all;
-        foreach (string name in names)
-        {
-            if (all.All(b => b.Name != name))
-            {
-                throw new ArgumentException($"verify: backend '{name}' is unknown. Use one of: " +
-                    $"{string.Join(", ", all.Select(b => b.Name))}.");
-            }
-        }
-
-        return [.. all.Where(b => names.Contains(b.Name))];
+        if (options.Case is not { } text) return cases;
+        ParityCase[] exact = [.. cases.Where(c => c.Name == text)];
+        if (exact.Length > 0) return exact;
+        ParityCase[] similar =
+            [.. cases.Where(c => c.Name.Contains(text, StringComparison.OrdinalIgnoreCase))];
+        return similar.Length > 0 ? similar : throw new ArgumentException(
+            $"verify: none of {cases.Length} {(options.Quick ? "quick " : "")}cases has '{text}' " +
+            "in its name. List them with --json.");
     }
 }

@@ -15,10 +15,18 @@ public sealed partial class ReadmeTests
 {
     private const string SpeedResult = "benchmarks/results/zen4-2core/bench-base.json";
 
-    [Fact]
-    public void Readme_ShowsCompiledCodeAndCurrentTables()
+    private static readonly string[] SnippetFiles =
+    [
+        "tests/Transformer.Cli.Tests/Readme/Samples.cs",
+        "benchmarks/Transformer.SamplePlugin/MyKernels.cs",
+    ];
+
+    [Theory]
+    [InlineData("README.md")]
+    [InlineData("src/Transformer/Verification/README.md")]
+    public void Readme_ShowsCompiledCodeAndCurrentTables(string page)
     {
-        string path = Path.Combine(Root(), "README.md");
+        string path = Path.Combine(Root(), page);
         string readme = File.ReadAllText(path);
         string current = Sections().Replace(readme, match =>
             match.Groups["open"].Value + "\n" + Content(match.Groups["kind"].Value,
@@ -29,7 +37,7 @@ public sealed partial class ReadmeTests
             return;
         }
 
-        Assert.True(current == readme, "README.md is stale. Run: UPDATE_README=1 dotnet test " +
+        Assert.True(current == readme, $"{page} is stale. Run: UPDATE_README=1 dotnet test " +
             "-c Release tests/Transformer.Cli.Tests --filter Readme");
     }
 
@@ -43,6 +51,11 @@ public sealed partial class ReadmeTests
 
     [Fact]
     public void DropInAttentionSample_Runs() => Assert.True(Samples.DropInAttention());
+
+    /// <summary>The plug-in that the same page shows is run by the tests of <c>--plugin</c>.
+    /// </summary>
+    [Fact]
+    public void CheckedKernelSample_Passes() => Samples.CheckedKernel();
 
     [Fact]
     public void LinksOfEveryReadme_Exist()
@@ -76,8 +89,8 @@ public sealed partial class ReadmeTests
     /// </summary>
     private static string Snippet(string name)
     {
-        string[] lines = File.ReadAllLines(
-            Path.Combine(Root(), "tests/Transformer.Cli.Tests/Readme/Samples.cs"));
+        string[] lines =
+            [.. SnippetFiles.SelectMany(file => File.ReadAllLines(Path.Combine(Root(), file)))];
         StringBuilder text = new();
         int first = 0, last = 0;
         while ((first = Array.FindIndex(lines, last, l => l.Trim() == $"// snippet: {name}")) >= 0)
@@ -91,7 +104,7 @@ public sealed partial class ReadmeTests
             }
         }
 
-        Assert.True(text.Length > 0, $"Samples.cs has no snippet '{name}'.");
+        Assert.True(text.Length > 0, $"No file has a snippet '{name}'.");
         return text.ToString();
     }
 

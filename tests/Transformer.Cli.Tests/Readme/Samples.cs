@@ -6,6 +6,10 @@ using Transformer.Models;
 using Transformer.Ops;
 
 // /snippet
+// snippet: checked-kernel
+using Transformer.Verification;
+
+// /snippet
 
 namespace Transformer.Cli.Tests.Readme;
 
@@ -28,6 +32,25 @@ internal static class Samples
         Console.WriteLine(output[0] == v[0]); // True: the first query sees the first key alone
         // /snippet
         return output[0] == v[0];
+    }
+
+    public static void CheckedKernel()
+    {
+        // snippet: checked-kernel
+        KernelBackend mine = new KernelBackend("mine").Add<AddForward>((in call) =>
+        {
+            Span<float> left = call.Left.AsSpan<float>(), right = call.Right.AsSpan<float>();
+            Span<float> output = call.Output.AsSpan<float>();
+            for (int i = 0; i < output.Length; i++) output[i] = left[i] + right[i];
+        }, lacks: (in call) => KernelBackend.NotFloat32(call.Left, call.Right, call.Output));
+
+        foreach (ParityResult result in ParityRunner.Run(new() { Candidates = [mine] }))
+            Assert.False(result.Failed, result.ToString());
+
+        MachineLimits limits = MachineLimits.Measure(TimeSpan.FromSeconds(0.2));
+        foreach (BenchRow row in BenchRunner.Run(limits, new() { Candidates = [mine] }))
+            Console.WriteLine($"{row.Backend} {row.Shape}: {row.OfLimit:P0} of the roofline");
+        // /snippet
     }
 
     public static void Translate()

@@ -187,6 +187,18 @@ public class StorageTypeTests : KernelTest
             OutputFeatures = 3,
             Activation = Activation.Gelu,
         }),
+        ["RotaryEmbedding"] = t => Reference.Run(new RotaryEmbeddingForward
+        {
+            Inputs = t.Rotary(),
+            Input = t.In(1, 20),
+            Output = t.Out(20),
+        }),
+        ["RotaryEmbedding gradient"] = t => Reference.Run(new RotaryEmbeddingBackward
+        {
+            Inputs = t.Rotary(),
+            OutputGradient = t.In(1, 20),
+            InputGradient = t.Out(20),
+        }),
         ["CrossEntropy"] = t => Reference.Run(new SoftmaxCrossEntropyForward
         {
             Logits = t.In(1, 15),
@@ -269,6 +281,12 @@ public class StorageTypeTests : KernelTest
         outputs.Add(buffer);
         return buffer;
     }
+
+    private RotaryInputs Rotary() => new()
+    {
+        Tables = new() { Cosines = In(21, 4), Sines = In(22, 4), RotaryDimension = 4 },
+        Sizes = new(1, 2, 2, 5),
+    };
 
     private AttentionInputs Attention() => new()
     {

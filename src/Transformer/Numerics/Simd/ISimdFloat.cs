@@ -8,16 +8,14 @@ namespace Transformer.Numerics;
 /// <see cref="SimdDispatch"/> chooses the width once, at the kernel's entry.
 /// Functions that take or return vectors must be <c>AggressiveInlining</c>.
 /// </remarks>
-internal unsafe interface ISimdFloat<TSelf> where TSelf : struct, ISimdFloat<TSelf>
+internal unsafe interface ISimdFloat<TSelf> : IFloatVector<TSelf>
+    where TSelf : struct, ISimdFloat<TSelf>
 {
     /// <summary>Floats in a vector.</summary>
     static abstract int Width { get; }
 
     /// <summary>All lanes 0.</summary>
     static abstract TSelf Zero { get; }
-
-    /// <summary>All lanes the same.</summary>
-    static abstract TSelf Broadcast(float value);
 
     /// <summary>Width floats from an address of any alignment.</summary>
     static abstract TSelf Load(float* source);
@@ -35,28 +33,11 @@ internal unsafe interface ISimdFloat<TSelf> where TSelf : struct, ISimdFloat<TSe
     /// <summary>a·b + c, rounded once where the machine can.</summary>
     static abstract TSelf MultiplyAdd(TSelf a, TSelf b, TSelf c);
 
-    /// <summary>Lane-wise maximum, one instruction; NaN in <paramref name="b"/> gives NaN.
-    /// </summary>
-    static abstract TSelf Max(TSelf a, TSelf b);
-
-    /// <summary>Lane-wise minimum, one instruction; NaN in <paramref name="b"/> gives NaN.
-    /// </summary>
-    static abstract TSelf Min(TSelf a, TSelf b);
-
-    /// <summary>Lane-wise square root.</summary>
-    static abstract TSelf Sqrt(TSelf a);
-
-    /// <summary>Lane-wise absolute value.</summary>
-    static abstract TSelf Abs(TSelf a);
-
     /// <summary>Nearest integer, ties to even.</summary>
     static abstract TSelf Round(TSelf a);
 
     /// <summary>2ⁿ for integral n in [−126, 127].</summary>
     static abstract TSelf PowerOfTwo(TSelf n);
-
-    /// <summary>Lane-wise <c>a &lt; b ? x : y</c>; NaN compares false.</summary>
-    static abstract TSelf SelectLess(TSelf a, TSelf b, TSelf x, TSelf y);
 
     /// <summary>Lane-wise <c>a == b ? x : y</c>; NaN compares false.</summary>
     static abstract TSelf SelectEqual(TSelf a, TSelf b, TSelf x, TSelf y);
@@ -65,21 +46,21 @@ internal unsafe interface ISimdFloat<TSelf> where TSelf : struct, ISimdFloat<TSe
     /// </summary>
     static abstract TSelf CopySign(TSelf magnitude, TSelf sign);
 
+    /// <summary>Lanes 0, 2, 4, … of the 2 · Width lanes of (a, b).</summary>
+    static abstract TSelf Even(TSelf a, TSelf b);
+
+    /// <summary>Lanes 1, 3, 5, … of the 2 · Width lanes of (a, b).</summary>
+    static abstract TSelf Odd(TSelf a, TSelf b);
+
+    /// <summary>even₀, odd₀, even₁, odd₁, …: the first Width of them.</summary>
+    static abstract TSelf ZipLow(TSelf even, TSelf odd);
+
+    /// <summary>even₀, odd₀, even₁, odd₁, …: the last Width of them.</summary>
+    static abstract TSelf ZipHigh(TSelf even, TSelf odd);
+
     /// <summary>Sum of all lanes, pairwise.</summary>
     static abstract float Sum(TSelf a);
 
     /// <summary>Largest lane.</summary>
     static abstract float MaxAcross(TSelf a);
-
-    /// <summary>Lane-wise sum.</summary>
-    static abstract TSelf operator +(TSelf a, TSelf b);
-
-    /// <summary>Lane-wise difference.</summary>
-    static abstract TSelf operator -(TSelf a, TSelf b);
-
-    /// <summary>Lane-wise product.</summary>
-    static abstract TSelf operator *(TSelf a, TSelf b);
-
-    /// <summary>Lane-wise quotient.</summary>
-    static abstract TSelf operator /(TSelf a, TSelf b);
 }

@@ -88,6 +88,22 @@ internal readonly unsafe struct Simd128 : ISimdFloat<Simd128>
         new(magnitude.v | (sign.v & Vector128.Create(-0f)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd128 Even(Simd128 a, Simd128 b) =>
+        new(Vector128.Create(Dealt(a.v).GetLower(), Dealt(b.v).GetLower()));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd128 Odd(Simd128 a, Simd128 b) =>
+        new(Vector128.Create(Dealt(a.v).GetUpper(), Dealt(b.v).GetUpper()));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd128 ZipLow(Simd128 even, Simd128 odd) =>
+        new(Zipped(Vector128.Create(even.v.GetLower(), odd.v.GetLower())));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd128 ZipHigh(Simd128 even, Simd128 odd) =>
+        new(Zipped(Vector128.Create(even.v.GetUpper(), odd.v.GetUpper())));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Simd128 a) => Vector128.Sum(a.v);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -100,6 +116,12 @@ internal readonly unsafe struct Simd128 : ISimdFloat<Simd128>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd128 Exp(Simd128 a) => SimdMath.Exp(a);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd128 Tanh(Simd128 a) => SimdMath.Tanh(a);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd128 operator +(Simd128 a, Simd128 b) => new(a.v + b.v);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -110,4 +132,12 @@ internal readonly unsafe struct Simd128 : ISimdFloat<Simd128>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd128 operator /(Simd128 a, Simd128 b) => new(a.v / b.v);
+
+    /// <summary>Even lanes, then odd ones.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> Dealt(Vector128<float> a) => Vector128.Shuffle(a, Vector128.Create(0, 2, 1, 3));
+
+    /// <summary>The inverse of <see cref="Dealt"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> Zipped(Vector128<float> a) => Vector128.Shuffle(a, Vector128.Create(0, 2, 1, 3));
 }

@@ -104,6 +104,22 @@ internal readonly unsafe struct Simd256 : ISimdFloat<Simd256>
         new(magnitude.v | (sign.v & Vector256.Create(-0f)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd256 Even(Simd256 a, Simd256 b) =>
+        new(Vector256.Create(Dealt(a.v).GetLower(), Dealt(b.v).GetLower()));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd256 Odd(Simd256 a, Simd256 b) =>
+        new(Vector256.Create(Dealt(a.v).GetUpper(), Dealt(b.v).GetUpper()));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd256 ZipLow(Simd256 even, Simd256 odd) =>
+        new(Zipped(Vector256.Create(even.v.GetLower(), odd.v.GetLower())));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd256 ZipHigh(Simd256 even, Simd256 odd) =>
+        new(Zipped(Vector256.Create(even.v.GetUpper(), odd.v.GetUpper())));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Simd256 a) => Vector256.Sum(a.v);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -112,6 +128,12 @@ internal readonly unsafe struct Simd256 : ISimdFloat<Simd256>
         Vector128<float> half = Vector128.Max(a.v.GetLower(), a.v.GetUpper());
         return Simd128.MaxAcross(new(half));
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd256 Exp(Simd256 a) => SimdMath.Exp(a);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd256 Tanh(Simd256 a) => SimdMath.Tanh(a);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 operator +(Simd256 a, Simd256 b) => new(a.v + b.v);
@@ -124,4 +146,12 @@ internal readonly unsafe struct Simd256 : ISimdFloat<Simd256>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 operator /(Simd256 a, Simd256 b) => new(a.v / b.v);
+
+    /// <summary>Even lanes, then odd ones.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Dealt(Vector256<float> a) => Vector256.Shuffle(a, Vector256.Create(0, 2, 4, 6, 1, 3, 5, 7));
+
+    /// <summary>The inverse of <see cref="Dealt"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Zipped(Vector256<float> a) => Vector256.Shuffle(a, Vector256.Create(0, 4, 1, 5, 2, 6, 3, 7));
 }

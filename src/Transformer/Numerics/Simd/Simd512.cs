@@ -104,6 +104,22 @@ internal readonly unsafe struct Simd512 : ISimdFloat<Simd512>
         new(magnitude.v | (sign.v & Vector512.Create(-0f)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd512 Even(Simd512 a, Simd512 b) =>
+        new(Vector512.Create(Dealt(a.v).GetLower(), Dealt(b.v).GetLower()));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd512 Odd(Simd512 a, Simd512 b) =>
+        new(Vector512.Create(Dealt(a.v).GetUpper(), Dealt(b.v).GetUpper()));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd512 ZipLow(Simd512 even, Simd512 odd) =>
+        new(Zipped(Vector512.Create(even.v.GetLower(), odd.v.GetLower())));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd512 ZipHigh(Simd512 even, Simd512 odd) =>
+        new(Zipped(Vector512.Create(even.v.GetUpper(), odd.v.GetUpper())));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Simd512 a) => Vector512.Sum(a.v);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -112,6 +128,12 @@ internal readonly unsafe struct Simd512 : ISimdFloat<Simd512>
         Vector256<float> half = Vector256.Max(a.v.GetLower(), a.v.GetUpper());
         return Simd256.MaxAcross(new(half));
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd512 Exp(Simd512 a) => SimdMath.Exp(a);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd512 Tanh(Simd512 a) => SimdMath.Tanh(a);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 operator +(Simd512 a, Simd512 b) => new(a.v + b.v);
@@ -124,4 +146,14 @@ internal readonly unsafe struct Simd512 : ISimdFloat<Simd512>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 operator /(Simd512 a, Simd512 b) => new(a.v / b.v);
+
+    /// <summary>Even lanes, then odd ones.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Dealt(Vector512<float> a) => Vector512.Shuffle(a, Vector512.Create(
+        0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15));
+
+    /// <summary>The inverse of <see cref="Dealt"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Zipped(Vector512<float> a) => Vector512.Shuffle(a, Vector512.Create(
+        0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15));
 }

@@ -285,7 +285,7 @@ internal unsafe ref struct AttentionForwardUnit<T, TScore>
             {
                 long padded = ((((long)sequence * problem.Sizes.QueryHeads) + head) *
                     problem.Sizes.QueryLength) + query;
-                AttentionMerge<T>.Put(work.Partials, (padded * work.Splits) + split,
+                AttentionSplits<T>.Put(work.Partials, (padded * work.Splits) + split,
                     result + (row * valueWidth), valueWidth, maximum[row], total);
                 continue;
             }

@@ -151,7 +151,7 @@ public readonly record struct AttentionInputs
     {
         get
         {
-            // Not a conditional expression, which would make a string of either text.
+            // A conditional expression would make a string of each.
             if (QueriesArePacked) return $"[{Sizes.QueryHeads}, {TotalQueries}]";
             return $"[{Sizes.Batch}, {Sizes.QueryHeads}, {Sizes.QueryLength}]";
         }

@@ -68,7 +68,7 @@ internal readonly record struct AttentionRow(
         float* scratch) where T : struct, ISimdFloat<T> where TScore : struct, IScoreModifier
     {
         if (problem.SoftCap > 0) Cap<T>(scores, from, to, problem.SoftCap, null);
-        if (typeof(TScore) != typeof(NoScoreModifier)) Modify(score, scores, from, to);
+        if (typeof(TScore) != typeof(NoScoreModifier)) Modify<T, TScore>(score, scores, from, to);
         Finish<T, TScore>(problem, score, scores, from, to, scratch);
     }
 
@@ -90,7 +90,7 @@ internal readonly record struct AttentionRow(
         {
             if (problem.SoftCap == 0) new Span<float>(slope + from, to - from).Fill(1);
             Differentiate(score, scores, from, to, slope);
-            Modify(score, scores, from, to);
+            Modify<T, TScore>(score, scores, from, to);
         }
 
         Finish<T, TScore>(problem, score, scores, from, to, scratch);
@@ -114,9 +114,21 @@ internal readonly record struct AttentionRow(
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private unsafe void Modify<TScore>(TScore score, float* scores, int from, int to)
-        where TScore : struct, IScoreModifier
+    private unsafe void Modify<T, TScore>(TScore score, float* scores, int from, int to)
+        where T : struct, ISimdFloat<T> where TScore : struct, IScoreModifier
     {
+        if (TScore.IsVectorised)
+        {
+            for (int j = from; j < to; j += T.Width)
+            {
+                T key = Lanes<T>() + T.Broadcast(TileKey + j);
+                T s = score.ApplyVector(T.Load(scores + j), Batch, Head, Query, key);
+                T.Store(s, scores + j);
+            }
+
+            return;
+        }
+
         int end = Math.Min(to, End);
         for (int j = Math.Max(from, First); j < end; j++)
         {

@@ -13,7 +13,7 @@ namespace Transformer.Ops;
 /// query heads of the group); it runs over the keys in tiles of 64 that are packed once (k
 /// transposed, v padded) and serve all its blocks. A batch is one or more units. Up to 8 queries
 /// over more than 1024 keys (decoding) are also split into ranges of 512 keys, whose partial
-/// results <see cref="AttentionMerge{T}"/> joins; up to six rows in all take dot products instead
+/// results <see cref="AttentionSplits{T}"/> joins; up to six rows in all take dot products instead
 /// of transposing k.
 /// Memory of a unit: q and o [240, D + Dv] floats, k and v tile [64, D + Dv], scores [6, 64].
 /// Bytes: q, o once, k, v once a unit; 2·(D + Dv) operations a visible score, so 60 operations a
@@ -47,7 +47,7 @@ internal static unsafe class AttentionForwardTiles<T, TScore>
         long work = Math.Max(1, (long)perUnit * Rows * s.KeyLength / splits *
             (s.HeadDimension + s.ValueDimension));
         int perBatch = (int)Math.Clamp(WorkPerBatch / work, 1, units);
-        int partial = AttentionMerge<T>.Stride(s.ValueDimension);
+        int partial = AttentionSplits<T>.Stride(s.ValueDimension);
         using HostBlock partials = splits == 1 ? default : HostMemory.Rent(
             (long)s.Batch * s.QueryHeads * s.QueryLength * splits * partial * sizeof(float));
         Work batches = new()
@@ -66,7 +66,7 @@ internal static unsafe class AttentionForwardTiles<T, TScore>
         CpuParallel.For(checked((int)((units + perBatch - 1) / perBatch)), ref batches);
         if (splits > 1)
         {
-            AttentionMerge<T>.Run(problem, batches.Partials, splits, output, logSumExp);
+            AttentionSplits<T>.Run(problem, batches.Partials, splits, output, logSumExp);
         }
     }
 

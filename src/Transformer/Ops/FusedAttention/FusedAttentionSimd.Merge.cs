@@ -13,7 +13,7 @@ namespace Transformer.Ops;
 /// Bytes: every partial once.
 /// Numerics: a range without visible keys has lᵢ = 0 and is skipped.
 /// </remarks>
-internal static unsafe class AttentionMerge<T> where T : struct, ISimdFloat<T>
+internal static unsafe class AttentionSplits<T> where T : struct, ISimdFloat<T>
 {
     private const int RowsPerBatch = 16;
 

@@ -1,3 +1,5 @@
+using Transformer.Numerics;
+
 namespace Transformer.Ops;
 
 /// <summary>
@@ -16,6 +18,10 @@ public interface IScoreModifier
     /// called.</summary>
     static virtual bool HidesKeys => true;
 
+    /// <summary>True tells the CPU's kernels to call <see cref="ApplyVector"/> in place of
+    /// <see cref="Apply"/>; the reference and GPUs call Apply.</summary>
+    static virtual bool IsVectorised => false;
+
     /// <summary>The new score.</summary>
     /// <param name="score">scale·q·k, after the soft cap.</param>
     /// <param name="batch">Sequence.</param>
@@ -23,6 +29,20 @@ public interface IScoreModifier
     /// <param name="query">Position of the query, from 0.</param>
     /// <param name="key">Position of the key, from 0.</param>
     float Apply(float score, int batch, int head, int query, int key);
+
+    /// <summary><see cref="Apply"/> for as many keys as a vector has lanes; called only where
+    /// <see cref="IsVectorised"/> is true, and then to be implemented.</summary>
+    /// <param name="score">Scores of one query and consecutive keys.</param>
+    /// <param name="batch">Sequence.</param>
+    /// <param name="head">Query head.</param>
+    /// <param name="query">Position of the query, from 0.</param>
+    /// <param name="key">Positions of the keys, exact below 2²⁴; lanes past the sequence's end are
+    /// dropped.</param>
+    /// <exception cref="NotSupportedException">Not implemented.</exception>
+    TVector ApplyVector<TVector>(TVector score, int batch, int head, int query, TVector key)
+        where TVector : struct, IFloatVector<TVector> => throw new NotSupportedException(
+            $"FusedAttention: '{GetType().Name}' says IsVectorised but has no " +
+            $"{nameof(ApplyVector)}. Implement it.");
 
     /// <summary>True when the query may attend to the key; intersects with every other mask.
     /// </summary>

@@ -1,74 +1,136 @@
 using Transformer.Backends;
+using Transformer.Numerics;
 using Transformer.Tensors;
 
 namespace Transformer.Ops;
 
-/// <summary>cache[b, positions[b] + i, :] = source[b, i, :], rows copied as bytes.</summary>
+/// <summary>cache[b, positions[b] + i, :] = source[b, i, :], rotated and rounded on the way.
+/// </summary>
 /// <remarks>
 /// Shapes and strides: as <see cref="KvCacheAppendForward"/>.
-/// Work: a batch is about 64 KiB of rows.
-/// Bytes: every new row read and written once; no arithmetic.
-/// Numerics: bytes as they are.
-/// Preconditions: source and cache of one element type, any; every row within the capacity, checked
-/// before the first is written.
+/// Work: a batch is about 64 KiB of rows. Rows of the cache's own type are copied as bytes; others
+/// are widened to binary32, rotated head by head by <see cref="RotaryRow"/>, and rounded, in
+/// pieces of whole heads that stay in the first-level cache.
+/// Memory: two pieces of binary32 from the pool, 8 KiB together, or two heads where one is larger.
+/// Bytes: every new row read and written once; 3 operations an element where rows are rotated.
+/// Numerics: bytes as they are where types agree and nothing turns; else binary32 and one rounding.
+/// Preconditions: source and cache of one type without rotation, any; else Float32, Float16 or
+/// BFloat16 each, and tables of Float32. Room, pages and table rows are checked before the first
+/// row is written.
 /// </remarks>
 internal sealed class KvCacheAppendForwardSimd : IKernel<KvCacheAppendForward>
 {
-    private const long BytesPerBatch = 65536;
-
     /// <inheritdoc/>
     public bool Supports(in KvCacheAppendForward call, out string? reason)
     {
-        reason = call.Source.DType == call.Cache.DType ? null
-            : $"copies rows as they are; 'source' is {call.Source.DType}, 'cache' is " +
-              $"{call.Cache.DType}";
-        return reason is null;
+        reason = null;
+        bool copies = !call.Rotary.IsPresent && call.Source.DType == call.Cache.DType;
+        if (copies) return true;
+        if (!FloatStorage.Holds(call.Source.DType) ||
+            !FloatStorage.Holds(call.Cache.DType))
+        {
+            reason = "the kernel converts and rotates Float32, Float16 and BFloat16 only; " +
+                $"'source' is {call.Source.DType}, 'cache' is {call.Cache.DType}";
+            return false;
+        }
+
+        return !call.Rotary.IsPresent ||
+            SimdSupport.AllFloat32(out reason, call.Rotary.Cosines, call.Rotary.Sines);
     }
 
     /// <inheritdoc/>
-    public unsafe void Run(in KvCacheAppendForward call)
+    public void Run(in KvCacheAppendForward call)
     {
-        int* positions = call.Positions.Pointer<int>();
-        IdCheck.CacheRoom(KvCacheAppendForward.Op, "positions", positions, call.Batch,
-            call.NewLength, call.Capacity);
-        int size = call.Cache.DType.Size();
-        Work work = new()
-        {
-            Source = (byte*)call.Source.Address,
-            Cache = (byte*)call.Cache.Address,
-            Positions = positions,
-            SourceRow = call.EffectiveSourceRowStride * size,
-            RowBytes = (long)call.Width * size,
-            NewLength = call.NewLength,
-            Capacity = call.Capacity,
-            Rows = (long)call.Batch * call.NewLength,
-        };
-        work.RowsPerBatch = Math.Max(1, BytesPerBatch / work.RowBytes);
-        CpuParallel.For(
-            checked((int)((work.Rows + work.RowsPerBatch - 1) / work.RowsPerBatch)), ref work);
+        KvCacheRows.Check(call);
+        SimdDispatch.Run(new KvCacheAppendAction(call));
+    }
+}
+
+/// <summary>The call at one vector width.</summary>
+internal readonly struct KvCacheAppendAction(KvCacheAppendForward call) : ISimdAction
+{
+    private const long BytesPerBatch = 65536;
+    private const int PieceElements = 1024;
+
+    public void Run<T>() where T : struct, ISimdFloat<T>
+    {
+        long rows = (long)call.Batch * call.NewLength;
+        long rowBytes = (long)call.Width * call.Cache.DType.Size();
+        long rowsPerBatch = Math.Max(
+            Math.Max(1, BytesPerBatch / rowBytes), (rows / int.MaxValue) + 1);
+        Work<T> work = new(call, rows, rowsPerBatch);
+        CpuParallel.For((int)((rows + rowsPerBatch - 1) / rowsPerBatch), ref work);
     }
 
-    private unsafe struct Work : IBatchWork
+    private readonly unsafe struct Work<T>(
+        KvCacheAppendForward call, long rows, long rowsPerBatch) : IBatchWork
+        where T : struct, ISimdFloat<T>
     {
-        public byte* Source;
-        public byte* Cache;
-        public int* Positions;
-        public long SourceRow;
-        public long RowBytes;
-        public int NewLength;
-        public int Capacity;
-        public long Rows;
-        public long RowsPerBatch;
+        private readonly KvCacheAppendForward call = call;
+        private readonly int sourceSize = call.Source.DType.Size();
+        private readonly int targetSize = call.Cache.DType.Size();
+        private readonly int* positions = call.Positions.Pointer<int>();
+        private readonly bool rotates = call.Rotary.IsPresent;
 
-        public readonly void Run(int batch)
+        public void Run(int batch)
         {
-            long end = Math.Min(Rows, (batch + 1) * RowsPerBatch);
-            for (long row = batch * RowsPerBatch; row < end; row++)
+            bool copies = !rotates && call.Source.DType == call.Cache.DType;
+            int head = rotates ? call.HeadDimension : 1;
+            int piece = Math.Min(call.Width, Math.Max(head, PieceElements / head * head));
+            using HostBlock scratch =
+                copies ? default : HostMemory.Rent(2L * piece * sizeof(float));
+            long end = Math.Min(rows, (batch + 1) * rowsPerBatch);
+            long rowBytes = (long)call.Width * targetSize;
+            for (long row = batch * rowsPerBatch; row < end; row++)
             {
-                long sequence = row / NewLength;
-                long target = (sequence * Capacity) + Positions[sequence] + (row % NewLength);
-                Buffer.MemoryCopy(Source + (row * SourceRow), Cache + (target * RowBytes),
-                    RowBytes, RowBytes);
+                (long b, long i) = Math.DivRem(row, call.NewLength);
+                long position = positions[b] + i;
+                byte* source = (byte*)call.Source.Address +
+                    (row * call.EffectiveSourceRowStride * sourceSize);
+                byte* target = (byte*)call.Cache.Address +
+                    (KvCacheRows.Target(call, b, position) * rowBytes);
+                if (copies) Buffer.MemoryCopy(source, target, rowBytes, rowBytes);
+                else Convert(source, position, piece, scratch.Pointer<float>(), target);
+            }
+        }
+
+        private void Convert(
+            byte* source, long position, int piece, float* scratch, byte* target)
+        {
+            for (int w = 0; w < call.Width; w += piece)
+            {
+                int count = Math.Min(piece, call.Width - w);
+                float* wide = (float*)source + w;
+                if (call.Source.DType != DType.Float32)
+                {
+                    wide = scratch;
+                    FloatStorage.Widen(
+                        call.Source.DType, source + ((long)w * sourceSize), wide, count);
+                }
+
+                if (rotates)
+                {
+                    bool last = call.Cache.DType == DType.Float32;
+                    float* turned = last ? (float*)target + w : scratch + piece;
+                    Rotate(wide, position, count, turned);
+                    if (last) continue;
+                    wide = turned;
+                }
+
+                FloatStorage.Narrow(
+                    call.Cache.DType, wide, target + ((long)w * targetSize), count);
+            }
+        }
+
+        private void Rotate(float* heads, long position, int count, float* turned)
+        {
+            int half = call.Rotary.EffectiveRotaryDimension(call.HeadDimension) / 2;
+            float* cosines = call.Rotary.Cosines.Pointer<float>() + (position * half);
+            float* sines = call.Rotary.Sines.Pointer<float>() + (position * half);
+            for (int w = 0; w < count; w += call.HeadDimension)
+            {
+                RotaryRow.Rotate<T>(heads + w, cosines, sines, half, call.HeadDimension,
+                    call.Rotary.Interleaved, sign: 1, turned + w);
             }
         }
     }

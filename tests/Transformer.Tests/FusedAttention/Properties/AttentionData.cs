@@ -115,7 +115,12 @@ internal sealed record AttentionData(AttentionSample Sample)
     }
 
     /// <summary>[B, Hkv, Skv]: no query sees the key; a bias of −∞ counts as seeing it.</summary>
-    public bool[] HiddenKeys() => Sample.Spec.HiddenKeys(Sample.Mask is null ? null : Mask);
+    public bool[] HiddenKeys()
+    {
+        AttentionSizes s = Sample.Sizes;
+        FusedAttentionVisibility visibility = new(Sample.Spec, Mask, Blocks);
+        return visibility.HiddenKeys();
+    }
 
     private static long Count(long[] shape) => shape.Aggregate(1L, (a, b) => a * b);
 
@@ -125,7 +130,7 @@ internal sealed record AttentionData(AttentionSample Sample)
     {
         public AttentionStrides Strides => Layout switch
         {
-            AttentionLayout.HeadMajor => default,
+            AttentionLayout.Default => default,
             AttentionLayout.SequenceMajor =>
                 AttentionStrides.SequenceMajor(Heads, Length, Dimension),
             // As a slice of packed queries, keys and values lies.
@@ -165,7 +170,7 @@ internal sealed record AttentionData(AttentionSample Sample)
             return logical;
         }
 
-        private AttentionStrides Effective => Layout == AttentionLayout.HeadMajor
+        private AttentionStrides Effective => Layout == AttentionLayout.Default
             ? AttentionStrides.HeadMajor(Heads, Length, Dimension) : Strides;
 
         private int Offset(int row)

@@ -24,12 +24,34 @@ internal sealed record AttentionBroadcast(
     }
 }
 
+/// <summary>Where the keys of a sequence lie.</summary>
+internal enum AttentionKeyPlace
+{
+    Padded,
+    Packed,
+    Paged,
+}
+
+/// <summary>User code on the scores.</summary>
+internal enum AttentionSampleModifier
+{
+    None,
+    Decay,
+    Documents,
+}
+
 /// <summary>
 /// One attention problem of the property tests: sizes and options that are valid together whatever
 /// the numbers, so that each can be made smaller by itself.
 /// </summary>
 internal sealed record AttentionSample
 {
+    private static readonly ScoreModifier Decay =
+        ScoreModifier.OfDifferentiable(new CappedDecay(3));
+
+    private static readonly ScoreModifier Documents =
+        ScoreModifier.OfDifferentiable(new DocumentMask(9));
+
     public int Batch { get; init; } = 1;
 
     public int KeyValueHeads { get; init; } = 1;
@@ -57,6 +79,21 @@ internal sealed record AttentionSample
     /// </summary>
     public int[]? Lengths { get; init; }
 
+    /// <summary>Sequences have fewer queries than <see cref="Queries"/>, one behind the other.
+    /// </summary>
+    public bool PacksQueries { get; init; }
+
+    public AttentionKeyPlace KeyPlace { get; init; }
+
+    /// <summary>What a block of the block mask covers; null: no block mask.</summary>
+    public AttentionBlockSize? Blocks { get; init; }
+
+    public bool Alibi { get; init; }
+
+    public bool Sinks { get; init; }
+
+    public AttentionSampleModifier Modifier { get; init; }
+
     public AttentionLayout Layout { get; init; }
 
     public ScoreOutput Scores { get; init; }
@@ -66,9 +103,28 @@ internal sealed record AttentionSample
     public AttentionSizes Sizes => new(Batch, KeyValueHeads * Group, KeyValueHeads, Queries, Keys,
         Dimension, ValueDimension);
 
-    public int[] KeyLengths => Lengths is null ? []
-        : [.. Enumerable.Range(0, Batch).Select(b => Lengths[b % Lengths.Length])
-            .Select(length => length < 0 ? Keys : Math.Min(length, Keys))];
+    /// <summary>Keys that count; empty: all.</summary>
+    public int[] KeyLengths
+    {
+        get
+        {
+            int[] lengths = Lengths ?? (KeyPlace is AttentionKeyPlace.Paged ? [-1] : []);
+            if (lengths.Length == 0) return [];
+            int[] packed = PackedKeys;
+            return [.. Enumerable.Range(0, Batch).Select(b =>
+            {
+                int most = packed.Length > 0 ? packed[b] : Keys, length = lengths[b % lengths.Length];
+                return length < 0 ? most : Math.Min(length, most);
+            })];
+        }
+    }
+
+    /// <summary>The first sequence has all, later ones less.</summary>
+    public int[] PackedQueries => PacksQueries
+        ? [.. Enumerable.Range(0, Batch).Select(b => Queries / (b + 1))] : [];
+
+    public int[] PackedKeys => KeyPlace == AttentionKeyPlace.Packed
+        ? [.. Enumerable.Range(0, Batch).Select(b => Keys - (Keys / 3 * b))] : [];
 
     /// <summary>The parity case's description of it.</summary>
     public FusedAttentionSpec Spec => new(Sizes)
@@ -80,14 +136,27 @@ internal sealed record AttentionSample
         BiasShape = Bias?.Shape(Sizes) ?? [],
         BiasHasInfinity = Bias is not null && BiasHasInfinity,
         KeyLengths = KeyLengths,
+        PackedQueries = PackedQueries,
+        PackedKeys = PackedKeys,
+        PageSize = KeyPlace == AttentionKeyPlace.Paged ? 16 : 0,
+        Blocks = Queries > 0 && Keys > 0 ? Blocks : null,
+        // Slopes times a distance of 2³¹ would leave nothing of a score.
+        Alibi = Alibi && Options.PastLength < 1000,
+        Sinks = Sinks,
+        Score = Modifier switch
+        {
+            AttentionSampleModifier.Decay => Decay,
+            AttentionSampleModifier.Documents => Documents,
+            _ => null,
+        },
         Scores = Queries > 0 && Keys > 0 ? Scores : ScoreOutput.None,
         LogSumExp = LogSumExp,
         MayCancel = true,
     };
 
     // One buffer [B, S, 3, H, D] has one length, one number of heads and one dimension.
-    private bool CanBePacked =>
-        Group == 1 && Queries == Keys && Queries > 0 && Dimension == ValueDimension;
+    private bool CanBePacked => Group == 1 && Queries == Keys && Queries > 0 &&
+        Dimension == ValueDimension && !PacksQueries && KeyPlace == AttentionKeyPlace.Padded;
 
     public override string ToString()
     {

@@ -37,10 +37,29 @@ internal static class AttentionSamples
         from scores in Gen.Frequency((3, Gen.Constant(ScoreOutput.None)),
             (1, Gen.Elements(Enum.GetValues<ScoreOutput>())))
         from logSumExp in Gen.Elements(true, true, false)
+        from terms in Terms()
         select sized with
         {
+            PacksQueries = terms.PacksQueries, KeyPlace = terms.KeyPlace, Blocks = terms.Blocks,
+            Alibi = terms.Alibi, Sinks = terms.Sinks, Modifier = terms.Modifier,
             Options = options, Mask = mask, Bias = bias, BiasHasInfinity = infinite,
             Lengths = lengths, Layout = layout, Scores = scores, LogSumExp = logSumExp,
+        };
+
+    private static Gen<AttentionSample> Terms() =>
+        from packs in Gen.Elements(false, false, false, true)
+        from place in Gen.Frequency((3, Gen.Constant(AttentionKeyPlace.Padded)),
+            (2, Gen.Elements(Enum.GetValues<AttentionKeyPlace>())))
+        from blocks in Gen.Elements<AttentionBlockSize?>(
+            null, null, null, null, new(1, 1, true), new(4, 3, false), new(16, 64, true))
+        from alibi in Gen.Elements(false, false, false, true)
+        from sinks in Gen.Elements(false, false, false, true)
+        from modifier in Gen.Frequency((3, Gen.Constant(AttentionSampleModifier.None)),
+            (1, Gen.Elements(Enum.GetValues<AttentionSampleModifier>())))
+        select new AttentionSample
+        {
+            PacksQueries = packs, KeyPlace = place, Blocks = blocks, Alibi = alibi, Sinks = sinks,
+            Modifier = modifier,
         };
 
     private static Gen<AttentionSample> Sizes() =>
@@ -67,8 +86,12 @@ internal static class AttentionSamples
         from right in Gen.Elements(-1, 0, 3, int.MaxValue)
         from cap in Gen.Elements(0, 0, 0, 0.5, 30)
         from scale in Gen.Elements(0, 0, 0.01, 1)
+        from buckets in Gen.Elements<RelativePositionBuckets?>(
+            null, null, null, null, new(4, 20, true), new(32, 128, false))
+        from dropout in Gen.Elements(0, 0, 0, 0.1, 0.5)
         select new AttentionOptions
         {
+            RelativeBuckets = buckets, DropoutProbability = dropout,
             Causal = causal, PastLength = past, SoftCap = cap, Scale = scale,
             Window = left < -1 ? null : new AttentionWindow(left, right),
         };
@@ -87,13 +110,25 @@ internal static class AttentionSamples
     {
         AttentionOptions o = s.Options;
         if (s.Scores != ScoreOutput.None) yield return s with { Scores = ScoreOutput.None };
-        if (s.Layout != AttentionLayout.HeadMajor)
-            yield return s with { Layout = AttentionLayout.HeadMajor };
+        if (s.Layout != AttentionLayout.Default)
+            yield return s with { Layout = AttentionLayout.Default };
         if (!s.LogSumExp) yield return s with { LogSumExp = true };
         if (s.Mask is not null) yield return s with { Mask = null };
         if (s.Bias is not null) yield return s with { Bias = null };
         if (s.BiasHasInfinity) yield return s with { BiasHasInfinity = false };
         if (s.Lengths is not null) yield return s with { Lengths = null };
+        if (s.PacksQueries) yield return s with { PacksQueries = false };
+        if (s.KeyPlace != AttentionKeyPlace.Padded)
+            yield return s with { KeyPlace = AttentionKeyPlace.Padded };
+        if (s.Blocks is not null) yield return s with { Blocks = null };
+        if (s.Alibi) yield return s with { Alibi = false };
+        if (s.Sinks) yield return s with { Sinks = false };
+        if (s.Modifier != AttentionSampleModifier.None)
+            yield return s with { Modifier = AttentionSampleModifier.None };
+        if (o.RelativeBuckets is not null)
+            yield return s with { Options = o with { RelativeBuckets = null } };
+        if (o.DropoutProbability != 0)
+            yield return s with { Options = o with { DropoutProbability = 0 } };
         if (o.Window is not null) yield return s with { Options = o with { Window = null } };
         if (o.SoftCap != 0) yield return s with { Options = o with { SoftCap = 0 } };
         if (o.Scale != 0) yield return s with { Options = o with { Scale = 0 } };

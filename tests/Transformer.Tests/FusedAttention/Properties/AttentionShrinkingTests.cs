@@ -84,9 +84,13 @@ public sealed class AttentionShrinkingTests
         AttentionOptions o = s.Options;
         long options = Measure(s.Mask) + Measure(s.Bias) + (s.BiasHasInfinity ? 1 : 0) +
             (s.Lengths is { } lengths ? 1 + lengths.Count(n => n >= 0) : 0) +
-            (s.Layout == AttentionLayout.HeadMajor ? 0 : 1) +
+            (s.Layout == AttentionLayout.Default ? 0 : 1) +
             (s.Scores == ScoreOutput.None ? 0 : 1) + (s.LogSumExp ? 0 : 1) +
             (o.Window is { } w ? 3L + w.Left + w.Right : 0) + (o.SoftCap == 0 ? 0 : 1) +
+            (s.PacksQueries ? 1 : 0) + (s.KeyPlace == AttentionKeyPlace.Padded ? 0 : 1) +
+            (s.Blocks is null ? 0 : 1) + (s.Alibi ? 1 : 0) + (s.Sinks ? 1 : 0) +
+            (s.Modifier == AttentionSampleModifier.None ? 0 : 1) +
+            (o.RelativeBuckets is null ? 0 : 1) + (o.DropoutProbability == 0 ? 0 : 1) +
             (o.Scale == 0 ? 0 : 1) + o.PastLength + (o.Causal == CausalAlignment.None ? 0 : 1);
         return options + s.Group - s.Sizes.QueryHeads + Measure(s.Sizes);
     }
