@@ -169,7 +169,7 @@ internal static class FusedAttentionCases
     private static FusedAttentionSpec With(FusedAttentionSpec spec, AttentionOptions options) =>
         spec with { Options = options };
 
-    private static ParityCase<AttentionForward> ForwardCase(FusedAttentionSpec spec) =>
+    internal static ParityCase<AttentionForward> ForwardCase(FusedAttentionSpec spec) =>
         new ParityCase<AttentionForward>(spec.Name, ForwardTolerance(spec),
             m => FusedAttentionOperands.Forward(m, spec), IsQuick(spec))
         {
@@ -177,7 +177,7 @@ internal static class FusedAttentionCases
             FeaturesOf = dtype => FusedAttentionFeatures.Of(spec, dtype),
         };
 
-    private static ParityCase<AttentionBackward> BackwardCase(FusedAttentionSpec spec) =>
+    internal static ParityCase<AttentionBackward> BackwardCase(FusedAttentionSpec spec) =>
         new ParityCase<AttentionBackward>(spec.Name, BackwardTolerance(spec),
             m => FusedAttentionOperands.Backward(m, spec), IsQuick(spec))
         {
@@ -208,10 +208,12 @@ internal static class FusedAttentionCases
         Tolerance tolerance = WithSoftCap(
             Tolerance.Sum(Math.Max(s.HeadDimension + s.ValueDimension, Math.Max(rows, s.KeyLength)),
                 chained: 3), spec);
-        return spec.LargeLogits
-            ? tolerance.Plus(30000 * Tolerance.SingleUlp,
-                "weights are exp(score − log-sum-exp), numbers up to 30000 rounded to binary32")
-            : tolerance;
+        // Scores of usual scale, up to four standard deviations, are within what the sums allow.
+        double largest = spec.LargeLogits ? 30000
+            : spec.ScoreDeviation > 1 ? 4 * spec.ScoreDeviation : 0;
+        return largest == 0 ? tolerance : tolerance.Plus(largest * Tolerance.SingleUlp,
+            "weights are exp(score − log-sum-exp), numbers up to " +
+            FormattableString.Invariant($"{largest:0} rounded to binary32"));
     }
 
     private static Tolerance WithSoftCap(Tolerance tolerance, FusedAttentionSpec spec) =>

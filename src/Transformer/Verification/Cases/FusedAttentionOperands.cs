@@ -22,7 +22,8 @@ internal static class FusedAttentionOperands
         return new()
         {
             Inputs = inputs,
-            Output = memory.Output("output", output, rules.OfQueries(stride, s.ValueDimension)),
+            Output = memory.Output("output", output, rules.OfQueries(stride, s.ValueDimension)
+                with { Floor = FusedAttentionFloors.Output(spec) }),
             LogSumExp = spec.LogSumExp
                 ? memory.Output("logSumExp", inputs.QueryRows * s.QueryHeads, rules.OfSums())
                 : default,
@@ -54,14 +55,16 @@ internal static class FusedAttentionOperands
             QueryGradient = query,
             KeyGradient = key,
             ValueGradient = value,
-            BiasGradient = Sum(memory, "biasGradient", inputs.Bias),
-            RelativeBiasGradient = Sum(memory, "relativeBiasGradient", inputs.RelativeBias),
-            SinkGradient = Sum(memory, "sinkGradient", inputs.Sinks),
+            BiasGradient = Sum(memory, spec, "biasGradient", inputs.Bias),
+            RelativeBiasGradient = Sum(memory, spec, "relativeBiasGradient", inputs.RelativeBias),
+            SinkGradient = Sum(memory, spec, "sinkGradient", inputs.Sinks),
         };
     }
 
-    private static BufferView Sum(CaseMemory memory, string name, BufferView input) =>
-        input.IsAbsent ? default : memory.Updated(name, input.Length);
+    private static BufferView Sum(
+        CaseMemory memory, FusedAttentionSpec spec, string name, BufferView input) =>
+        input.IsAbsent ? default : memory.Updated(
+            name, input.Length, new() { Floor = FusedAttentionFloors.Sums(spec) });
 
     private static AttentionInputs Inputs(
         CaseMemory memory, FusedAttentionSpec spec, FusedAttentionPlaces places,
@@ -180,10 +183,7 @@ internal static class FusedAttentionOperands
         FusedAttentionPlaces places, FusedAttentionRules rules)
     {
         AttentionSizes s = spec.Sizes;
-        // Where one key is seen, or weights are one-hot, the gradients of the scores cancel to 0
-        // from terms of order 1 (of the queries' size with large logits): their error counts
-        // against a tenth of that.
-        double floor = spec.LargeLogits ? 100 : 0.1;
+        double floor = FusedAttentionFloors.Gradients(spec);
         if (spec.Layout == AttentionLayout.PackedQkv)
         {
             return Split(memory.Output("queryKeyValueGradient",

@@ -34,7 +34,8 @@ internal sealed class FusedAttentionRules
     /// <summary>Of the log-sum-exps: [B, Hq, Sq], packed [Hq, total].</summary>
     public OutputRule OfSums()
     {
-        OutputRule rule = new() { Statistic = true };
+        OutputRule rule =
+            new() { Statistic = true, Floor = FusedAttentionFloors.Scores(spec) };
         int[] offsets = places.QueryOffsets;
         return offsets.Length == 0 ? rule : rule with
         {
@@ -47,12 +48,13 @@ internal sealed class FusedAttentionRules
     public OutputRule OfScores()
     {
         AttentionSizes s = spec.Sizes;
-        if (spec.Scores == ScoreOutput.Masked) return default;
+        double floor = FusedAttentionFloors.Scores(spec);
+        if (spec.Scores == ScoreOutput.Masked) return new() { Floor = floor };
         bool weights = spec.Scores == ScoreOutput.Probabilities;
         return new()
         {
             // Weights are of order 1/Skv.
-            Floor = weights ? 0.01 / Math.Max(1, s.KeyLength) : 0,
+            Floor = weights ? 0.01 / Math.Max(1, s.KeyLength) : floor,
             ExactZero = index =>
             {
                 (long row, long j) = Math.DivRem(index, s.KeyLength);

@@ -72,6 +72,15 @@ internal sealed record FusedAttentionSpec(AttentionSizes Sizes)
     /// <summary>Keys that no query sees hold NaN, their values infinity.</summary>
     public bool PlantsHidden { get; init; } = true;
 
+    /// <summary>Errors count against the size of the terms of a sum instead of the results: of
+    /// random problems, whose few results may cancel.</summary>
+    public bool MayCancel { get; init; }
+
+    /// <summary>Standard deviation of the scores of normal queries and keys, 1 by default.
+    /// </summary>
+    public double ScoreDeviation =>
+        Options.Scale == 0 ? 1 : Options.Scale * Math.Sqrt(Sizes.HeadDimension);
+
     /// <summary>Repeated on 16-bit tensors.</summary>
     public bool SixteenBit { get; init; }
 

@@ -10,10 +10,10 @@ internal sealed class FusedAttentionVisibility
     private readonly FusedAttentionSpec spec;
     private readonly AttentionSizes sizes;
 
+    /// <summary>With the random masks of a case.</summary>
     public FusedAttentionVisibility(FusedAttentionSpec spec, CaseMemory memory)
+        : this(spec, null, null)
     {
-        this.spec = spec;
-        sizes = spec.Sizes;
         if (spec.MaskShape.Length > 0)
         {
             int count = (int)spec.MaskShape.Aggregate(1L, (a, b) => a * b);
@@ -22,10 +22,20 @@ internal sealed class FusedAttentionVisibility
         }
 
         if (spec.Blocks is not { } size) return;
-        BlockRows = ((sizes.QueryLength - 1) / size.QueryBlock) + 1;
-        BlockColumns = ((sizes.KeyLength - 1) / size.KeyBlock) + 1;
         int heads = size.PerHead ? sizes.QueryHeads : 1;
         Blocks = Random(memory, "blockMask", heads * BlockRows * BlockColumns, BlockColumns);
+    }
+
+    /// <summary>With given masks; null for none.</summary>
+    public FusedAttentionVisibility(FusedAttentionSpec spec, bool[]? mask, bool[]? blocks)
+    {
+        this.spec = spec;
+        sizes = spec.Sizes;
+        Mask = mask;
+        Blocks = blocks;
+        if (spec.Blocks is not { } size) return;
+        BlockRows = ((sizes.QueryLength - 1) / size.QueryBlock) + 1;
+        BlockColumns = ((sizes.KeyLength - 1) / size.KeyBlock) + 1;
     }
 
     /// <summary>The Boolean mask, of the spec's shape; null without one.</summary>
@@ -43,12 +53,12 @@ internal sealed class FusedAttentionVisibility
         int length = spec.Keys(batch);
         if (query >= spec.Queries(batch) || key >= length) return false;
         AttentionOptions options = spec.Options;
-        long position = query + options.Causal switch
+        long position = query + (long)(options.Causal switch
         {
             CausalAlignment.BottomRight => length - spec.Queries(batch),
             CausalAlignment.TopLeft => 0,
             _ => options.PastLength,
-        };
+        });
         if (options.Causal != CausalAlignment.None && key > position) return false;
         if (options.Window is { } window)
         {
