@@ -174,6 +174,7 @@ internal static class FusedAttentionCases
             m => FusedAttentionOperands.Forward(m, spec), IsQuick(spec))
         {
             SixteenBit = spec.SixteenBit,
+            FeaturesOf = dtype => FusedAttentionFeatures.Of(spec, dtype),
         };
 
     private static ParityCase<AttentionBackward> BackwardCase(FusedAttentionSpec spec) =>
@@ -181,6 +182,7 @@ internal static class FusedAttentionCases
             m => FusedAttentionOperands.Backward(m, spec), IsQuick(spec))
         {
             SixteenBit = spec.SixteenBit,
+            FeaturesOf = dtype => FusedAttentionFeatures.Of(spec, dtype),
             // The stored output's, which δ takes to the gradients of all scores of a row, dO·O and
             // P ⊙ δ; and the result's.
             SixteenBitRoundings = 3,
