@@ -14,6 +14,7 @@ public static class ParityCases
     [
         EmbeddingCases.All,
         LayerNormCases.All,
+        RmsNormCases.All,
         LinearCases.All,
         ActivationCases.All,
         GeluFeedForwardCases.All,
@@ -23,7 +24,10 @@ public static class ParityCases
         KvCacheAppendCases.All,
         AddCases.All,
         DropoutCases.All,
+        SoftmaxCases.All,
+        LogSoftmaxCases.All,
         SoftmaxCrossEntropyCases.All,
+        NegativeLogLikelihoodCases.All,
         GradientNormCases.All,
         AdamWCases.All,
     ];
