@@ -20,7 +20,7 @@ public class FusedAttentionCaseVisibilityTests
             if (spec.BiasHasInfinity || spec.Layout == AttentionLayout.PackedQkv) continue;
             AttentionSizes s = spec.Sizes with { HeadDimension = 1, ValueDimension = 1 };
             CaseData data = new(CaseData.Hash(spec.Name), DType.Float64, false,
-                BackendRegistry.Reference, DType.Float64);
+                [BackendRegistry.Reference], DType.Float64);
             using CaseMemory memory =
                 new(data, BackendRegistry.Reference.Memory, DType.Float64);
             FusedAttentionSpec masked = spec with { Sizes = s, Scores = ScoreOutput.Masked };
