@@ -18,11 +18,13 @@ public sealed partial class ReadmeTests
     private static readonly string[] SnippetFiles =
     [
         "tests/Transformer.Cli.Tests/Readme/Samples.cs",
+        "tests/Transformer.Cli.Tests/Readme/AttentionLayerSample.cs",
         "benchmarks/Transformer.SamplePlugin/MyKernels.cs",
     ];
 
     [Theory]
     [InlineData("README.md")]
+    [InlineData("src/Transformer/README.md")]
     [InlineData("src/Transformer/Verification/README.md")]
     public void Readme_ShowsCompiledCodeAndCurrentTables(string page)
     {
@@ -51,6 +53,9 @@ public sealed partial class ReadmeTests
 
     [Fact]
     public void DropInAttentionSample_Runs() => Assert.True(Samples.DropInAttention());
+
+    [Fact]
+    public void AttentionLayerSample_Runs() => Assert.True(AttentionLayerSample.Run());
 
     /// <summary>The plug-in that the same page shows is run by the tests of <c>--plugin</c>.
     /// </summary>
