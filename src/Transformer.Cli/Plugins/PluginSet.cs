@@ -28,8 +28,10 @@ internal sealed class PluginSet
     /// that an assembly asks for may be gone.</summary>
     [FeatureSwitchDefinition(Switch)]
     [FeatureGuard(typeof(RequiresUnreferencedCodeAttribute))]
+#pragma warning disable IL4000 // The project file sets the switch to false where it trims.
     private static bool IsSupported =>
         !AppContext.TryGetSwitch(Switch, out bool supported) || supported;
+#pragma warning restore IL4000
 
     /// <summary><c>--plugin FILE</c>.</summary>
     public static Option<string[]> Option() => new("--plugin")

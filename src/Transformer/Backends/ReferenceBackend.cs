@@ -28,10 +28,16 @@ public sealed class ReferenceBackend : Backend
         Register<LayerNormForward>(new LayerNormReference());
         Register<LinearBackward>(new LinearReference());
         Register<LinearForward>(new LinearReference());
+        Register<LogSoftmaxForward>(new LogSoftmaxReference());
+        Register<NegativeLogLikelihoodBackward>(new NegativeLogLikelihoodReference());
+        Register<NegativeLogLikelihoodForward>(new NegativeLogLikelihoodReference());
+        Register<RmsNormBackward>(new RmsNormReference());
+        Register<RmsNormForward>(new RmsNormReference());
         Register<RotaryEmbeddingBackward>(new RotaryEmbeddingReference());
         Register<RotaryEmbeddingForward>(new RotaryEmbeddingReference());
         Register<SoftmaxCrossEntropyBackward>(new SoftmaxCrossEntropyReference());
         Register<SoftmaxCrossEntropyForward>(new SoftmaxCrossEntropyReference());
+        Register<SoftmaxForward>(new SoftmaxReference());
     }
 
     /// <summary>The only instance.</summary>

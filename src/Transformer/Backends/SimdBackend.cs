@@ -31,10 +31,16 @@ public sealed class SimdBackend : Backend
         Register(new LayerNormForwardSimd());
         Register(new LinearBackwardSimd());
         Register(new LinearForwardSimd());
+        Register(new LogSoftmaxForwardSimd());
+        Register(new NegativeLogLikelihoodBackwardSimd());
+        Register(new NegativeLogLikelihoodForwardSimd());
+        Register(new RmsNormBackwardSimd());
+        Register(new RmsNormForwardSimd());
         Register(new RotaryEmbeddingBackwardSimd());
         Register(new RotaryEmbeddingForwardSimd());
         Register(new SoftmaxCrossEntropyBackwardSimd());
         Register(new SoftmaxCrossEntropyForwardSimd());
+        Register(new SoftmaxForwardSimd());
     }
 
     /// <summary>The only instance.</summary>

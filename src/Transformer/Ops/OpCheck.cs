@@ -86,10 +86,13 @@ internal static class OpCheck
         Product(Product(Product(a, b), c), d);
 
     /// <summary>Requires one of an enumeration's named values.</summary>
+    /// <remarks>Enum.IsDefined would allocate after each collection: the runtime keeps what it
+    /// knows of an enumeration behind a weak handle.</remarks>
     public static void Defined<TEnum>(string op, string argument, TEnum value)
         where TEnum : struct, Enum
     {
-        if (Enum.IsDefined(value)) return;
+        foreach (TEnum named in NamedValues<TEnum>.All)
+            if (EqualityComparer<TEnum>.Default.Equals(named, value)) return;
         Throw(op, $"'{argument}' is {value:D}, which has no name. Use " +
             $"{string.Join(", ", Enum.GetNames<TEnum>())}.");
     }
@@ -161,4 +164,9 @@ internal static class OpCheck
         view.IsAbsent ? "no buffer" : $"{Number(view.Length)} elements";
 
     private static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
+
+    private static class NamedValues<TEnum> where TEnum : struct, Enum
+    {
+        public static readonly TEnum[] All = Enum.GetValues<TEnum>();
+    }
 }

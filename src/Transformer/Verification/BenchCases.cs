@@ -10,6 +10,7 @@ public static class BenchCases
     [
         EmbeddingCases.Bench,
         LayerNormCases.Bench,
+        RmsNormCases.Bench,
         LinearCases.Bench,
         ActivationCases.Bench,
         GeluFeedForwardCases.Bench,
@@ -19,7 +20,10 @@ public static class BenchCases
         KvCacheAppendCases.Bench,
         AddCases.Bench,
         DropoutCases.Bench,
+        SoftmaxCases.Bench,
+        LogSoftmaxCases.Bench,
         SoftmaxCrossEntropyCases.Bench,
+        NegativeLogLikelihoodCases.Bench,
         GradientNormCases.Bench,
         AdamWCases.Bench,
     ];

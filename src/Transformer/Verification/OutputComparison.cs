@@ -61,11 +61,13 @@ internal readonly record struct OutputComparison(
 
     private static string? DescribeExact(double actual, double expected, OutputRule rule, int i)
     {
-        if (double.IsNaN(expected))
+        if (rule.IsGap is { } isGap && isGap(i))
         {
-            return !rule.HasGaps ? "the reference left or made NaN"
-                : double.IsNaN(actual) ? null : "an element between rows was written";
+            return !double.IsNaN(expected) ? "the reference wrote an element that nobody may write"
+                : double.IsNaN(actual) ? null : "an element that nobody may write was written";
         }
+
+        if (double.IsNaN(expected)) return "the reference left or made NaN";
 
         if (double.IsNaN(actual)) return "NaN, or not written";
         if (double.IsInfinity(expected) || double.IsInfinity(actual))

@@ -12,8 +12,9 @@ public readonly record struct OutputRule
     /// the result must be exactly 0.</summary>
     public Func<long, bool>? ExactZero { get; init; }
 
-    /// <summary>The buffer has elements between its rows that nobody may write.</summary>
-    public bool HasGaps { get; init; }
+    /// <summary>Indices that nobody may write: between rows, in rows that no sequence has.
+    /// </summary>
+    public Func<long, bool>? IsGap { get; init; }
 
     /// <summary>Stored in binary32 even where the case's tensors have 16 bits: a statistic.
     /// </summary>

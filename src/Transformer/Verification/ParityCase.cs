@@ -46,6 +46,21 @@ public abstract class ParityCase
     /// <remarks>Another one for an op of one's own: it gets Float64 buffers.</remarks>
     public Backend Reference { get; init; } = BackendRegistry.Reference;
 
+    /// <summary>Repeated on 16-bit tensors wherever it stands in its table; else only the first
+    /// quick cases of an op are.</summary>
+    public bool SixteenBit { get; init; }
+
+    /// <summary>Roundings to the case's element type that add up in an output: 1, of the result
+    /// itself, unless the call also computes with stored results of another call.</summary>
+    public int SixteenBitRoundings { get; init; } = 1;
+
+    /// <summary>What the case uses of its op, for tables of what is proven; empty where the op has
+    /// no such list.</summary>
+    public IReadOnlyList<string> Features => FeaturesOf?.Invoke(DType) ?? [];
+
+    /// <summary>The features of the case on tensors of a type.</summary>
+    internal Func<DType, IReadOnlyList<string>>? FeaturesOf { get; init; }
+
     /// <summary>Runs the case and compares every output.</summary>
     public ParityResult Run(Backend backend) => RunAll([backend]).Single();
 
@@ -134,10 +149,12 @@ public sealed class ParityCase<TCall> : ParityCase where TCall : struct, IOpCall
     {
         double roundoff = dtype == DType.Float16 ? 1.0 / 2048 : 1.0 / 256;
         return new ParityCase<TCall>(Name, Tolerance.Value == 0 ? Tolerance : Tolerance.Plus(
-            roundoff, $"one rounding to {dtype} on writing"), build, Quick, dtype)
+            SixteenBitRoundings * roundoff,
+            $"{SixteenBitRoundings} rounding(s) to {dtype}"), build, Quick, dtype)
         {
             Unaligned = Unaligned,
             Reference = Reference,
+            FeaturesOf = FeaturesOf,
         };
     }
 

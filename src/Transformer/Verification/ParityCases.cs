@@ -14,6 +14,7 @@ public static class ParityCases
     [
         EmbeddingCases.All,
         LayerNormCases.All,
+        RmsNormCases.All,
         LinearCases.All,
         ActivationCases.All,
         GeluFeedForwardCases.All,
@@ -23,7 +24,10 @@ public static class ParityCases
         KvCacheAppendCases.All,
         AddCases.All,
         DropoutCases.All,
+        SoftmaxCases.All,
+        LogSoftmaxCases.All,
         SoftmaxCrossEntropyCases.All,
+        NegativeLogLikelihoodCases.All,
         GradientNormCases.All,
         AdamWCases.All,
     ];
@@ -67,8 +71,8 @@ public static class ParityCases
             (ops is null || ops.Count == 0 || ops.Any(op => Named(c, op))))];
     }
 
-    /// <summary>Every second case gets unaligned buffers; a few also run on 16-bit tensors.
-    /// </summary>
+    /// <summary>Every second case gets unaligned buffers; the first few, and those that ask for it,
+    /// also run on 16-bit tensors.</summary>
     private static IEnumerable<ParityCase> Complete(IEnumerable<ParityCase> cases)
     {
         int index = 0;
@@ -79,7 +83,8 @@ public static class ParityCases
             yield return single;
             ref int count = ref System.Runtime.InteropServices.CollectionsMarshal
                 .GetValueRefOrAddDefault(sixteenBit, single.Direction, out _);
-            if (!single.Quick || single.Float32Only || count++ >= SixteenBitCases) continue;
+            bool first = single.Quick && !single.Float32Only && count++ < SixteenBitCases;
+            if (!first && !single.SixteenBit) continue;
             yield return single.As(DType.Float16);
             yield return single.As(DType.BFloat16);
         }

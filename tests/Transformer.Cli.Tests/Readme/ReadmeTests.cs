@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Transformer.Backends;
+using Transformer.Verification;
 
 namespace Transformer.Cli.Tests.Readme;
 
@@ -20,12 +21,14 @@ public sealed partial class ReadmeTests
         "tests/Transformer.Cli.Tests/Readme/Samples.cs",
         "tests/Transformer.Cli.Tests/Readme/AttentionLayerSample.cs",
         "benchmarks/Transformer.SamplePlugin/MyKernels.cs",
+        "tests/Transformer.Tests/FusedAttention/ScoreModifierSamples.cs",
     ];
 
     [Theory]
     [InlineData("README.md")]
     [InlineData("src/Transformer/README.md")]
     [InlineData("src/Transformer/Verification/README.md")]
+    [InlineData("src/Transformer/Ops/FusedAttention/README.md")]
     public void Readme_ShowsCompiledCodeAndCurrentTables(string page)
     {
         string path = Path.Combine(Root(), page);
@@ -85,6 +88,8 @@ public sealed partial class ReadmeTests
     {
         ("snippet", _) => $"```csharp\n{Snippet(name)}```\n",
         ("table", "ops") => OpsTable(),
+        ("table", "attention") => AttentionTable(),
+        ("table", "attention-costs") => AttentionCostsTable(),
         ("table", "speed") => SpeedTable(),
         ("table", "translation") => TranslationTable(),
         _ => throw new InvalidOperationException($"README: unknown section '{kind}: {name}'."),
@@ -128,6 +133,91 @@ public sealed partial class ReadmeTests
             table.Append($"| {op} | {string.Join(" | ", cells.Select(c => c.Length > 0 ? c : "–"))} |\n");
         }
 
+        return table.ToString();
+    }
+
+    /// <summary>Runs every attention case: a cell counts those that use the feature and agree with
+    /// the reference; one that fails would fail this test.</summary>
+    private static string AttentionTable()
+    {
+        Backend[] backends = [.. BackendRegistry.All.Where(b => b.IsAvailable)];
+        OpDirection[] directions = [OpDirection.Forward, OpDirection.Backward];
+        List<string> features = [];
+        Dictionary<(string, string, OpDirection), (int Passed, int All)> counts = [];
+        foreach (ParityCase single in ParityCases.Select(["FusedAttention"], quick: false))
+        {
+            foreach (ParityResult result in single.RunAll(backends))
+            {
+                Assert.False(result.Failed, result.ToString());
+                foreach (string feature in single.Features)
+                {
+                    if (!features.Contains(feature)) features.Add(feature);
+                    (string, string, OpDirection) key =
+                        (feature, result.Backend, result.Direction);
+                    (int passed, int all) = counts.GetValueOrDefault(key);
+                    counts[key] = (passed + (result.Passed ? 1 : 0), all + 1);
+                }
+            }
+        }
+
+        StringBuilder table = new("| feature |");
+        foreach (Backend backend in backends)
+        {
+            foreach (OpDirection direction in directions)
+            {
+                table.Append(CultureInfo.InvariantCulture,
+                    $" {backend.Name} {direction.ToString().ToLowerInvariant()} |");
+            }
+        }
+
+        table.Append("\n| --- |")
+            .Insert(table.Length, " ---: |", backends.Length * directions.Length).Append('\n');
+        foreach (string feature in features.Order(StringComparer.OrdinalIgnoreCase))
+        {
+            table.Append(CultureInfo.InvariantCulture, $"| {feature} |");
+            foreach (Backend backend in backends)
+            {
+                foreach (OpDirection direction in directions)
+                {
+                    (int passed, int all) =
+                        counts.GetValueOrDefault((feature, backend.Name, direction));
+                    table.Append(all == 0 ? " – |" : passed == all
+                        ? string.Create(CultureInfo.InvariantCulture, $" {passed} |")
+                        : string.Create(CultureInfo.InvariantCulture, $" {passed} of {all} |"));
+                }
+            }
+
+            table.Append('\n');
+        }
+
+        return table.ToString();
+    }
+
+    private static string AttentionCostsTable()
+    {
+        using JsonDocument costs = Result("attention-costs.json");
+        JsonElement memory = costs.RootElement.GetProperty("memory");
+        StringBuilder table = new();
+        table.Append("| 12 heads of 64 | ms | other's ms | ratio |\n");
+        table.Append("| --- | ---: | ---: | ---: |\n");
+        foreach (JsonElement ratio in costs.RootElement.GetProperty("ratios").EnumerateArray())
+        {
+            table.Append(CultureInfo.InvariantCulture,
+                $"| {ratio.GetProperty("name").GetString()} | {Number(ratio, "ms", "0.0")} | ")
+                .Append(CultureInfo.InvariantCulture,
+                $"{Number(ratio, "overMs", "0.0")} | {Number(ratio, "ratio", "0.000")} |\n");
+        }
+
+        table.Append(CultureInfo.InvariantCulture,
+            $"\nMemory, {memory.GetProperty("shape").GetString()}: q, k, v and the output take ")
+            .Append(CultureInfo.InvariantCulture,
+            $"{Number(memory, "queryKeyValueOutputMiB", "0")} MiB; the whole process grew by ")
+            .Append(CultureInfo.InvariantCulture,
+            $"{Number(memory, "peakForwardMiB", "0")} MiB in a forward pass, these included, and ")
+            .Append(CultureInfo.InvariantCulture,
+            $"by {Number(memory, "peakForwardAndBackwardMiB", "0")} MiB with the backward pass ")
+            .Append(CultureInfo.InvariantCulture,
+            $"and its {Number(memory, "gradientsMiB", "0")} MiB of gradients.\n");
         return table.ToString();
     }
 

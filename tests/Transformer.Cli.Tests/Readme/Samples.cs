@@ -7,7 +7,6 @@ using Transformer.Ops;
 
 // /snippet
 // snippet: checked-kernel
-using Transformer.Backends;
 using Transformer.Verification;
 
 // /snippet

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Transformer.Backends;
 using Transformer.Models.Graph;
 using Transformer.Models.Training;
@@ -59,9 +60,12 @@ internal sealed class CopyModel : ISeq2SeqTrainingModel, IDisposable
     /// <summary>All numbers that training changes, as bits.</summary>
     public int[] Bits() =>
     [
-        .. Parameters.Values.AsSpan<int>(), .. Parameters.FirstMoments.AsSpan<int>(),
-        .. Parameters.SecondMoments.AsSpan<int>(),
+        .. Bits(Parameters.Values), .. Bits(Parameters.FirstMoments),
+        .. Bits(Parameters.SecondMoments),
     ];
+
+    private static ReadOnlySpan<int> Bits(BufferView view) =>
+        MemoryMarshal.Cast<float, int>(view.AsSpan<float>());
 
     public float[] Weights(string name)
     {

@@ -1,4 +1,6 @@
 """Attention: scaled dot-product with every option, in plain tensor code, and MultiheadAttention."""
+import math
+
 import torch
 from torch import nn
 
@@ -7,27 +9,64 @@ from fixture_file import FixtureFile, real
 HEADS = "Hq = 2, Hkv = 2 unless the shapes say otherwise; [batch, head, position, size]."
 
 
-def visibility(case, batch, heads, queries, keys, causal, lengths, mask):
-    """Which key each query may see, as bool [B, Hq, Sq, Skv]."""
-    visible = torch.ones(batch, heads, queries, keys, dtype=torch.bool)
+def distances(batch, queries, keys, causal, lengths):
+    """j − (i + offset) of each key from the position of each query, [B, 1, Sq, Skv]."""
     i, j = torch.arange(queries)[:, None], torch.arange(keys)[None, :]
+    offset = torch.zeros(batch, dtype=torch.int64)
+    if causal == "bottom_right":
+        offset = (lengths if lengths is not None else torch.full((batch,), keys)) - queries
+    return j - (i + offset[:, None, None, None])
+
+
+def visibility(case, heads, distance, causal, lengths, mask, window):
+    """Which key each query may see, as bool [B, Hq, Sq, Skv]."""
+    batch, _, queries, keys = distance.shape
+    visible = torch.ones(batch, heads, queries, keys, dtype=torch.bool)
     if lengths is not None:
-        lengths = case.input("key_lengths", torch.tensor(lengths))
-        visible = visible & (j < lengths[:, None, None, None])
+        visible = visible & (torch.arange(keys) < lengths[:, None, None, None])
     if causal is not None:
         case.option("causal", causal)
-        offset = torch.zeros(batch, dtype=torch.int64)
-        if causal == "bottom_right":
-            offset = (lengths if lengths is not None else torch.full((batch,), keys)) - queries
-        visible = visible & (j <= i + offset[:, None, None, None])
+        visible = visible & (distance <= 0)
+    if window is not None:
+        left, right = case.input("window", torch.tensor(window)).tolist()
+        visible = visible & (distance >= -left) & (distance <= right)
     if mask is not None:
         visible = visible & case.input("mask", mask)
     return visible
 
 
+def bucket(distance, count, maximum, both_ways):
+    """Raffel et al. 2020: half of the buckets hold one distance each, the others widen
+    logarithmically up to `maximum`, from where on all share the last; both ways, keys after the
+    query have the upper half of the buckets for themselves."""
+    if both_ways:
+        after = bucket(-distance.abs(), count // 2, maximum, False)
+        return after + (distance > 0) * (count // 2)
+    ago = (-distance).clamp(min=0)
+    exact = count // 2
+    ratio = math.log(maximum / exact)
+    far = exact + ((ago.clamp(min=1).double() / exact).log() / ratio * (count - exact)).floor()
+    return torch.where(ago < exact, ago, far.long().clamp(max=count - 1))
+
+
+def position_terms(case, heads, distance, slopes, table):
+    """What the distance adds to a score: −m·|distance|, and the row of the learnt table."""
+    terms = torch.zeros(1, heads, 1, 1, dtype=torch.float64)
+    if slopes:
+        slopes = case.input("alibi_slopes", torch.tensor([2.0**-(h + 1) for h in range(heads)]))
+        terms = terms - slopes[:, None, None] * distance.abs()
+    if table is not None:
+        count, maximum, both_ways = case.input("buckets", torch.tensor(table)).tolist()
+        leaf = case.leaf("relative_bias", real(count, heads))
+        terms = terms + leaf[bucket(distance[:, 0], count, maximum, both_ways)].permute(0, 3, 1, 2)
+    return terms
+
+
 def attention(file, name, batch=2, heads=2, kv_heads=None, queries=4, keys=6, size=3, value_size=3,
-              scale=None, soft_cap=None, causal=None, lengths=None, mask=None, bias=None, spread=1):
-    """o = softmax(cap(scale q kᵀ) + bias, over the visible keys) v; an empty row gives zero."""
+              scale=None, soft_cap=None, causal=None, lengths=None, mask=None, bias=None, spread=1,
+              window=None, slopes=False, table=None, sinks=None):
+    """o = softmax(cap(scale q kᵀ) + bias, over the visible keys) v; an empty row gives zero. A sink
+    is one more score a row, without a value."""
     case = file.case(name)
     groups = heads // (kv_heads or heads)
     q = case.leaf("q", real(batch, heads, queries, size, scale=spread))
@@ -41,16 +80,24 @@ def attention(file, name, batch=2, heads=2, kv_heads=None, queries=4, keys=6, si
         cap = case.input("soft_cap", torch.tensor(soft_cap)).item()
         capped = cap * torch.tanh(raw / cap)
     scores = capped if bias is None else capped + case.leaf("bias", bias)
-    visible = visibility(case, batch, heads, queries, keys, causal, lengths, mask)
+    if lengths is not None:
+        lengths = case.input("key_lengths", torch.tensor(lengths))
+    distance = distances(batch, queries, keys, causal, lengths)
+    scores = scores + position_terms(case, heads, distance, slopes, table)
+    visible = visibility(case, heads, distance, causal, lengths, mask, window)
     masked = scores.masked_fill(~visible, -torch.inf)
     seen = (masked > -torch.inf).any(-1, keepdim=True)
-    weights = torch.softmax(masked.masked_fill(~seen, 0.0), -1) * seen
+    total = masked.masked_fill(~seen, 0.0)
+    if sinks is not None:
+        sink = case.leaf("sinks", sinks)[:, None, None].expand(batch, heads, queries, 1)
+        total = torch.cat([total, sink], -1)
+    weights = torch.softmax(total, -1)[..., :keys] * seen
     if file.name in ("attention_scores", "attention_heads"):
         case.result("raw", raw)
         case.result("capped", capped)
     case.result("masked", masked)
     case.result("probabilities", weights)
-    case.result("lse", torch.logsumexp(masked, -1))
+    case.result("lse", torch.logsumexp(total, -1).masked_fill(~seen[..., 0], -torch.inf))
     case.backward(weights @ wide_v, "o")
 
 
@@ -119,6 +166,41 @@ def scaled_dot_product():
     attention(file, "everything", heads=4, kv_heads=2, queries=4, keys=6, size=5, value_size=3,
               scale=0.5, soft_cap=5.0, causal="bottom_right", lengths=[6, 3],
               mask=random_mask(4, 4, 6), bias=real(2, 1, 4, 6), spread=2)
+    yield file
+
+
+def position_and_sinks():
+    file = FixtureFile("attention_position", "ALiBi: −alibi_slopes[h]·|j − (i + offset)|; relative "
+                       "bias: relative_bias[bucket of j − (i + offset), h], buckets = (count, "
+                       "maximum distance, both ways); offset is that of the causal alignment. "
+                       + HEADS, 17)
+    attention(file, "alibi", slopes=True)
+    attention(file, "alibi_bottom_right", slopes=True, causal="bottom_right", lengths=[6, 3])
+    attention(file, "relative_both_ways", table=[8, 5, 1], queries=7, keys=9)
+    attention(file, "relative_causal", table=[6, 7, 0], queries=9, keys=9, causal="top_left")
+    attention(file, "relative_bottom_right", table=[4, 6, 1], heads=4, kv_heads=2, queries=3,
+              keys=9, causal="bottom_right", lengths=[9, 5])
+    yield file
+
+    file = FixtureFile("attention_sinks", "A sink is a score of its own in every row's "
+                       "denominator, without a value; lse includes it; a row that sees no key is "
+                       "0 with lse −∞ all the same. " + HEADS, 18)
+    attention(file, "sinks", sinks=real(2, scale=2))
+    attention(file, "sinks_one_absent", sinks=torch.tensor([0.5, -torch.inf]))
+    attention(file, "sinks_empty_rows", sinks=real(4), heads=4, kv_heads=2, queries=5, keys=3,
+              causal="bottom_right", lengths=[3, 2])
+    yield file
+
+    file = FixtureFile("attention_window", "Sliding window (left, right) around i + offset, with "
+                       "and without soft cap and causal order; `everything` has all terms. "
+                       + HEADS, 19)
+    attention(file, "window", window=[1, 2], queries=5, keys=7)
+    attention(file, "window_soft_cap", window=[2, 1], soft_cap=1.5, spread=2, queries=6, keys=6)
+    attention(file, "window_causal_soft_cap", window=[2, 0], soft_cap=2.0, causal="bottom_right",
+              lengths=[7, 4], queries=5, keys=7)
+    attention(file, "everything", heads=4, kv_heads=2, window=[3, 0], soft_cap=2.0,
+              causal="bottom_right", lengths=[7, 5], queries=5, keys=7, bias=real(4, 5, 7),
+              slopes=True, table=[6, 3, 1], sinks=real(4), mask=random_mask(5, 7))
     yield file
 
 

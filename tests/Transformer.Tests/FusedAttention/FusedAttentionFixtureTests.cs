@@ -35,6 +35,9 @@ public class FusedAttentionFixtureTests : KernelTest
         Require("d_k", problem.KeyGradient.Values);
         Require("d_v", problem.ValueGradient.Values);
         if (fixture.Has("d_bias")) RequireBiasGradient(fixture, problem, sizes);
+        if (fixture.Has("d_sinks")) Require("d_sinks", problem.SinkGradient.Values);
+        if (!fixture.Has("d_relative_bias")) return;
+        Require("d_relative_bias", problem.RelativeBiasGradient.Values);
 
         void Require(string name, double[] actual) =>
             Numbers.Close(fixture.Doubles(name), actual, tolerance, $"{fixture.Name}/{name}");
@@ -96,7 +99,28 @@ public class FusedAttentionFixtureTests : KernelTest
             };
         }
 
+        inputs = WithTerms(inputs, fixture);
         return fixture.Has("bias") ? WithBias(inputs, fixture, sizes) : inputs;
+    }
+
+    private AttentionInputs WithTerms(AttentionInputs inputs, Fixture fixture)
+    {
+        int[]? window = fixture.Has("window") ? fixture.Ints("window") : null;
+        int[]? buckets = fixture.Has("buckets") ? fixture.Ints("buckets") : null;
+        return inputs with
+        {
+            AlibiSlopes =
+                fixture.Has("alibi_slopes") ? Real(fixture.Doubles("alibi_slopes")) : null,
+            Sinks = fixture.Has("sinks") ? Real(fixture.Doubles("sinks")) : null,
+            RelativeBias =
+                fixture.Has("relative_bias") ? Real(fixture.Doubles("relative_bias")) : null,
+            Options = inputs.Options with
+            {
+                Window = window is null ? null : new(window[0], window[1]),
+                RelativeBuckets =
+                    buckets is null ? null : new(buckets[0], buckets[1], buckets[2] != 0),
+            },
+        };
     }
 
     private AttentionInputs WithBias(

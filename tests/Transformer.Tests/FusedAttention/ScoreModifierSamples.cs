@@ -4,6 +4,7 @@ using Transformer.Ops;
 
 namespace Transformer.Samples;
 
+// snippet: alibi-modifier
 /// <summary>ALiBi (Press et al. 2022) as a struct: −m·|p − j| with one slope a head.</summary>
 internal readonly struct AlibiModifier(float[] slopes, int offset) : IDifferentiableScoreModifier
 {
@@ -23,6 +24,7 @@ internal readonly struct AlibiModifier(float[] slopes, int offset) : IDifferenti
 
     public float Derivative(float score, int batch, int head, int query, int key) => 1;
 }
+// /snippet
 
 /// <summary>Gemma's soft cap: c·tanh(s/c).</summary>
 internal readonly struct SoftCapModifier(float cap) : IDifferentiableScoreModifier

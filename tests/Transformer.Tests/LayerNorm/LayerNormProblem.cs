@@ -15,7 +15,7 @@ internal sealed class LayerNormProblem(KernelTest test, int rows, int width)
 
     public TestBuffer? Bias { get; init; }
 
-    public double Epsilon { get; init; }
+    public double? Epsilon { get; init; }
 
     public TestBuffer Sum { get; } = test.Output((long)rows * width);
 

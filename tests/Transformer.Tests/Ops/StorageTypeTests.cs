@@ -161,6 +161,66 @@ public class StorageTypeTests : KernelTest
             Rows = 3,
             Width = 5,
         }),
+        ["LogSoftmax"] = t => Reference.Run(new LogSoftmaxForward
+        {
+            Input = t.In(1, 12),
+            Output = t.Out(12),
+            Outer = 2,
+            Length = 3,
+            Inner = 2,
+        }),
+        ["NegativeLogLikelihood"] = t => Reference.Run(new NegativeLogLikelihoodForward
+        {
+            LogProbabilities = t.In(1, 12),
+            Labels = t.Ints(0, 2, 1, 1),
+            ClassWeights = t.In(2, 3, x => x * x),
+            Losses = t.Out(4),
+            Loss = t.Out(1),
+            Outer = 2,
+            Classes = 3,
+            Inner = 2,
+        }),
+        ["NegativeLogLikelihood gradients"] = t => Reference.Run(new NegativeLogLikelihoodBackward
+        {
+            Labels = t.Ints(0, 2, 1, 1),
+            ClassWeights = t.In(2, 3, x => x * x),
+            LossGradient = t.In(3, 1),
+            LogProbabilitiesGradient = t.Out(12),
+            Outer = 2,
+            Classes = 3,
+            Inner = 2,
+        }),
+        ["RmsNorm"] = t => Reference.Run(new RmsNormForward
+        {
+            Input = t.In(1, 15),
+            Residual = t.In(2, 15),
+            Weight = t.In(3, 5),
+            Sum = t.Out(15),
+            Output = t.Out(15),
+            InverseRms = t.Out(3),
+            Rows = 3,
+            Width = 5,
+        }),
+        ["RmsNorm gradients"] = t => Reference.Run(new RmsNormBackward
+        {
+            Sum = t.In(1, 15),
+            Weight = t.In(3, 5),
+            InverseRms = t.In(5, 3),
+            OutputGradient = t.In(6, 15),
+            SumGradient = t.In(7, 15),
+            InputGradient = t.Out(15),
+            WeightGradient = t.InOut(8, 5),
+            Rows = 3,
+            Width = 5,
+        }),
+        ["Softmax"] = t => Reference.Run(new SoftmaxForward
+        {
+            Input = t.In(1, 12),
+            Output = t.Out(12),
+            Outer = 2,
+            Length = 3,
+            Inner = 2,
+        }),
         ["Linear"] = t => Reference.Run(new LinearForward
         {
             Input = t.In(1, 14),

@@ -22,6 +22,10 @@ public sealed class BadCallTests : KernelTest
     public void Numbers_OutsideTheirRange(double value)
     {
         Refuses(Norm() with { Epsilon = value }, "LayerNorm: 'Epsilon' is ");
+        Refuses(new RmsNormForward
+        {
+            Input = Floats(4), Output = Floats(4), Rows = 1, Width = 4, Epsilon = value,
+        }, "RmsNorm: 'Epsilon' is ");
         Refuses(Entropy() with { LabelSmoothing = value },
             "SoftmaxCrossEntropy: 'LabelSmoothing' is ");
         Refuses(Drop() with { Probability = (float)value }, "Dropout: 'Probability' is ");
@@ -77,6 +81,21 @@ public sealed class BadCallTests : KernelTest
         Refuses(Product() with { Output = ints }, "Linear: 'output' is Int32");
         Refuses(Feed() with { Weight1 = Ints(new int[8]) }, "GeluFeedForward: 'weight1' is Int32");
         Refuses(Embed() with { Ids = Longs(0, 0, 0) }, "Embedding: 'ids' is Int64; expected Int32");
+        Refuses(Entropy() with { ClassWeights = Ints(1, 1, 1, 1) },
+            "SoftmaxCrossEntropy: 'classWeights' is Int32; expected a floating");
+        Refuses(new SoftmaxForward
+        {
+            Input = Floats(4), Output = Ints(0, 0, 0, 0), Outer = 1, Length = 4, Inner = 1,
+        }, "Softmax: 'output' is Int32");
+        Refuses(new LogSoftmaxForward
+        {
+            Input = Floats(4), Output = Floats(4), Outer = 1, Length = -4, Inner = 1,
+        }, "LogSoftmax: 'Length' is -4; expected 0 or more. ");
+        Refuses(new NegativeLogLikelihoodForward
+        {
+            LogProbabilities = Floats(4), Labels = Longs(0), Loss = Floats(1), Outer = 1,
+            Classes = 4, Inner = 1,
+        }, "NegativeLogLikelihood: 'labels' is Int64; expected Int32. Convert ");
         Refuses(Entropy() with { Labels = Longs(0, 0, 0) },
             "SoftmaxCrossEntropy: 'labels' is Int64; expected Int32. Convert ");
         Refuses(Drop() with { RandomState = Ints(1, 2) },

@@ -91,6 +91,14 @@ public sealed class EmptySizeTests
         Kernels.LayerNorm.Forward([], weight, [], new(0, 2), default, [], [], [], backend);
         Kernels.LayerNorm.Backward(
             [], weight, [], [], [], new(0, 2), [], gradient, [], backend: backend);
+        Kernels.RmsNorm.Forward([], weight, new(0, 2), default, [], [], backend);
+        Kernels.RmsNorm.Backward([], weight, [], [], new(0, 2), [], gradient, backend: backend);
+        foreach (SoftmaxSizes none in (SoftmaxSizes[])[new(0, 3), new(2, 0, 3), new(2, 3, 0)])
+        {
+            Kernels.Softmax.Forward([], none, [], backend);
+            Kernels.LogSoftmax.Forward([], none, [], backend);
+        }
+
         Kernels.Linear.Forward([], weight, [], new(0, 2, 1), default, [], [], backend);
         Kernels.Linear.Backward(
             [], weight, [], [], new(0, 2, 1), default, [], gradient, bias, backend);
@@ -115,6 +123,9 @@ public sealed class EmptySizeTests
         Assert.Equal(0, Kernels.SoftmaxCrossEntropy.Forward(
             [], [], new(0, 3), default, [], [], backend));
         Kernels.SoftmaxCrossEntropy.Backward([], [], [], 1, new(0, 3), default, [], backend);
+        Assert.Equal(0, Kernels.NegativeLogLikelihood.Forward(
+            [], [], [], new(0, 3), default, [], backend));
+        Kernels.NegativeLogLikelihood.Backward([], [], 1, new(2, 3, 0), default, [], backend);
     }
 
     [Fact]
@@ -122,6 +133,10 @@ public sealed class EmptySizeTests
     {
         Refused(() => Kernels.LayerNorm.Forward([], [], [], new(2, 0), default, []),
             "LayerNorm: 'Width' is 0");
+        Refused(() => Kernels.RmsNorm.Forward([], [], new(2, 0), default, []),
+            "RmsNorm: 'Width' is 0");
+        Refused(() => Kernels.NegativeLogLikelihood.Forward([], [0], [], new(1, 0), default),
+            "NegativeLogLikelihood: 'Classes' is 0");
         Refused(() => Kernels.Linear.Forward([], [], [], new(2, 0, 1), default, new float[2]),
             "Linear: 'InputFeatures' is 0");
         Refused(() => Kernels.GeluFeedForward.Forward(

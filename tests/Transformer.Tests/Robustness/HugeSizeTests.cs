@@ -31,6 +31,15 @@ public sealed class HugeSizeTests : KernelTest
             Logits = none, Labels = none, LogSumExp = none, Loss = Floats(1), Rows = Root32,
             Classes = Root32,
         }, "SoftmaxCrossEntropy: 'logits' has 0 elements; expected 4294967296 ");
+        Refuses(new SoftmaxForward
+        {
+            Input = none, Output = none, Outer = 1 << 22, Length = 1 << 22, Inner = 1 << 20,
+        }, "Softmax: 'input' has 0 elements; expected 9223372036854775807 ");
+        Refuses(new NegativeLogLikelihoodForward
+        {
+            LogProbabilities = none, Labels = Ints(), Loss = Floats(1), Outer = Root32,
+            Classes = 1, Inner = Root32,
+        }, "NegativeLogLikelihood: 'labels' has 0 elements; expected 4294967296 ");
         Refuses(new KvCacheAppendForward
         {
             Source = Floats(4), Positions = Ints(0), Cache = none, Batch = 1 << 22,

@@ -1,7 +1,9 @@
+using System.Collections.Concurrent;
 using Transformer.Backends;
 using Transformer.Ops;
-using Kernels = Transformer.Ops;
+using Transformer.Tests.FusedAttention.Properties;
 using Transformer.Tests.Verification;
+using Kernels = Transformer.Ops;
 
 namespace Transformer.Tests.Robustness;
 
@@ -16,7 +18,7 @@ public sealed class ManyThreadsTests
     {
         float[][] expected = [.. Enumerable.Range(0, Jobs).Select(Job)];
         string[] failures = new string[64];
-        Thread[] callers = [.. Enumerable.Range(0, 64).Select(caller => new Thread(() =>
+        OnThreads(64, caller =>
         {
             for (int i = 0; i < Jobs; i++)
             {
@@ -24,11 +26,43 @@ public sealed class ManyThreadsTests
                 if (!Job(job).AsSpan().SequenceEqual(expected[job]))
                     failures[caller] += $" job {job} of caller {caller} differs;";
             }
-        }))];
-        foreach (Thread caller in callers) caller.Start();
-        foreach (Thread caller in callers) caller.Join();
+        });
 
         Assert.Equal("", string.Concat(failures));
+    }
+
+    [Fact]
+    public void SixtyFourCallersOfMixedAttention_GetTheBitsThatOneThreadGets()
+    {
+        AttentionData[] problems = [.. AttentionSamples.Fixed(200)
+            .Select((sample, i) => AttentionData.Of(sample, i))];
+        Assert.True(problems.DistinctBy(p => p.Sample.ToString()).Count() > 190);
+        AttentionResult[] expected = OnOneThread(() => problems.Select(p => p.Run()).ToArray());
+        float[][] expectedJobs = OnOneThread(
+            () => Enumerable.Range(0, Jobs).Select(Job).ToArray());
+        ConcurrentQueue<string> failures = [];
+        using Barrier together = new(64);
+        OnThreads(64, caller =>
+        {
+            together.SignalAndWait();
+            for (int i = 0; i < problems.Length; i++)
+            {
+                int index = ((caller * 5) + i) % problems.Length;
+                try
+                {
+                    problems[index].Run().MustEqual(expected[index]);
+                    AttentionResult.Same($"job {index % Jobs}",
+                        expectedJobs[index % Jobs], Job(index % Jobs));
+                }
+                catch (Exception exception)
+                {
+                    failures.Enqueue($"caller {caller}, {problems[index].Sample}: " +
+                        exception.Message);
+                }
+            }
+        });
+
+        Assert.Empty(failures);
     }
 
     [Fact]
@@ -45,6 +79,28 @@ public sealed class ManyThreadsTests
                 CpuParallel.For(Jobs, ref work);
                 Assert.Equal(expected, work.Results);
             }
+        }
+        finally
+        {
+            CpuParallel.ThreadCount = before;
+        }
+    }
+
+    private static void OnThreads(int count, Action<int> work)
+    {
+        Thread[] threads =
+            [.. Enumerable.Range(0, count).Select(i => new Thread(() => work(i)))];
+        foreach (Thread thread in threads) thread.Start();
+        foreach (Thread thread in threads) thread.Join();
+    }
+
+    private static T OnOneThread<T>(Func<T> work)
+    {
+        int before = CpuParallel.ThreadCount;
+        try
+        {
+            CpuParallel.ThreadCount = 1;
+            return work();
         }
         finally
         {

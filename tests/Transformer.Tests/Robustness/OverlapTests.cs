@@ -58,6 +58,55 @@ public sealed class OverlapTests : KernelTest
     }
 
     [Fact]
+    public void OutputsOfRowOps_ThatOverlapInputs_AreRefused()
+    {
+        RmsNormForward norm = new()
+        {
+            Input = At(0, 8), Output = At(8, 8), InverseRms = At(18, 2), Weight = At(20, 4),
+            Rows = 2, Width = 4,
+        };
+        BackendRegistry.Cpu.Run(norm);
+        BackendRegistry.Cpu.Run(norm with { Output = norm.Input });
+        Refuses(norm with { Output = At(1, 8) }, "RmsNorm: 'output' overlaps 'input'. ");
+        Refuses(norm with { InverseRms = At(23, 2) },
+            "RmsNorm: 'inverseRms' overlaps 'weight'. ");
+        RmsNormBackward back = new()
+        {
+            Sum = At(0, 8), InverseRms = At(8, 2), OutputGradient = At(12, 8),
+            InputGradient = At(12, 8), WeightGradient = At(20, 4), Rows = 2, Width = 4,
+        };
+        BackendRegistry.Cpu.Run(back);
+        Refuses(back with { InputGradient = At(1, 8) },
+            "RmsNorm: 'inputGradient' overlaps 'sum'. ");
+        Refuses(back with { InputGradient = At(24, 8), WeightGradient = At(19, 4) },
+            "RmsNorm: 'weightGradient' overlaps 'outputGradient'. ");
+
+        SoftmaxForward softmax = new()
+        {
+            Input = At(0, 8), Output = At(0, 8), Outer = 2, Length = 4, Inner = 1,
+        };
+        BackendRegistry.Cpu.Run(softmax);
+        Refuses(softmax with { Output = At(1, 8) }, "Softmax: 'output' overlaps 'input'. ");
+
+        TestBuffer labels = Ints(0, 1);
+        NegativeLogLikelihoodForward loss = new()
+        {
+            LogProbabilities = At(0, 8), Labels = labels, Losses = At(8, 2), Loss = At(10, 1),
+            Outer = 2, Classes = 4, Inner = 1,
+        };
+        BackendRegistry.Cpu.Run(loss);
+        Refuses(loss with { Loss = At(9, 1) },
+            "NegativeLogLikelihood: 'losses' overlaps 'loss'. ");
+        Refuses(loss with { Loss = At(7, 1) },
+            "NegativeLogLikelihood: 'loss' overlaps 'logProbabilities'. ");
+        Refuses(new SoftmaxCrossEntropyForward
+        {
+            Logits = At(0, 8), Labels = labels, ClassWeights = At(8, 4), LogSumExp = At(11, 2),
+            Loss = At(14, 1), Rows = 2, Classes = 4,
+        }, "SoftmaxCrossEntropy: 'logSumExp' overlaps 'classWeights'. ");
+    }
+
+    [Fact]
     public void InPlace_OfAnotherType_IsRefused()
     {
         BufferView halves = new(memory.Address, 8, DType.Float16);

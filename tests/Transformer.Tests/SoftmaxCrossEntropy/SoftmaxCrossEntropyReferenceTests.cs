@@ -74,11 +74,15 @@ public class SoftmaxCrossEntropyReferenceTests : KernelTest
     }
 
     [Theory]
-    [InlineData(0.0, LossReduction.Mean)]
-    [InlineData(0.1, LossReduction.Mean)]
-    [InlineData(0.3, LossReduction.Sum)]
-    [InlineData(1.0, LossReduction.Sum)]
-    public void Backward_MatchesCentralDifferences(double smoothing, LossReduction reduction)
+    [InlineData(0.0, LossReduction.Mean, false)]
+    [InlineData(0.1, LossReduction.Mean, false)]
+    [InlineData(0.3, LossReduction.Sum, false)]
+    [InlineData(1.0, LossReduction.Sum, false)]
+    [InlineData(0.0, LossReduction.Mean, true)]
+    [InlineData(0.1, LossReduction.Mean, true)]
+    [InlineData(1.0, LossReduction.Sum, true)]
+    public void Backward_MatchesCentralDifferences(
+        double smoothing, LossReduction reduction, bool weighted)
     {
         Problem problem = new(this, rows: 4, classes: 5)
         {
@@ -88,6 +92,7 @@ public class SoftmaxCrossEntropyReferenceTests : KernelTest
             Smoothing = smoothing,
             Reduction = reduction,
             LossGradient = Real([-1.5]),
+            ClassWeights = weighted ? Real([0.5, 2, 1.5, 0, 3]) : null,
         };
         problem.Forward();
         problem.Backward();
@@ -96,6 +101,25 @@ public class SoftmaxCrossEntropyReferenceTests : KernelTest
             problem.Forward();
             return -1.5 * problem.Loss[0];
         });
+    }
+
+    [Fact]
+    public void Weights_MultiplyEveryTermOfTheSmoothedTarget()
+    {
+        // Softmax [1/4, 3/4], ε = 1/2, weights 2 and 6: the label's half costs 6·ln(4/3)/2, the
+        // other, spread over both classes, (2·ln 4 + 6·ln(4/3))/4; the mean divides by 6.
+        Problem problem = new(this, rows: 1, classes: 2)
+        {
+            Logits = Real([0, LogThree]),
+            Labels = Ints(1),
+            ClassWeights = Real([2, 6]),
+            Smoothing = 0.5,
+        };
+        problem.Forward();
+        double one = Math.Log(4), other = Math.Log(4.0 / 3);
+        double expected = (3 * other) + (((2 * one) + (6 * other)) / 4);
+        Numbers.Close([expected], problem.RowLosses.Values, 1e-15, "row loss");
+        Numbers.Close([expected / 6], problem.Loss.Values, 1e-15, "loss");
     }
 
     [Fact]
@@ -189,6 +213,8 @@ public class SoftmaxCrossEntropyReferenceTests : KernelTest
 
         public required TestBuffer Labels { get; init; }
 
+        public TestBuffer? ClassWeights { get; init; }
+
         public TestBuffer? LossGradient { get; init; }
 
         public int? IgnoreIndex { get; init; }
@@ -209,6 +235,7 @@ public class SoftmaxCrossEntropyReferenceTests : KernelTest
         {
             Logits = Logits,
             Labels = Labels,
+            ClassWeights = ClassWeights,
             RowLosses = RowLosses,
             LogSumExp = LogSumExp,
             Loss = Loss,
@@ -224,6 +251,7 @@ public class SoftmaxCrossEntropyReferenceTests : KernelTest
             {
                 Logits = Logits,
                 Labels = Labels,
+                ClassWeights = ClassWeights,
                 LogSumExp = LogSumExp,
                 LossGradient = LossGradient,
                 LogitsGradient = inPlace ?? LogitsGradient,

@@ -23,34 +23,48 @@ public static class CentralDifference
     /// <param name="gradient">The backward call's result for it.</param>
     /// <param name="loss">Runs the forward call and returns the scalar.</param>
     public static void Check(
-        string name, TestBuffer variable, double[] gradient, Func<double> loss)
+        string name, TestBuffer variable, double[] gradient, Func<double> loss) =>
+        Check(name, variable, gradient, loss, Step, RelativeTolerance, 1e-3);
+
+    /// <summary>As the other, for losses that are not computed in double throughout.</summary>
+    /// <param name="name">Which gradient, for messages.</param>
+    /// <param name="variable">What is varied; restored afterwards.</param>
+    /// <param name="gradient">The backward call's result for it.</param>
+    /// <param name="loss">Runs the forward call and returns the scalar.</param>
+    /// <param name="step">h.</param>
+    /// <param name="tolerance">Largest relative error of an element.</param>
+    /// <param name="smallest">Share of G that elements are held to, however small they are.</param>
+    public static void Check(
+        string name, TestBuffer variable, double[] gradient, Func<double> loss, double step,
+        double tolerance, double smallest)
     {
         Assert.Equal(variable.Length, gradient.Length);
-        double floor = Math.Max(1e-6, gradient.Max(Math.Abs)) * 1e-3;
+        double floor = Math.Max(1e-6, gradient.Max(Math.Abs)) * smallest;
         for (int i = 0; i < gradient.Length; i++)
         {
-            double difference = Derivative(variable, i, loss);
+            double difference = Derivative(variable, i, loss, step);
             double scale = Math.Max(floor, Math.Max(Math.Abs(gradient[i]), Math.Abs(difference)));
             double error = Math.Abs(gradient[i] - difference) / scale;
-            Assert.True(error <= RelativeTolerance, string.Create(CultureInfo.InvariantCulture,
+            Assert.True(error <= tolerance, string.Create(CultureInfo.InvariantCulture,
                 $"{name}[{i}] is {gradient[i]:R}; central differences give {difference:R} " +
                 $"(relative error {error:E2})"));
         }
     }
 
-    private static double Derivative(TestBuffer variable, int index, Func<double> loss)
+    private static double Derivative(
+        TestBuffer variable, int index, Func<double> loss, double step)
     {
         double x = variable[index];
-        if (double.IsInfinity(x)) return 0; // a bias of −∞ hides its key: nothing depends on it
+        if (double.IsInfinity(x)) return 0; // a bias or sink of −∞ takes no part
         double At(double offset)
         {
             variable[index] = x + offset;
             return loss();
         }
 
-        double near = At(Step) - At(-Step);
-        double far = At(2 * Step) - At(-2 * Step);
+        double near = At(step) - At(-step);
+        double far = At(2 * step) - At(-2 * step);
         variable[index] = x;
-        return ((8 * near) - far) / (12 * Step);
+        return ((8 * near) - far) / (12 * step);
     }
 }

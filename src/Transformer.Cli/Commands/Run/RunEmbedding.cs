@@ -11,8 +11,10 @@ internal static class RunEmbedding
     /// <summary>Makes the command.</summary>
     public static Command Create()
     {
-        Option<string> table = RunOptions.Required("--table", "Vectors [vocabulary, width].");
-        Option<string> ids = RunOptions.Required("--ids", "Token ids [...], [..., sequence].");
+        Option<string> table = RunOptions.Required(
+            "--table", "Vectors [vocabulary, width], or any rank: its first axis is gathered.");
+        Option<string> ids = RunOptions.Required(
+            "--ids", "Token ids [..., sequence], any rank; negative ones count from the end.");
         Option<string?> positions = RunOptions.Optional(
             "--positions", "Position vectors [positions, width].");
         Option<string?> segments = RunOptions.Optional(
@@ -34,15 +36,15 @@ internal static class RunEmbedding
         {
             using NpyTensors files = common.Open(parsed, out Backend backend);
             Tensor vectors = files.RequiredFloats(parsed.GetRequiredValue(table), "--table");
-            files.RequireRank(vectors, "--table", 2);
             Tensor tokens = files.Integers(parsed.GetRequiredValue(ids), "--ids")!;
-            files.RequireRank(tokens, "--ids", 1, 2, 3, 4, 5, 6, 7);
+            Gathered gathered = Gathered.Of(vectors.Shape, tokens.Shape);
+            ResolveIds(tokens, gathered.Rows, vectors.Shape);
             string reason = $"for --table {vectors.Shape}";
             Tensor? places = files.Floats(parsed.GetValue(positions), "--positions");
             Tensor? kinds = files.Floats(parsed.GetValue(segments), "--segments");
             Tensor? kindIds = files.Integers(parsed.GetValue(segmentIds), "--segment-ids");
-            if (places is not null) RequireTable(files, places, "--positions", vectors, reason);
-            if (kinds is not null) RequireTable(files, kinds, "--segments", vectors, reason);
+            if (places is not null) RequireTable(files, places, "--positions", gathered, reason);
+            if (kinds is not null) RequireTable(files, kinds, "--segments", gathered, reason);
             if (kinds is null != kindIds is null)
             {
                 throw new ArgumentException("run embedding: --segments and --segment-ids go " +
@@ -55,8 +57,8 @@ internal static class RunEmbedding
                     kindIds, "--segment-ids", tokens.Shape, $"as --ids {tokens.Shape}");
             }
 
-            Tensor result = files.Result([.. tokens.Shape.ToArray(), vectors.Shape[1]]);
-            if (tokens.Shape.ElementCount > 0)
+            Tensor result = files.Result(gathered.Shape);
+            if (result.Shape.ElementCount > 0)
             {
                 backend.Run(new EmbeddingForward
                 {
@@ -67,8 +69,9 @@ internal static class RunEmbedding
                     SegmentIds = kindIds.ViewOrAbsent(),
                     Output = result.View,
                     Rows = checked((int)tokens.Shape.ElementCount),
-                    SequenceLength = checked((int)tokens.Shape[^1]),
-                    Width = checked((int)vectors.Shape[1]),
+                    SequenceLength =
+                        tokens.Shape.Rank == 0 ? 1 : checked((int)tokens.Shape[^1]),
+                    Width = gathered.Width,
                     Scale = parsed.GetValue(scale),
                 });
             }
@@ -79,10 +82,49 @@ internal static class RunEmbedding
         return command;
     }
 
+    /// <summary>Ids from −rows to −1 become ids from 0 on.</summary>
+    private static void ResolveIds(Tensor tokens, long rows, TensorShape table)
+    {
+        int[] ids = new int[tokens.Shape.ElementCount];
+        tokens.CopyTo(ids.AsSpan());
+        for (int i = 0; i < ids.Length; i++)
+        {
+            if (ids[i] < -rows || ids[i] >= rows)
+            {
+                string remedy = rows == 0 ? "Give" : $"Use {-rows} to {rows - 1}, or give";
+                throw new ArgumentException($"run embedding: --ids[{i}] is {ids[i]}; --table " +
+                    $"{table} has {rows} rows. {remedy} another table.");
+            }
+
+            if (ids[i] < 0) ids[i] += (int)rows;
+        }
+
+        tokens.CopyFrom<int>(ids);
+    }
+
     private static void RequireTable(
-        NpyTensors files, Tensor table, string option, Tensor vectors, string reason)
+        NpyTensors files, Tensor table, string option, Gathered gathered, string reason)
     {
         files.RequireRank(table, option, 2);
-        files.RequireLastAxis(table, option, vectors.Shape[1], reason);
+        files.RequireLastAxis(table, option, gathered.Width, reason);
+    }
+
+    /// <summary>The result of gathering along axis 0: the ids' axes, then the table's others.
+    /// </summary>
+    private readonly record struct Gathered(long[] Shape, long Rows, int Width)
+    {
+        public static Gathered Of(TensorShape table, TensorShape ids)
+        {
+            if (table.Rank < 1 || table.Rank + ids.Rank - 1 > TensorShape.MaxRank)
+            {
+                throw new ArgumentException($"run embedding: --table has shape {table} and --ids " +
+                    $"{ids}; expected a table of rank 1 or more and a result of at most " +
+                    $"{TensorShape.MaxRank} axes. Reshape them.");
+            }
+
+            long[] rest = table.ToArray()[1..];
+            return new([.. ids.ToArray(), .. rest], table[0],
+                checked((int)rest.Aggregate(1L, (product, size) => product * size)));
+        }
     }
 }

@@ -74,8 +74,8 @@ internal static partial class SimdMath
     }
 
     /// <summary>GPT-2's GELU: ½x(1 + tanh u) = x·σ(2u), u = √(2/π)(x + 0.044715x³).</summary>
-    /// <remarks>Absolute error at most 6·10⁻⁷ for |x| ≤ 8, relative 2⁻²² above. NaN stays NaN.
-    /// </remarks>
+    /// <remarks>Absolute error at most 6·10⁻⁷ for |x| ≤ 8, relative 2⁻²² above, 0 below −10. −∞
+    /// gives NaN, being ∞·0; NaN stays NaN.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static T GeluTanh<T>(T x) where T : struct, ISimdFloat<T> => x * GeluGate(x, out _);
 
@@ -120,15 +120,16 @@ internal static partial class SimdMath
         return T.SelectLess(x, T.Zero, tail, T.Broadcast(1f) - tail);
     }
 
-    /// <summary>σ(2u) = 1/(1 + e⁻²ᵘ), x being limited to ±10, where it is 0 or 1.</summary>
+    /// <summary>σ(2u) = 1/(1 + e⁻²ᵘ), and 0 below −10, where it is less than 2⁻¹²⁶.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static T GeluGate<T>(T x, out T exponential) where T : struct, ISimdFloat<T>
+    private static T GeluGate<T>(T raw, out T exponential) where T : struct, ISimdFloat<T>
     {
-        x = Clamp(x, 10f);
+        T x = Clamp(raw, 10f);
         T u2 = x * T.MultiplyAdd(
             x * x, T.Broadcast(-2 * Root2OverPi * GeluCubic), T.Broadcast(-2 * Root2OverPi));
         exponential = Exp(u2);
-        return T.Broadcast(1f) / (T.Broadcast(1f) + exponential);
+        return T.SelectLess(
+            raw, T.Broadcast(-10f), T.Zero, T.Broadcast(1f) / (T.Broadcast(1f) + exponential));
     }
 
     /// <summary>x limited to [−limit, limit]; NaN stays NaN.</summary>

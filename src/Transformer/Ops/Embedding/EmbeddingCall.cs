@@ -61,7 +61,7 @@ public readonly record struct EmbeddingForward : IOpCall
         EmbeddingChecks.Table("positionTable", PositionTable, Width, required: false);
         EmbeddingChecks.Table("segmentTable", SegmentTable, Width, required: false);
         EmbeddingChecks.Positions(PositionTable, PositionIds, SequenceLength, Width);
-        EmbeddingChecks.Segments(SegmentTable, SegmentIds);
+        EmbeddingChecks.Segments(SegmentTable, SegmentIds, Rows);
         OpCheck.Floats(Op, "output", Output, (long)Rows * Width, $"[{Rows}, {Width}]");
         EmbeddingChecks.Scale(Scale);
         OpCheck.Apart(
@@ -130,7 +130,7 @@ public readonly record struct EmbeddingBackward : IOpCall
         EmbeddingChecks.Table(
             "segmentTableGradient", SegmentTableGradient, Width, required: false);
         EmbeddingChecks.Positions(PositionTableGradient, PositionIds, SequenceLength, Width);
-        EmbeddingChecks.Segments(SegmentTableGradient, SegmentIds);
+        EmbeddingChecks.Segments(SegmentTableGradient, SegmentIds, Rows);
         OpCheck.Floats(
             Op, "outputGradient", OutputGradient, (long)Rows * Width, $"[{Rows}, {Width}]");
         EmbeddingChecks.Scale(Scale);
@@ -194,9 +194,10 @@ internal static class EmbeddingChecks
         }
     }
 
-    public static void Segments(BufferView table, BufferView segmentIds)
+    public static void Segments(BufferView table, BufferView segmentIds, int rows)
     {
-        if (table.IsPresent != segmentIds.IsPresent)
+        // An empty span of ids is the same as none.
+        if (rows > 0 && table.IsPresent != segmentIds.IsPresent)
         {
             OpCheck.Throw(
                 Op, "'segmentTable' and 'segmentIds' go together. Pass both or neither.");

@@ -152,8 +152,10 @@ internal static class AttentionChecks
 
     private static void ThrowHeads(AttentionSizes s)
     {
-        IEnumerable<int> divisors = Enumerable.Range(1, s.QueryHeads)
-            .Where(h => s.QueryHeads % h == 0);
+        // Each divisor up to the root has a partner: nobody waits for a count of 2³¹.
+        int root = (int)Math.Sqrt(s.QueryHeads);
+        IEnumerable<int> divisors = Enumerable.Range(1, root).Where(h => s.QueryHeads % h == 0)
+            .SelectMany(h => (int[])[h, s.QueryHeads / h]).Distinct().Order();
         OpCheck.Throw(Op, $"'key' has {s.KeyValueHeads} heads; 'query' has {s.QueryHeads}, which " +
             $"is not a multiple. Use Hkv in {{{string.Join(", ", divisors)}}}.");
     }

@@ -64,8 +64,10 @@ internal unsafe ref struct AttentionGradientTile<T, TScore>
     private readonly float* queryScratch;
     private readonly bool usesSlope;
     private int sequence;
+    private int keyHead;
     private int tile;
     private int tileKeys;
+    private bool loaded;
 
     /// <summary>Lays the tile out in scratch.</summary>
     /// <param name="problem">The call.</param>
@@ -144,22 +146,15 @@ internal unsafe ref struct AttentionGradientTile<T, TScore>
     /// <summary>Blocks of six queries in the query tile.</summary>
     public int Blocks { get; private set; }
 
-    /// <summary>Packs keys [tile, tile + keys) of a key/value head.</summary>
-    public void LoadKeys(int batch, int keyHead, int firstKey, int keys)
+    /// <summary>Turns to keys [firstKey, firstKey + keys) of a key/value head; they are read when
+    /// the first query is found that sees any of them.</summary>
+    public void LoadKeys(int batch, int head, int firstKey, int keys)
     {
         sequence = batch;
+        keyHead = head;
         tile = firstKey;
         tileKeys = keys;
-        AttentionSizes s = problem.Sizes;
-        float* key = problem.Key.ReadKeys(
-            problem.Sequences, batch, keyHead, firstKey, keys, keyScratch, out long stride);
-        AttentionPacking.Transposed<T>(
-            key, stride, keys, s.HeadDimension, keysTransposed, KeyTile);
-        KeysFinite = AttentionPacking.Rows<T>(key, stride, keys, s.HeadDimension, 1, Keys);
-        float* value = problem.Value.ReadKeys(
-            problem.Sequences, batch, keyHead, firstKey, keys, keyScratch, out stride);
-        AttentionPacking.Transposed<T>(
-            value, stride, keys, s.ValueDimension, valuesTransposed, KeyTile);
+        loaded = false;
     }
 
     /// <summary>Computes P and dS of queries [query, query + rows) of a query head.</summary>
@@ -171,6 +166,7 @@ internal unsafe ref struct AttentionGradientTile<T, TScore>
         first = Math.Max(first, tile);
         end = Math.Min(end, tile + tileKeys);
         if (first >= end || !SeesAny(head, query, rows, first, end)) return false;
+        if (!loaded) PackKeys();
         Blocks = (rows + Rows - 1) / Rows;
         PackQueries(head, query, rows);
         for (int block = 0; block < Blocks; block++)
@@ -180,6 +176,21 @@ internal unsafe ref struct AttentionGradientTile<T, TScore>
         }
 
         return true;
+    }
+
+    private void PackKeys()
+    {
+        AttentionSizes s = problem.Sizes;
+        float* key = problem.Key.ReadKeys(
+            problem.Sequences, sequence, keyHead, tile, tileKeys, keyScratch, out long stride);
+        AttentionPacking.Transposed<T>(
+            key, stride, tileKeys, s.HeadDimension, keysTransposed, KeyTile);
+        KeysFinite = AttentionPacking.Rows<T>(key, stride, tileKeys, s.HeadDimension, 1, Keys);
+        float* value = problem.Value.ReadKeys(
+            problem.Sequences, sequence, keyHead, tile, tileKeys, keyScratch, out stride);
+        AttentionPacking.Transposed<T>(
+            value, stride, tileKeys, s.ValueDimension, valuesTransposed, KeyTile);
+        loaded = true;
     }
 
     private readonly bool SeesAny(int head, int query, int rows, int first, int end)

@@ -18,8 +18,9 @@ internal static unsafe class AttentionLayoutChecks
         Offsets("queryOffsets", inputs.QueryOffsets, s.Batch, "TotalQueries", inputs.TotalQueries);
         Offsets("keyOffsets", inputs.KeyOffsets, s.Batch, "TotalKeys", inputs.TotalKeys);
         if (inputs.KeysArePaged) Pages(inputs);
-        else if (inputs.PageSize != 0)
+        else if (inputs.PageSize != 0 && s.Batch > 0 && s.KeyLength > 0)
         {
+            // Without keys the table has no entries, and an empty span is the same as none.
             OpCheck.Throw(Op, $"'PageSize' is {inputs.PageSize} without 'blockTable'. Pass the " +
                 "table, or 0 for keys that are not paged.");
         }

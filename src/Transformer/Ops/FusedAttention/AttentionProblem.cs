@@ -17,7 +17,11 @@ internal unsafe struct AttentionProblem
     public AttentionMasks Masks;
     public AttentionTerms Terms;
     public AttentionKeep Dropout;
+
+    /// <summary>The call's; unless scores are written, with the lengths that sequences have: of
+    /// packed or paged ones the call may give a larger number.</summary>
     public AttentionSizes Sizes;
+
     public float Scale;
     public float SoftCap;
 
@@ -33,10 +37,12 @@ internal unsafe struct AttentionProblem
     /// <param name="terms">Scratch of <see cref="AttentionTerms.Bytes"/> bytes, kept for the call.
     /// </param>
     /// <param name="writesKeys">The call writes gradients of keys.</param>
-    public AttentionProblem(in AttentionInputs inputs, nint terms, bool writesKeys)
+    /// <param name="writesScores">The call writes [B, Hq, Sq, Skv].</param>
+    public AttentionProblem(
+        in AttentionInputs inputs, nint terms, bool writesKeys, bool writesScores = false)
     {
-        Sizes = inputs.Sizes;
         Sequences = new(inputs, writesKeys);
+        Sizes = writesScores ? inputs.Sizes : Sequences.Shortened();
         Query = new(inputs.Query, inputs.EffectiveQueryStrides, Sizes.HeadDimension);
         Key = new(inputs.Key, inputs.EffectiveKeyStrides, Sizes.HeadDimension);
         Value = new(inputs.Value, inputs.EffectiveValueStrides, Sizes.ValueDimension);

@@ -33,6 +33,17 @@ internal sealed unsafe class AttentionReferenceProblem
         Value = GatherKeys(inputs.Value, inputs.EffectiveValueStrides, sizes.ValueDimension);
     }
 
+    /// <summary>Why the dense copies in double cannot be made; null where they can.</summary>
+    public static string? TooLarge(AttentionSizes s)
+    {
+        int width = Math.Max(s.HeadDimension, s.ValueDimension);
+        long queries = OpCheck.Count(s.Batch, s.QueryHeads, s.QueryLength, width);
+        long keys = OpCheck.Count(s.Batch, s.KeyValueHeads, s.KeyLength, width);
+        return Math.Max(queries, keys) <= Array.MaxLength ? null
+            : $"copies tensors to arrays of at most {Array.MaxLength} elements; " +
+                $"{Math.Max(queries, keys)} are needed";
+    }
+
     /// <summary>[B, Hq, Sq, D].</summary>
     public double[] Query { get; }
 
@@ -62,8 +73,8 @@ internal sealed unsafe class AttentionReferenceProblem
     /// <summary>Dense [B, Hq, Sq, dimension] of a tensor that lies as the query does.</summary>
     public double[] GatherQueries(BufferView view, AttentionStrides strides, int dimension)
     {
-        double[] dense = new double[checked(
-            sizes.Batch * sizes.QueryHeads * sizes.QueryLength * dimension)];
+        double[] dense = new double[OpCheck.Count(
+            sizes.Batch, sizes.QueryHeads, sizes.QueryLength, dimension)];
         EachQuery(strides, (row, at) => Copy(view, at, dense, row * dimension, dimension));
         return dense;
     }
@@ -225,11 +236,14 @@ internal sealed unsafe class AttentionReferenceProblem
     private void EachQuery(AttentionStrides strides, Action<int, long> visit)
     {
         for (int b = 0; b < sizes.Batch; b++)
-        for (int h = 0; h < sizes.QueryHeads; h++)
-        for (int i = 0; i < sequences.Queries(b); i++)
         {
-            (long outer, long row) = sequences.QueryAt(b, i);
-            visit(QueryRow(b, h, i), At(strides, outer, h, row));
+            int queries = sequences.Queries(b);
+            for (int h = 0; queries > 0 && h < sizes.QueryHeads; h++)
+            for (int i = 0; i < queries; i++)
+            {
+                (long outer, long row) = sequences.QueryAt(b, i);
+                visit(QueryRow(b, h, i), At(strides, outer, h, row));
+            }
         }
     }
 
@@ -247,8 +261,8 @@ internal sealed unsafe class AttentionReferenceProblem
 
     private double[] GatherKeys(BufferView view, AttentionStrides strides, int dimension)
     {
-        double[] dense = new double[checked(
-            sizes.Batch * sizes.KeyValueHeads * sizes.KeyLength * dimension)];
+        double[] dense = new double[OpCheck.Count(
+            sizes.Batch, sizes.KeyValueHeads, sizes.KeyLength, dimension)];
         EachKey(strides, (row, at) => Copy(view, at, dense, row * dimension, dimension));
         return dense;
     }

@@ -40,6 +40,20 @@ internal readonly unsafe struct AttentionSequences
         if (inputs.Bias.IsPresent) keyLimit = Math.Min(keyLimit, inputs.BiasLayout.KeyCount);
     }
 
+    /// <summary>The sizes, with the lengths of the longest sequences there are.</summary>
+    public AttentionSizes Shortened()
+    {
+        if (queryOffsets == null && keyOffsets == null && blockTable == null) return sizes;
+        int queries = 0, keys = 0;
+        for (int b = 0; b < sizes.Batch; b++)
+        {
+            queries = Math.Max(queries, Queries(b));
+            keys = Math.Max(keys, StoredKeys(b));
+        }
+
+        return sizes with { QueryLength = queries, KeyLength = keys };
+    }
+
     /// <summary>Keys of a page; 0 where keys are not paged.</summary>
     public int PageSize { get; }
 

@@ -44,7 +44,8 @@ internal readonly unsafe struct AttentionTerms
     public static long Bytes(in AttentionInputs inputs)
     {
         int heads = inputs.Sizes.QueryHeads;
-        long bytes = 2 * ScratchCarver.Bytes(heads);
+        long bytes = ScratchCarver.Bytes(inputs.AlibiSlopes.IsPresent ? heads : 0) +
+            ScratchCarver.Bytes(inputs.Sinks.IsPresent ? heads : 0);
         if (inputs.Options.RelativeBuckets is not { } buckets) return bytes;
         return bytes + ScratchCarver.Bytes((long)heads * StrideOf(buckets.MaximumDistance)) +
             ScratchCarver.Bytes((long)heads * buckets.Count);

@@ -6,13 +6,17 @@ internal sealed partial class FusedAttentionReference
     {
         AttentionInputs inputs = call.Inputs;
         AttentionSizes sizes = inputs.Sizes;
+        if (sizes.Batch == 0 || (sizes.QueryLength == 0 && sizes.KeyLength == 0)) return;
         AttentionReferenceProblem problem = new(inputs, writesKeys: true);
         Gradients gradients = new(call, problem);
         for (int b = 0; b < sizes.Batch; b++)
-        for (int h = 0; h < sizes.QueryHeads; h++)
-        for (int i = 0; i < problem.Sequences.Queries(b); i++)
         {
-            gradients.AddRow(b, h, i);
+            int queries = problem.Sequences.Queries(b);
+            for (int h = 0; queries > 0 && h < sizes.QueryHeads; h++)
+            for (int i = 0; i < queries; i++)
+            {
+                gradients.AddRow(b, h, i);
+            }
         }
 
         problem.ScatterQueries(gradients.Query, call.QueryGradient,

@@ -29,13 +29,21 @@ internal sealed partial class FusedAttentionReference : IKernel<AttentionForward
 {
     public bool Supports(in AttentionBackward call, out string? reason)
     {
-        reason = AttentionProblem.NoDerivative(call.Inputs.Score);
+        reason = AttentionProblem.NoDerivative(call.Inputs.Score) ??
+            AttentionReferenceProblem.TooLarge(call.Inputs.Sizes);
+        return reason is null;
+    }
+
+    public bool Supports(in AttentionForward call, out string? reason)
+    {
+        reason = AttentionReferenceProblem.TooLarge(call.Inputs.Sizes);
         return reason is null;
     }
 
     public void Run(in AttentionForward call)
     {
         AttentionSizes sizes = call.Inputs.Sizes;
+        if (sizes.Batch == 0 || sizes.QueryLength == 0) return;
         AttentionReferenceProblem problem = new(call.Inputs, writesKeys: false);
         FillScores(call);
         double[] scores = new double[sizes.KeyLength];

@@ -265,6 +265,7 @@ internal static unsafe class AttentionGradientTiles<T, TScore>
             float* keys, float* values, float* share)
         {
             int queries = Problem.Sequences.Queries(sequence);
+            if (queries == 0) return; // however many heads
             int padded = (Problem.Sizes.QueryLength + AttentionMultiply.Rows - 1) /
                 AttentionMultiply.Rows * AttentionMultiply.Rows;
             for (int member = 0; member < Problem.Group; member++)
@@ -338,14 +339,14 @@ internal static unsafe class AttentionGradientTiles<T, TScore>
 
         private readonly void WriteQueries(int sequence, int keyHead, float* share, int width)
         {
-            AttentionSizes s = Problem.Sizes;
-            int padded = (s.QueryLength + AttentionMultiply.Rows - 1) /
+            int queries = Problem.Sequences.Queries(sequence);
+            if (queries == 0) return;
+            int padded = (Problem.Sizes.QueryLength + AttentionMultiply.Rows - 1) /
                 AttentionMultiply.Rows * AttentionMultiply.Rows;
             for (int member = 0; member < Problem.Group; member++)
             {
                 int head = (keyHead * Problem.Group) + member;
-                Gradients.Query.WriteQueries<T>(Problem.Sequences, sequence, head, 0,
-                    Problem.Sequences.Queries(sequence),
+                Gradients.Query.WriteQueries<T>(Problem.Sequences, sequence, head, 0, queries,
                     share + ((long)member * padded * width), Problem.Scale);
             }
         }

@@ -48,19 +48,33 @@ internal sealed class FusedAttentionForwardSimd : IKernel<AttentionForward>
         AttentionSizes sizes = inputs.Sizes;
         if (sizes.Batch == 0 || sizes.QueryLength == 0) return;
         long rows = inputs.QueryRows * sizes.QueryHeads;
+        bool writesScores = call.ScoreOutput != ScoreOutput.None && sizes.KeyLength > 0;
         using HostBlock terms = HostMemory.Rent(AttentionTerms.Bytes(inputs));
-        AttentionProblem problem = new(inputs, terms.Address, writesKeys: false);
+        AttentionProblem problem = new(inputs, terms.Address, writesKeys: false, writesScores);
+        if (rows == 0 || problem.Sizes.QueryLength == 0)
+        {
+            if (writesScores) FillScores(call);
+            return;
+        }
+
         bool needsSum = call.ScoreOutput == ScoreOutput.Probabilities && call.LogSumExp.IsAbsent;
         using HostBlock ownSum = needsSum ? HostMemory.Rent(rows * sizeof(float)) : default;
         float* logSumExp = needsSum ? ownSum.Pointer<float>() : call.LogSumExp.Pointer<float>();
         AttentionOperand output =
             new(call.Output, inputs.EffectiveOutputStrides, sizes.ValueDimension);
         AttentionForwardTiles<T, TScore>.Run(problem, score, output, logSumExp);
-        if (call.ScoreOutput != ScoreOutput.None && sizes.KeyLength > 0)
+        if (writesScores)
         {
             AttentionScoreWriter<T, TScore>.Run(
                 problem, score, call.Scores, logSumExp, call.ScoreOutput);
         }
+    }
+
+    // Packed sequences without queries: their widths may then be any number.
+    private static void FillScores(in AttentionForward call)
+    {
+        float none = call.ScoreOutput == ScoreOutput.Masked ? float.NegativeInfinity : 0;
+        for (long i = 0; i < call.Scores.Length; i++) ReferenceBuffers.Set(call.Scores, i, none);
     }
 
     private readonly struct AttentionForwardAction(AttentionForward call) : ISimdAction
@@ -124,9 +138,10 @@ internal sealed class FusedAttentionBackwardSimd : IKernel<AttentionBackward>
     {
         AttentionInputs inputs = call.Inputs;
         AttentionSizes sizes = inputs.Sizes;
-        if (sizes.Batch == 0) return;
+        if (sizes.Batch == 0 || (sizes.QueryLength == 0 && sizes.KeyLength == 0)) return;
         using HostBlock terms = HostMemory.Rent(AttentionTerms.Bytes(inputs));
         AttentionProblem problem = new(inputs, terms.Address, writesKeys: true);
+        if (problem.Sizes is { QueryLength: 0, KeyLength: 0 }) return;
         long rows = inputs.QueryRows * sizes.QueryHeads;
         using HostBlock deltas = HostMemory.Rent(Math.Max(1, rows) * sizeof(float));
         AttentionGradients gradients = new(call, deltas.Pointer<float>());

@@ -11,8 +11,8 @@ public readonly record struct LayerNormSizes(int Rows, int Width);
 /// <summary>Options of a layer normalisation; <c>default</c> is the usual.</summary>
 public readonly record struct LayerNormOptions
 {
-    /// <summary>ε, added to the variance; 0 means 1e-5.</summary>
-    public double Epsilon { get; init; }
+    /// <summary>ε, added to the variance; null means 1e-5.</summary>
+    public double? Epsilon { get; init; }
 }
 
 /// <summary>Layer normalisation on spans, optionally with a residual added first.</summary>

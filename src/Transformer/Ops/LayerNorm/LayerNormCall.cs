@@ -46,18 +46,18 @@ public readonly record struct LayerNormForward : IOpCall
     /// <summary>Width of a row.</summary>
     public int Width { get; init; }
 
-    /// <summary>ε; 0 means the default 1e-5.</summary>
-    public double Epsilon { get; init; }
+    /// <summary>ε; null means the default 1e-5.</summary>
+    public double? Epsilon { get; init; }
 
     /// <summary>ε with the default filled in.</summary>
-    public double EffectiveEpsilon => Epsilon == 0 ? 1e-5 : Epsilon;
+    public double EffectiveEpsilon => Epsilon ?? 1e-5;
 
     /// <inheritdoc/>
     public void Validate()
     {
         OpCheck.NotNegative(Op, nameof(Rows), Rows);
         OpCheck.Positive(Op, nameof(Width), Width);
-        OpCheck.InRange(Op, nameof(Epsilon), Epsilon, 0, 1);
+        OpCheck.InRange(Op, nameof(Epsilon), EffectiveEpsilon, 0, 1);
         long count = (long)Rows * Width;
         ShapeText shape = $"[{Rows}, {Width}]";
         ShapeText match = $"[{Width}] to match input [{Rows}, {Width}]";

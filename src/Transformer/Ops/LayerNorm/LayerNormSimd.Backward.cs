@@ -48,23 +48,10 @@ internal sealed unsafe class LayerNormBackwardSimd : IKernel<LayerNormBackward>
             for (int batch = 0; batch < batches; batch++)
             {
                 float* sums = scratch.Pointer<float>() + (batch * partial);
-                if (dWeight != null) Accumulate<T>(sums, dWeight, call.Width);
-                if (dBias != null) Accumulate<T>(sums + call.Width, dBias, call.Width);
+                if (dWeight != null) NormRows.Accumulate<T>(sums, call.Width, dWeight);
+                if (dBias != null) NormRows.Accumulate<T>(sums + call.Width, call.Width, dBias);
             }
         }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Accumulate<T>(float* source, float* target, int width)
-        where T : struct, ISimdFloat<T>
-    {
-        int i = 0;
-        for (; i + T.Width <= width; i += T.Width)
-        {
-            T.Store(T.Load(target + i) + T.Load(source + i), target + i);
-        }
-
-        for (; i < width; i++) target[i] += source[i];
     }
 
     private readonly struct Work<T> : IBatchWork where T : struct, ISimdFloat<T>

@@ -12,8 +12,11 @@ namespace Transformer.Ops;
 /// Work: a batch is 16 rows; a row belongs to one thread, a vector to 16/8/4 columns of it.
 /// Registers: four accumulators a pass, to cover the latency of the add.
 /// Bytes: input and residual read once, sum and output written once; the two later passes over
-/// the row hit L1 up to a width of about 8,000. 8 operations for 8 to 16 bytes: bound by memory.
-/// Numerics: two passes, mean first, then the squared distance from it; float accumulators.
+/// the row hit L1 up to a width of about 8,000. 9 operations for 8 to 16 bytes: bound by memory.
+/// Numerics: the mean is summed in double and split into a binary32 center and the rest; x − center
+/// is exact where the mean is large, and the rest is subtracted apart, so that the output keeps the
+/// digits that a rounded mean has lost. Squares of 4,096 differences at a time are summed in
+/// binary32, these sums in double.
 /// Preconditions: a validated call on Float32 buffers. The row being normalised is kept in sum, or
 /// in output where sum is absent, so either may be the input itself.
 /// Source: Ba, Kiros, Hinton 2016.
@@ -41,7 +44,7 @@ internal sealed unsafe class LayerNormForwardSimd : IKernel<LayerNormForward>
     {
         private readonly float* input, residual, weight, bias, sum, output, mean, inverseStd;
         private readonly int rows, width;
-        private readonly float epsilon;
+        private readonly double epsilon;
 
         public Work(in LayerNormForward call)
         {
@@ -55,7 +58,7 @@ internal sealed unsafe class LayerNormForwardSimd : IKernel<LayerNormForward>
             inverseStd = call.InverseStd.Pointer<float>();
             rows = call.Rows;
             width = call.Width;
-            epsilon = (float)call.EffectiveEpsilon;
+            epsilon = call.EffectiveEpsilon;
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -69,61 +72,41 @@ internal sealed unsafe class LayerNormForwardSimd : IKernel<LayerNormForward>
                 if (residual != null || sum != null)
                 {
                     float* kept = (sum != null ? sum : output) + offset;
-                    Add(x, residual == null ? null : residual + offset, kept);
+                    NormRows.Add<T>(x, residual == null ? null : residual + offset, width, kept);
                     x = kept;
                 }
 
-                float rowMean = Total(x, 0) / width;
-                float variance = SquaredDistance(x, rowMean) / width;
-                float scale = 1f / MathF.Sqrt(variance + epsilon);
-                Normalise(x, rowMean, scale, output + offset);
-                if (mean != null) mean[row] = rowMean;
+                double average = NormRows.Total(x, width) / width;
+                float center = (float)average;
+                double shift = average - center;
+                double variance = (Squares(x, center) / width) - (shift * shift);
+                float scale = (float)(1 / Math.Sqrt(Math.Max(0, variance) + epsilon));
+                Normalise(x, center, (float)shift, scale, output + offset);
+                if (mean != null) mean[row] = center;
                 if (inverseStd != null) inverseStd[row] = scale;
             }
         }
 
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private void Add(float* a, float* b, float* result)
+        /// <summary>Σ (x − center)² of a row.</summary>
+        private double Squares(float* x, float center)
         {
-            int i = 0;
-            for (; i + T.Width <= width; i += T.Width)
+            double squares = 0;
+            for (int start = 0; start < width; start += NormRows.SumLength)
             {
-                T value = T.Load(a + i);
-                T.Store(b == null ? value : value + T.Load(b + i), result + i);
+                squares += Squares(
+                    x + start, Math.Min(NormRows.SumLength, width - start), center);
             }
 
-            if (i < width)
-            {
-                T value = T.LoadPartial(a + i, width - i);
-                if (b != null) value += T.LoadPartial(b + i, width - i);
-                T.StorePartial(value, result + i, width - i);
-            }
+            return squares;
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private float Total(float* x, int i)
-        {
-            T s0 = T.Zero, s1 = T.Zero, s2 = T.Zero, s3 = T.Zero;
-            for (; i + (4 * T.Width) <= width; i += 4 * T.Width)
-            {
-                s0 += T.Load(x + i);
-                s1 += T.Load(x + i + T.Width);
-                s2 += T.Load(x + i + (2 * T.Width));
-                s3 += T.Load(x + i + (3 * T.Width));
-            }
-
-            for (; i + T.Width <= width; i += T.Width) s0 += T.Load(x + i);
-            if (i < width) s1 += T.LoadPartial(x + i, width - i);
-            return T.Sum((s0 + s1) + (s2 + s3));
-        }
-
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private float SquaredDistance(float* x, float center)
+        private static float Squares(float* x, int count, float center)
         {
             T c = T.Broadcast(center);
             T s0 = T.Zero, s1 = T.Zero, s2 = T.Zero, s3 = T.Zero;
             int i = 0;
-            for (; i + (4 * T.Width) <= width; i += 4 * T.Width)
+            for (; i + (4 * T.Width) <= count; i += 4 * T.Width)
             {
                 T d0 = T.Load(x + i) - c;
                 T d1 = T.Load(x + i + T.Width) - c;
@@ -135,25 +118,25 @@ internal sealed unsafe class LayerNormForwardSimd : IKernel<LayerNormForward>
                 s3 = T.MultiplyAdd(d3, d3, s3);
             }
 
-            for (; i + T.Width <= width; i += T.Width)
+            for (; i + T.Width <= count; i += T.Width)
             {
                 T d = T.Load(x + i) - c;
                 s0 = T.MultiplyAdd(d, d, s0);
             }
 
             float tail = 0;
-            for (; i < width; i++) tail += (x[i] - center) * (x[i] - center);
+            for (; i < count; i++) tail += (x[i] - center) * (x[i] - center);
             return T.Sum((s0 + s1) + (s2 + s3)) + tail;
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private void Normalise(float* x, float center, float scale, float* result)
+        private void Normalise(float* x, float center, float shift, float scale, float* result)
         {
-            T c = T.Broadcast(center), s = T.Broadcast(scale);
+            T c = T.Broadcast(center), h = T.Broadcast(shift), s = T.Broadcast(scale);
             int i = 0;
             for (; i + T.Width <= width; i += T.Width)
             {
-                T value = (T.Load(x + i) - c) * s;
+                T value = (T.Load(x + i) - c - h) * s;
                 if (weight != null) value *= T.Load(weight + i);
                 if (bias != null) value += T.Load(bias + i);
                 T.Store(value, result + i);
@@ -161,7 +144,7 @@ internal sealed unsafe class LayerNormForwardSimd : IKernel<LayerNormForward>
 
             for (; i < width; i++)
             {
-                float value = (x[i] - center) * scale;
+                float value = (x[i] - center - shift) * scale;
                 if (weight != null) value *= weight[i];
                 if (bias != null) value += bias[i];
                 result[i] = value;

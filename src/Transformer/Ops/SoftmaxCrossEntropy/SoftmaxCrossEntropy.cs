@@ -41,16 +41,37 @@ public static unsafe class SoftmaxCrossEntropy
     public static float Forward(
         ReadOnlySpan<float> logits, ReadOnlySpan<int> labels, in CrossEntropySizes sizes,
         in CrossEntropyOptions options, Span<float> logSumExp, Span<float> rowLosses = default,
-        Backend? backend = null)
+        Backend? backend = null) =>
+        Forward(logits, labels, default, sizes, options, logSumExp, rowLosses, backend);
+
+    /// <summary>The same with a weight for each class; see
+    /// <see cref="SoftmaxCrossEntropyForward"/> for the formula.</summary>
+    /// <param name="logits">[Rows, Classes].</param>
+    /// <param name="labels">[Rows], each in [0, Classes) or the ignored value.</param>
+    /// <param name="classWeights">[Classes], 0 or more; empty means ones.</param>
+    /// <param name="sizes">Sizes.</param>
+    /// <param name="options">Options.</param>
+    /// <param name="logSumExp">[Rows], for the backward pass.</param>
+    /// <param name="rowLosses">[Rows]; may be empty.</param>
+    /// <param name="backend">Where to run; null: vectorised on the CPU.</param>
+    /// <returns>The weighted mean over rows that count, or the sum, in nats.</returns>
+    /// <exception cref="ArgumentException">A span does not fit the sizes, or a label is no class.
+    /// </exception>
+    /// <exception cref="NotSupportedException">The backend cannot run this call.</exception>
+    public static float Forward(
+        ReadOnlySpan<float> logits, ReadOnlySpan<int> labels, ReadOnlySpan<float> classWeights,
+        in CrossEntropySizes sizes, in CrossEntropyOptions options, Span<float> logSumExp,
+        Span<float> rowLosses = default, Backend? backend = null)
     {
         float loss;
-        fixed (float* x = logits, l = logSumExp, r = rowLosses)
+        fixed (float* x = logits, w = classWeights, l = logSumExp, r = rowLosses)
         fixed (int* t = labels)
         {
             SpanEntry.Run(backend, new SoftmaxCrossEntropyForward
             {
                 Logits = BufferView.Of(x, logits.Length),
                 Labels = BufferView.Of(t, labels.Length),
+                ClassWeights = BufferView.Of(w, classWeights.Length),
                 RowLosses = BufferView.Of(r, rowLosses.Length),
                 LogSumExp = BufferView.Of(l, logSumExp.Length),
                 Loss = BufferView.Of(&loss, 1),
@@ -83,15 +104,39 @@ public static unsafe class SoftmaxCrossEntropy
     public static void Backward(
         ReadOnlySpan<float> logits, ReadOnlySpan<int> labels, ReadOnlySpan<float> logSumExp,
         float lossGradient, in CrossEntropySizes sizes, in CrossEntropyOptions options,
-        Span<float> logitsGradient, Backend? backend = null)
+        Span<float> logitsGradient, Backend? backend = null) =>
+        Backward(logits, labels, default, logSumExp, lossGradient, sizes, options, logitsGradient,
+            backend);
+
+    /// <summary>The same with a weight for each class; see
+    /// <see cref="SoftmaxCrossEntropyBackward"/> for the formula.</summary>
+    /// <param name="logits">[Rows, Classes].</param>
+    /// <param name="labels">[Rows].</param>
+    /// <param name="classWeights">[Classes] of the forward call; empty means ones.</param>
+    /// <param name="logSumExp">[Rows] of the forward call.</param>
+    /// <param name="lossGradient">Gradient that arrives at the loss; 1 where it is the end.
+    /// </param>
+    /// <param name="sizes">Sizes.</param>
+    /// <param name="options">Options of the forward call.</param>
+    /// <param name="logitsGradient">[Rows, Classes], overwritten; may be the logits themselves.
+    /// </param>
+    /// <param name="backend">Where to run; null: vectorised on the CPU.</param>
+    /// <exception cref="ArgumentException">A span does not fit the sizes, or a label is no class.
+    /// </exception>
+    /// <exception cref="NotSupportedException">The backend cannot run this call.</exception>
+    public static void Backward(
+        ReadOnlySpan<float> logits, ReadOnlySpan<int> labels, ReadOnlySpan<float> classWeights,
+        ReadOnlySpan<float> logSumExp, float lossGradient, in CrossEntropySizes sizes,
+        in CrossEntropyOptions options, Span<float> logitsGradient, Backend? backend = null)
     {
-        fixed (float* x = logits, l = logSumExp, dx = logitsGradient)
+        fixed (float* x = logits, w = classWeights, l = logSumExp, dx = logitsGradient)
         fixed (int* t = labels)
         {
             SpanEntry.Run(backend, new SoftmaxCrossEntropyBackward
             {
                 Logits = BufferView.Of(x, logits.Length),
                 Labels = BufferView.Of(t, labels.Length),
+                ClassWeights = BufferView.Of(w, classWeights.Length),
                 LogSumExp = BufferView.Of(l, logSumExp.Length),
                 LossGradient = BufferView.Of(&lossGradient, 1),
                 LogitsGradient = BufferView.Of(dx, logitsGradient.Length),

@@ -5,10 +5,11 @@ using Transformer.Numerics;
 namespace Transformer.Ops;
 
 /// <summary>
-/// dX[r, c] = s·(exp(x[r, c] − lse[r]) − ε/C − (1 − ε)·[c = label]), s = dLoss (/ counted rows).
+/// dX[r, c] = s·(a·exp(x[r, c] − lse[r]) − ε/C·w[c] − (1 − ε)·w[label]·[c = label]), class weights w,
+/// a = (1 − ε)·w[label] + ε/C·Σ w, s = dLoss (/ Σ w[label] of the rows that count).
 /// </summary>
 /// <remarks>
-/// Shapes: logits, dX [Rows, Classes]; labels, logSumExp [Rows]; dLoss [1].
+/// Shapes: logits, dX [Rows, Classes]; w [Classes]; labels, logSumExp [Rows]; dLoss [1].
 /// Work: a batch is 16 rows; a row belongs to one thread.
 /// Bytes: logits read once, dX written once; one exponential for 8 bytes.
 /// Numerics: the probabilities are recomputed from the log-sum-exp; ignored rows are 0.
@@ -20,7 +21,8 @@ internal sealed unsafe class SoftmaxCrossEntropyBackwardSimd
 {
     public bool Supports(in SoftmaxCrossEntropyBackward call, out string? reason) =>
         SimdSupport.AllFloat32(
-            out reason, call.Logits, call.LogSumExp, call.LossGradient, call.LogitsGradient);
+            out reason, call.Logits, call.ClassWeights, call.LogSumExp, call.LossGradient,
+            call.LogitsGradient);
 
     public void Run(in SoftmaxCrossEntropyBackward call)
     {
@@ -36,14 +38,17 @@ internal sealed unsafe class SoftmaxCrossEntropyBackwardSimd
         public void Run<T>() where T : struct, ISimdFloat<T>
         {
             int* labels = call.Labels.Pointer<int>();
-            long counted = 0;
+            float* weights = call.ClassWeights.Pointer<float>();
+            double counted = 0;
             for (int row = 0; row < call.Rows; row++)
             {
-                if (labels[row] != call.IgnoreIndex) counted++;
+                if (labels[row] == call.IgnoreIndex) continue;
+                counted += weights == null ? 1 : weights[labels[row]];
             }
 
             float scale = call.LossGradient.IsPresent ? *call.LossGradient.Pointer<float>() : 1;
-            if (call.Reduction == LossReduction.Mean && counted > 0) scale /= counted;
+            if (call.Reduction == LossReduction.Mean)
+                scale = counted == 0 ? 0 : (float)(scale / counted);
             Work<T> work = new(in call, scale);
             CpuParallel.For(RowBatches.Count(call.Rows), ref work);
         }
@@ -51,21 +56,23 @@ internal sealed unsafe class SoftmaxCrossEntropyBackwardSimd
 
     private readonly struct Work<T> : IBatchWork where T : struct, ISimdFloat<T>
     {
-        private readonly float* logits, logSumExp, gradient;
+        private readonly float* logits, weights, logSumExp, gradient;
         private readonly int* labels;
         private readonly int rows, classes;
-        private readonly float smoothing, scale;
+        private readonly float smoothing, spread, scale;
         private readonly int? ignoreIndex;
 
         public Work(in SoftmaxCrossEntropyBackward call, float lossScale)
         {
             logits = call.Logits.Pointer<float>();
             labels = call.Labels.Pointer<int>();
+            weights = call.ClassWeights.Pointer<float>();
             logSumExp = call.LogSumExp.Pointer<float>();
             gradient = call.LogitsGradient.Pointer<float>();
             rows = call.Rows;
             classes = call.Classes;
             smoothing = (float)call.LabelSmoothing;
+            spread = smoothing / classes * SoftmaxCrossEntropyWeights.Total(weights, classes);
             ignoreIndex = call.IgnoreIndex;
             scale = lossScale;
         }
@@ -83,23 +90,32 @@ internal sealed unsafe class SoftmaxCrossEntropyBackwardSimd
                     continue;
                 }
 
-                Row(logits + ((long)row * classes), dx, logSumExp[row]);
-                dx[labels[row]] -= scale * (1 - smoothing);
+                int label = labels[row];
+                float atLabel = (1 - smoothing) * (weights == null ? 1 : weights[label]);
+                Row(logits + ((long)row * classes), dx, logSumExp[row], atLabel + spread);
+                dx[label] -= scale * atLabel;
             }
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private void Row(float* x, float* dx, float lse)
+        private void Row(float* x, float* dx, float lse, float factor)
         {
             float uniform = smoothing / classes;
-            T l = T.Broadcast(lse), u = T.Broadcast(uniform), s = T.Broadcast(scale);
+            T l = T.Broadcast(lse), f = T.Broadcast(factor);
+            T u = T.Broadcast(uniform), s = T.Broadcast(scale);
             int i = 0;
             for (; i + T.Width <= classes; i += T.Width)
             {
-                T.Store((SimdMath.ExpNonPositive(T.Load(x + i) - l) - u) * s, dx + i);
+                T target = weights == null ? u : u * T.Load(weights + i);
+                T.Store(
+                    ((SimdMath.ExpNonPositive(T.Load(x + i) - l) * f) - target) * s, dx + i);
             }
 
-            for (; i < classes; i++) dx[i] = (MathF.Exp(x[i] - lse) - uniform) * scale;
+            for (; i < classes; i++)
+            {
+                float target = weights == null ? uniform : uniform * weights[i];
+                dx[i] = ((MathF.Exp(x[i] - lse) * factor) - target) * scale;
+            }
         }
     }
 }

@@ -18,12 +18,16 @@ internal static class FusedAttentionCases
 
     public static IEnumerable<ParityCase> All()
     {
-        foreach (FusedAttentionSpec spec in Shapes()) yield return ForwardCase(spec);
-        foreach (FusedAttentionSpec spec in Options()) yield return ForwardCase(spec);
-        foreach (FusedAttentionSpec spec in ScoreOutputs()) yield return ForwardCase(spec);
-        foreach (FusedAttentionSpec spec in Shapes()) yield return BackwardCase(spec);
-        foreach (FusedAttentionSpec spec in Options()) yield return BackwardCase(spec);
+        foreach (FusedAttentionSpec spec in Specs()) yield return ForwardCase(spec);
+        foreach (FusedAttentionSpec spec in Specs())
+        {
+            if (spec.Scores == ScoreOutput.None) yield return BackwardCase(spec);
+        }
     }
+
+    public static IEnumerable<FusedAttentionSpec> Specs() =>
+        Shapes().Concat(Options()).Concat(ScoreOutputs()).Concat(FusedAttentionTermSpecs.All())
+            .Concat(FusedAttentionLayoutSpecs.All());
 
     public static IEnumerable<BenchCase> Bench(BenchSize size)
     {
@@ -165,18 +169,29 @@ internal static class FusedAttentionCases
     private static FusedAttentionSpec With(FusedAttentionSpec spec, AttentionOptions options) =>
         spec with { Options = options };
 
-    private static ParityCase<AttentionForward> ForwardCase(FusedAttentionSpec spec) =>
+    internal static ParityCase<AttentionForward> ForwardCase(FusedAttentionSpec spec) =>
         new ParityCase<AttentionForward>(spec.Name, ForwardTolerance(spec),
-            m => FusedAttentionOperands.Forward(m, spec), IsQuick(spec));
+            m => FusedAttentionOperands.Forward(m, spec), IsQuick(spec))
+        {
+            SixteenBit = spec.SixteenBit,
+            FeaturesOf = dtype => FusedAttentionFeatures.Of(spec, dtype),
+        };
 
-    private static ParityCase<AttentionBackward> BackwardCase(FusedAttentionSpec spec) =>
+    internal static ParityCase<AttentionBackward> BackwardCase(FusedAttentionSpec spec) =>
         new ParityCase<AttentionBackward>(spec.Name, BackwardTolerance(spec),
-            m => FusedAttentionOperands.Backward(m, spec), IsQuick(spec));
+            m => FusedAttentionOperands.Backward(m, spec), IsQuick(spec))
+        {
+            SixteenBit = spec.SixteenBit,
+            FeaturesOf = dtype => FusedAttentionFeatures.Of(spec, dtype),
+            // The stored output's, which δ takes to the gradients of all scores of a row, dO·O and
+            // P ⊙ δ; and the result's.
+            SixteenBitRoundings = 3,
+        };
 
     // Everything but the many head sizes and lengths.
     private static bool IsQuick(FusedAttentionSpec spec) =>
-        spec.Sizes.HeadDimension == 40 || spec.LargeLogits || spec.Scores != ScoreOutput.None ||
-        spec.Layout != AttentionLayout.HeadMajor || spec.Sizes.QueryLength is 31 or 64;
+        spec.Quick || spec.Sizes.HeadDimension == 40 || spec.LargeLogits || spec.Scores != ScoreOutput.None ||
+        spec.Layout != AttentionLayout.Default || spec.Sizes.QueryLength is 31 or 64;
 
     // Scores are sums over D and enter an exponential: their absolute error becomes a relative
     // one; the product with the values sums over the keys.
@@ -193,10 +208,12 @@ internal static class FusedAttentionCases
         Tolerance tolerance = WithSoftCap(
             Tolerance.Sum(Math.Max(s.HeadDimension + s.ValueDimension, Math.Max(rows, s.KeyLength)),
                 chained: 3), spec);
-        return spec.LargeLogits
-            ? tolerance.Plus(30000 * Tolerance.SingleUlp,
-                "weights are exp(score − log-sum-exp), numbers up to 30000 rounded to binary32")
-            : tolerance;
+        // Scores of usual scale, up to four standard deviations, are within what the sums allow.
+        double largest = spec.LargeLogits ? 30000
+            : spec.ScoreDeviation > 1 ? 4 * spec.ScoreDeviation : 0;
+        return largest == 0 ? tolerance : tolerance.Plus(largest * Tolerance.SingleUlp,
+            "weights are exp(score − log-sum-exp), numbers up to " +
+            FormattableString.Invariant($"{largest:0} rounded to binary32"));
     }
 
     private static Tolerance WithSoftCap(Tolerance tolerance, FusedAttentionSpec spec) =>

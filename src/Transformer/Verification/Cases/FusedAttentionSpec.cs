@@ -5,8 +5,9 @@ namespace Transformer.Verification.Cases;
 /// <summary>How the tensors of an attention case lie in memory.</summary>
 internal enum AttentionLayout
 {
-    /// <summary>[B, H, S, D].</summary>
-    HeadMajor,
+    /// <summary>What absent strides mean: [B, H, S, D]; packed and paged tensors position by
+    /// position.</summary>
+    Default,
 
     /// <summary>[B, S, H, D].</summary>
     SequenceMajor,
@@ -16,11 +17,13 @@ internal enum AttentionLayout
 
     /// <summary>[B, S, H·D + 5]: five elements between rows belong to nobody.</summary>
     Gapped,
+
+    /// <summary>Packed and paged tensors head by head: [H, total, D], [pages, H, PageSize, D].
+    /// </summary>
+    HeadsOutside,
 }
 
-/// <summary>Sizes and options of an attention case; tells which keys a query sees.</summary>
-/// <remarks>Visibility is written down here once more, directly from its definition, so that a
-/// mistake in the reference shows as NaN from the hidden keys.</remarks>
+/// <summary>Sizes and options of an attention case.</summary>
 internal sealed record FusedAttentionSpec(AttentionSizes Sizes)
 {
     public AttentionOptions Options { get; init; }
@@ -35,8 +38,29 @@ internal sealed record FusedAttentionSpec(AttentionSizes Sizes)
 
     public bool BiasHasInfinity { get; init; }
 
-    /// <summary>Keys of each sequence; empty: all.</summary>
+    /// <summary>Keys of each sequence that count; empty: all.</summary>
     public int[] KeyLengths { get; init; } = [];
+
+    /// <summary>Queries of each sequence, packed; empty: not packed.</summary>
+    public int[] PackedQueries { get; init; } = [];
+
+    /// <summary>Keys of each sequence, packed; empty: not packed.</summary>
+    public int[] PackedKeys { get; init; } = [];
+
+    /// <summary>Keys of a page, in shuffled order; 0: not paged.</summary>
+    public int PageSize { get; init; }
+
+    /// <summary>What a block of the block mask covers; null: no block mask.</summary>
+    public AttentionBlockSize? Blocks { get; init; }
+
+    public bool Alibi { get; init; }
+
+    public bool Sinks { get; init; }
+
+    /// <summary>The last head's sink is −∞.</summary>
+    public bool SinksHaveInfinity { get; init; }
+
+    public ScoreModifier? Score { get; init; }
 
     public ScoreOutput Scores { get; init; }
 
@@ -48,126 +72,104 @@ internal sealed record FusedAttentionSpec(AttentionSizes Sizes)
     /// <summary>Keys that no query sees hold NaN, their values infinity.</summary>
     public bool PlantsHidden { get; init; } = true;
 
-    public bool[] Mask(CaseMemory memory)
-    {
-        long count = MaskShape.Aggregate(1L, (a, b) => a * b);
-        int[] dice = memory.Integers("mask", (int)count, 10);
-        bool[] mask = new bool[count];
-        // The first row sees nothing; three in ten keys are hidden elsewhere.
-        long row = MaskShape[^1];
-        for (long i = 0; i < count; i++) mask[i] = i >= row && dice[i] >= 3;
-        return mask;
-    }
+    /// <summary>Errors count against the size of the terms of a sum instead of the results: of
+    /// random problems, whose few results may cancel.</summary>
+    public bool MayCancel { get; init; }
 
-    public bool IsVisible(bool[]? mask, int batch, int head, int query, int key)
-    {
-        int length = KeyLengths.Length > 0 ? KeyLengths[batch] : Sizes.KeyLength;
-        if (key >= length) return false;
-        long position = query + Options.Causal switch
-        {
-            CausalAlignment.BottomRight => length - Sizes.QueryLength,
-            CausalAlignment.TopLeft => 0,
-            _ => Options.PastLength,
-        };
-        if (Options.Causal != CausalAlignment.None && key > position) return false;
-        if (Options.Window is { } window)
-        {
-            if (window.Left >= 0 && key < position - window.Left) return false;
-            if (window.Right >= 0 && key > position + window.Right) return false;
-        }
+    /// <summary>Standard deviation of the scores of normal queries and keys, 1 by default.
+    /// </summary>
+    public double ScoreDeviation =>
+        Options.Scale == 0 ? 1 : Options.Scale * Math.Sqrt(Sizes.HeadDimension);
 
-        if (BiasShape.Length > 0 && key >= BiasShape[^1]) return false;
-        if (mask is null) return true;
-        return key < MaskShape[^1] && mask[Offset(MaskShape, batch, head, query) + key];
-    }
+    /// <summary>Repeated on 16-bit tensors.</summary>
+    public bool SixteenBit { get; init; }
 
-    /// <summary>True where no query of the group sees the key: its K and V may hold NaN.</summary>
-    public bool[] HiddenKeys(bool[]? mask)
-    {
-        AttentionSizes s = Sizes;
-        int group = s.QueryHeads / s.KeyValueHeads;
-        bool[] hidden = new bool[s.Batch * s.KeyValueHeads * s.KeyLength];
-        if (!PlantsHidden) return hidden;
-        Array.Fill(hidden, true);
-        for (int b = 0; b < s.Batch; b++)
-        for (int h = 0; h < s.QueryHeads; h++)
-        for (int i = 0; i < s.QueryLength; i++)
-        for (int j = 0; j < s.KeyLength; j++)
-        {
-            if (!IsVisible(mask, b, h, i, j)) continue;
-            hidden[(((b * s.KeyValueHeads) + (h / group)) * s.KeyLength) + j] = false;
-        }
+    /// <summary>Belongs to the quick subset.</summary>
+    public bool Quick { get; init; }
 
-        return hidden;
-    }
+    /// <summary>Queries of a sequence.</summary>
+    public int Queries(int batch) =>
+        PackedQueries.Length > 0 ? PackedQueries[batch] : Sizes.QueryLength;
 
-    /// <summary>True for queries that see no key.</summary>
-    public bool[] BlindQueries(bool[]? mask)
-    {
-        AttentionSizes s = Sizes;
-        bool[] blind = new bool[s.Batch * s.QueryHeads * s.QueryLength];
-        if (!PlantsHidden) return blind;
-        for (int row = 0; row < blind.Length; row++)
-        {
-            (int outer, int i) = Math.DivRem(row, s.QueryLength);
-            (int b, int h) = Math.DivRem(outer, s.QueryHeads);
-            blind[row] = !Enumerable.Range(0, s.KeyLength).Any(j => IsVisible(mask, b, h, i, j));
-        }
+    /// <summary>Keys of a sequence that lie in memory.</summary>
+    public int StoredKeys(int batch) => PageSize > 0
+        ? KeyLengths[batch] : PackedKeys.Length > 0 ? PackedKeys[batch] : Sizes.KeyLength;
 
-        return blind;
-    }
+    /// <summary>Keys of a sequence that count.</summary>
+    public int Keys(int batch) =>
+        KeyLengths.Length > 0 ? KeyLengths[batch] : StoredKeys(batch);
 
     public string Name
     {
         get
         {
             AttentionSizes s = Sizes;
-            List<string> parts =
-            [
-                FormattableString.Invariant($"[{s.Batch}, {s.QueryHeads}/{s.KeyValueHeads}, ") +
-                FormattableString.Invariant($"{s.QueryLength}×{s.KeyLength}, ") +
-                FormattableString.Invariant($"{s.HeadDimension}/{s.ValueDimension}]"),
-            ];
-            if (Options.Causal == CausalAlignment.Past || Options.PastLength > 0)
-            {
-                parts.Add(FormattableString.Invariant($"past {Options.PastLength}"));
-            }
-            else if (Options.Causal != CausalAlignment.None)
-            {
-                parts.Add(Options.Causal == CausalAlignment.TopLeft ? "top-left" : "bottom-right");
-            }
-
-            if (Options.Window is { } w)
-            {
-                parts.Add(FormattableString.Invariant($"window {w.Left},{w.Right}"));
-            }
-
-            if (Options.Scale != 0) parts.Add("scaled");
-            if (Options.SoftCap != 0) parts.Add("soft cap");
-            if (MaskShape.Length > 0) parts.Add($"mask [{string.Join(", ", MaskShape)}]");
-            if (BiasShape.Length > 0) parts.Add($"bias [{string.Join(", ", BiasShape)}]");
-            if (BiasHasInfinity) parts.Add("infinite");
-            if (KeyLengths.Length > 0) parts.Add($"lengths {string.Join(",", KeyLengths)}");
-            if (Layout != AttentionLayout.HeadMajor) parts.Add(Layout.ToString());
-            if (Scores != ScoreOutput.None) parts.Add($"scores {Scores}");
-            if (!LogSumExp) parts.Add("no log-sum-exp");
-            if (LargeLogits) parts.Add("large logits");
-            return string.Join(' ', parts);
+            string size = FormattableString.Invariant(
+                $"[{s.Batch}, {s.QueryHeads}/{s.KeyValueHeads}, {s.QueryLength}×{s.KeyLength}, ") +
+                FormattableString.Invariant($"{s.HeadDimension}/{s.ValueDimension}]");
+            return string.Join(' ',
+                [size, .. VisibilityNames(), .. ScoreNames(), .. LayoutNames()]);
         }
     }
 
-    private long Offset(long[] shape, int batch, int head, int query)
+    private IEnumerable<string> VisibilityNames()
     {
-        long[] index = [batch, head, query];
-        long offset = 0;
-        long step = shape[^1];
-        for (int back = 2; back <= shape.Length; back++)
+        if (Options.Causal == CausalAlignment.Past || Options.PastLength > 0)
         {
-            long size = shape[^back];
-            offset += size == 1 ? 0 : index[4 - back] * step;
-            step *= size;
+            yield return FormattableString.Invariant($"past {Options.PastLength}");
+        }
+        else if (Options.Causal != CausalAlignment.None)
+        {
+            yield return Options.Causal == CausalAlignment.TopLeft ? "top-left" : "bottom-right";
         }
 
-        return offset;
+        if (Options.Window is { } w)
+        {
+            yield return FormattableString.Invariant($"window {w.Left},{w.Right}");
+        }
+
+        if (MaskShape.Length > 0) yield return $"mask [{string.Join(", ", MaskShape)}]";
+        if (BiasShape.Length > 0) yield return $"bias [{string.Join(", ", BiasShape)}]";
+        if (BiasHasInfinity) yield return "infinite";
+        if (KeyLengths.Length > 0) yield return $"lengths {string.Join(",", KeyLengths)}";
+        if (Blocks is { } blocks)
+        {
+            yield return FormattableString.Invariant(
+                $"blocks {blocks.QueryBlock}×{blocks.KeyBlock}") +
+                (blocks.PerHead ? " per head" : "");
+        }
+    }
+
+    private IEnumerable<string> ScoreNames()
+    {
+        if (Options.Scale != 0) yield return "scaled";
+        if (Options.SoftCap != 0) yield return "soft cap";
+        if (Alibi) yield return "ALiBi";
+        if (Options.RelativeBuckets is { } buckets)
+        {
+            yield return FormattableString.Invariant(
+                $"buckets {buckets.Count}/{buckets.MaximumDistance}") +
+                (buckets.Bidirectional ? " both ways" : "");
+        }
+
+        if (Sinks) yield return SinksHaveInfinity ? "sinks, one −∞" : "sinks";
+        if (Options.DropoutProbability > 0)
+        {
+            yield return FormattableString.Invariant($"dropout {Options.DropoutProbability}");
+        }
+
+        if (Score is not null) yield return Score.Name;
+        if (Scores != ScoreOutput.None) yield return $"scores {Scores}";
+        if (!LogSumExp) yield return "no log-sum-exp";
+        if (LargeLogits) yield return "large logits";
+    }
+
+    private IEnumerable<string> LayoutNames()
+    {
+        if (PackedQueries.Length > 0)
+            yield return $"packed queries {string.Join(",", PackedQueries)}";
+        if (PackedKeys.Length > 0) yield return $"packed keys {string.Join(",", PackedKeys)}";
+        if (PageSize > 0) yield return FormattableString.Invariant($"pages of {PageSize}");
+        if (Layout != AttentionLayout.Default) yield return Layout.ToString();
     }
 }

@@ -188,19 +188,38 @@ internal static class RotaryEmbeddingCases
         long read = Extent(spec.Sizes, from), written = Extent(spec.Sizes, to);
         if (!spec.InPlace)
         {
+            bool[] owned = Owned(spec.Sizes, to, written);
             return (memory.Input(source, read),
-                memory.Output(target, written, new() { HasGaps = true }));
+                memory.Output(target, written, new() { IsGap = index => !owned[index] }));
         }
 
         BufferView both = memory.Updated(target, read);
         return (both, both);
     }
 
+    private static bool[] Owned(RotarySizes s, AttentionStrides strides, long extent)
+    {
+        bool[] owned = new bool[extent];
+        AttentionStrides a = Effective(s, strides);
+        for (int b = 0; b < s.Batch; b++)
+        for (int h = 0; h < s.Heads; h++)
+        for (int i = 0; i < s.Length; i++)
+        {
+            long at = (b * a.Batch) + (h * a.Head) + (i * a.Sequence);
+            owned.AsSpan((int)at, s.HeadDimension).Fill(true);
+        }
+
+        return owned;
+    }
+
+    private static AttentionStrides Effective(RotarySizes s, AttentionStrides strides) =>
+        strides != default ? strides
+            : AttentionStrides.HeadMajor(s.Heads, s.Length, s.HeadDimension);
+
     private static long Extent(RotarySizes s, AttentionStrides strides)
     {
         if (s.Batch == 0 || s.Length == 0) return 0;
-        AttentionStrides a = strides != default ? strides
-            : AttentionStrides.HeadMajor(s.Heads, s.Length, s.HeadDimension);
+        AttentionStrides a = Effective(s, strides);
         return ((s.Batch - 1) * a.Batch) + ((s.Heads - 1) * a.Head) +
             ((s.Length - 1) * a.Sequence) + s.HeadDimension;
     }

@@ -36,6 +36,9 @@ internal static class SoftmaxCrossEntropyCases
             edge with { LargeLogits = true }, edge with { IgnoresAll = true },
             edge with { InPlace = true, Ignores = true }, edge with { Ignores = true },
             edge with { ScaledGradient = true, Reduction = LossReduction.Sum },
+            edge with { Weighted = true, Ignores = true, Smoothing = 0 },
+            edge with { Weighted = true, LargeLogits = true, Reduction = LossReduction.Sum },
+            new(7, 65) { Weighted = true, Smoothing = 0.3f, Ignores = true },
         ];
         foreach (Spec spec in others)
         {
@@ -61,6 +64,7 @@ internal static class SoftmaxCrossEntropyCases
         {
             Logits = memory.Input("logits", Logits(memory, spec)),
             Labels = memory.Input("labels", labels),
+            ClassWeights = Weights(memory, spec),
             RowLosses = spec.RowLosses ? memory.Output("rowLosses", spec.Rows, new()
             {
                 // A difference of numbers of order 1 and more.
@@ -99,6 +103,7 @@ internal static class SoftmaxCrossEntropyCases
         {
             Logits = logits,
             Labels = memory.Input("labels", labels),
+            ClassWeights = Weights(memory, spec),
             LogSumExp = memory.Statistic("logSumExp", forward["logSumExp"]),
             LossGradient = spec.ScaledGradient ? memory.Statistic("lossGradient", [-1.7]) : default,
             LogitsGradient = spec.InPlace
@@ -121,6 +126,11 @@ internal static class SoftmaxCrossEntropyCases
                 "weights are exp(logit − log-sum-exp), numbers up to 30000 rounded to binary32")
                 : backward, m => Backward(m, spec), quick);
     }
+
+    private static BufferView Weights(CaseMemory memory, Spec spec) => spec.Weighted
+        ? memory.Input("classWeights", [.. memory.Normal("classWeights", spec.Classes)
+            .Select(Math.Abs)])
+        : default;
 
     // Large logits are multiples of 1/2: exact in binary32.
     private static double[] Logits(CaseMemory memory, Spec spec)
@@ -157,6 +167,8 @@ internal static class SoftmaxCrossEntropyCases
 
         public bool RowLosses { get; init; } = true;
 
+        public bool Weighted { get; init; }
+
         public bool LargeLogits { get; init; }
 
         public bool InPlace { get; init; }
@@ -165,7 +177,7 @@ internal static class SoftmaxCrossEntropyCases
 
         public string Name => FormattableString.Invariant($"[{Rows}, {Classes}] {Reduction}") +
             (Smoothing == 0 ? "" : " smoothing") + (Ignores ? " ignores some" : "") +
-            (IgnoresAll ? " ignores all" : "") + (RowLosses ? "" : " no row losses") +
+            (Weighted ? " weighted" : "") + (IgnoresAll ? " ignores all" : "") + (RowLosses ? "" : " no row losses") +
             (LargeLogits ? " large logits" : "") + (InPlace ? " in place" : "") +
             (ScaledGradient ? " scaled gradient" : "");
     }

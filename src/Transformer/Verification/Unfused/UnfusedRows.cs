@@ -51,6 +51,44 @@ internal static unsafe class UnfusedRows
         }
     }
 
+    /// <summary>Residual, mean square, scaling and weight, a pass each.</summary>
+    public static void RmsNorm(RmsNormForward call)
+    {
+        (int rows, int width) = (call.Rows, call.Width);
+        Span<float> sum = call.Sum.AsSpan<float>(), output = call.Output.AsSpan<float>();
+        TensorPrimitives.Add(call.Input.AsSpan<float>(), call.Residual.AsSpan<float>(), sum);
+        float[] statistics = new float[rows];
+        for (int r = 0; r < rows; r++)
+        {
+            float squares = TensorPrimitives.SumOfSquares<float>(sum.Slice(r * width, width));
+            statistics[r] = 1 / MathF.Sqrt((squares / width) + (float)call.EffectiveEpsilon);
+        }
+
+        for (int r = 0; r < rows; r++)
+        {
+            TensorPrimitives.Multiply(
+                sum.Slice(r * width, width), statistics[r], output.Slice(r * width, width));
+        }
+
+        for (int r = 0; r < rows; r++)
+        {
+            Span<float> row = output.Slice(r * width, width);
+            TensorPrimitives.Multiply(row, call.Weight.AsSpan<float>(), row);
+        }
+    }
+
+    /// <summary>System.Numerics.Tensors' softmax of each line of the last axis.</summary>
+    public static void Softmax(SoftmaxForward call) =>
+        Softmax(call.Input.AsSpan<float>(), call.Outer, call.Length, call.Output.AsSpan<float>());
+
+    /// <summary>The same softmax, then its logarithm.</summary>
+    public static void LogSoftmax(LogSoftmaxForward call)
+    {
+        Span<float> output = call.Output.AsSpan<float>();
+        Softmax(call.Input.AsSpan<float>(), call.Outer, call.Length, output);
+        TensorPrimitives.Log(output, output);
+    }
+
     /// <summary>Softmax into a buffer of probabilities, its logarithm, the labels' losses.
     /// </summary>
     public static void CrossEntropy(SoftmaxCrossEntropyForward call)
@@ -58,16 +96,21 @@ internal static unsafe class UnfusedRows
         (int rows, int classes) = (call.Rows, call.Classes);
         ReadOnlySpan<float> logits = call.Logits.AsSpan<float>();
         float[] probabilities = new float[rows * classes];
-        for (int r = 0; r < rows; r++)
-        {
-            TensorPrimitives.SoftMax(
-                logits.Slice(r * classes, classes), probabilities.AsSpan(r * classes, classes));
-        }
-
+        Softmax(logits, rows, classes, probabilities);
         TensorPrimitives.Log(probabilities, probabilities);
         int* labels = call.Labels.Pointer<int>();
         double loss = 0;
         for (int r = 0; r < rows; r++) loss -= probabilities[(r * classes) + labels[r]];
         *call.Loss.Pointer<float>() = (float)(loss / rows);
+    }
+
+    private static void Softmax(
+        ReadOnlySpan<float> input, int rows, int width, Span<float> output)
+    {
+        for (int r = 0; r < rows; r++)
+        {
+            TensorPrimitives.SoftMax(
+                input.Slice(r * width, width), output.Slice(r * width, width));
+        }
     }
 }

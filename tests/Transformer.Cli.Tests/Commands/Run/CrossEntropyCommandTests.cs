@@ -60,22 +60,68 @@ public sealed class CrossEntropyCommandTests : IDisposable
     }
 
     [Fact]
-    public void NothingCounts_GivesZero()
+    public void MeanOfNothing_IsNaN_AsInOnnx()
     {
         CommandLine.Run("run", "cross-entropy", "--scores", files.Floats("s", [1, 2], 1, 2),
             "--labels", files.Ints("l", [-1], 1), "--ignore-index", "-1", "--out", files["o"])
             .Succeeded();
+        files.Holds("o", [], [double.NaN]);
+        CommandLine.Run("run", "cross-entropy", "--scores", files["s"], "--labels", files["l"],
+            "--ignore-index", "-1", "--reduction", "sum", "--out", files["o"]).Succeeded();
         files.Holds("o", [], [0]);
+        CommandLine.Run("run", "nll-loss", "--scores", files["s"], "--labels",
+            files.Ints("l", [1], 1), "--weights", files.Floats("w", [1, 0], 2), "--out",
+            files["o"]).Succeeded();
+        files.Holds("o", [], [double.NaN]);
         CommandLine.Run("run", "cross-entropy", "--scores", files.Floats("s", [], 0, 2),
             "--labels", files.Ints("l", [], 0), "--log-prob-out", files["p"], "--out", files["o"])
             .Succeeded();
-        files.Holds("o", [], [0]);
+        files.Holds("o", [], [double.NaN]);
         files.Holds("p", [0, 2], []);
+    }
+
+    [Theory]
+    [InlineData("none", "simd")]
+    [InlineData("mean", "simd")]
+    [InlineData("mean", "reference")]
+    [InlineData("sum", "reference")]
+    public void Weights_MultiplyTheirLabelsLosses(string reduction, string backend)
+    {
+        double[] weights = [0.5, 2, 1.25, 0.75];
+        (double[] losses, double[] logs) = Expected(0, Ignored);
+        double total = 0;
+        for (int i = 0; i < losses.Length; i++)
+        {
+            if (Labels[i] == Ignored) continue;
+            losses[i] *= weights[Labels[i]];
+            total += weights[Labels[i]];
+        }
+
+        string[] options = ["--labels", files.Ints("l", Labels, Batch, Inner), "--weights",
+            files.Floats("w", weights, Classes), "--ignore-index", $"{Ignored}", "--reduction",
+            reduction, "--backend", backend, "--out", files["o"]];
+        string scores = files.Floats("s", Scores, Batch, Classes, Inner);
+        CommandLine.Run(["run", "cross-entropy", "--scores", scores, .. options]).Succeeded();
+        Holds();
+        string known = files.Floats("p", logs, Batch, Classes, Inner);
+        CommandLine.Run(["run", "nll-loss", "--scores", known, .. options]).Succeeded();
+        Holds();
+
+        void Holds() => files.Holds("o", reduction == "none" ? [Batch, Inner] : [],
+            reduction == "none" ? losses
+                : [reduction == "sum" ? losses.Sum() : losses.Sum() / total]);
     }
 
     [Fact]
     public void ThatDoesNotFit()
     {
+        CommandLine.Run("run", "nll-loss", "--scores", Zeros(2, 3), "--labels",
+            files.Ints("l", [0, 3], 2), "--out", files["o"]).IsBadInput(
+            "NegativeLogLikelihood: 'labels[1]' is 3; expected 0 to 2");
+        CommandLine.Run("run", "nll-loss", "--scores", Zeros(2, 3), "--labels",
+            files.Ints("l", [0, 1], 2), "--weights", files.Floats("w", [1, 1], 2), "--out",
+            files["o"]).IsBadInput(
+            "run nll-loss: --weights has shape [2]; expected [3] for the classes of --scores");
         Run(Zeros(2, 3), [0], 1).IsBadInput(
             "run cross-entropy: --labels has shape [1]; --scores [2, 3] expects");
         Run(Zeros(2, 3, 4), [0, 0, 0, 0, 0, 0], 2, 3).IsBadInput("without its class axis 1");

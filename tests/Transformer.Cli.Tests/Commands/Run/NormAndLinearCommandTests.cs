@@ -55,7 +55,8 @@ public sealed class NormAndLinearCommandTests : IDisposable
         string x = files.Floats("x", new double[12], 3, 4);
         Norm("--axis", "2").IsBadInput("run layer-norm: --axis is 2", "[3, 4]", "Use -2 to 1");
         Norm("--scale", files.Floats("s", new double[3], 3)).IsBadInput(
-            "--scale has shape [3]; expected [4] for --x [3, 4]");
+            "run layer-norm: --scale has shape [3]; expected a shape that broadcasts to --x",
+            "[3, 4]");
         Norm("--residual", files.Floats("s", new double[12], 4, 3)).IsBadInput(
             "--residual has shape [4, 3]; expected [3, 4]");
         Norm("--epsilon", "-1").IsBadInput("LayerNorm: 'Epsilon' is -1");

@@ -36,16 +36,30 @@ public sealed class OtherRunCommandTests : IDisposable
     }
 
     [Fact]
+    public void Embedding_GathersAnyRank_AndCountsNegativeIdsFromTheEnd()
+    {
+        double[] table = RunFiles.Random(1, 24);
+        CommandLine.Run("run", "embedding", "--table", files.Halves("t", table, 4, 3, 2), "--ids",
+            files.Longs("i", [-1, 0, -4, 2], 2, 1, 2), "--out", files["o"]).Succeeded();
+        double[] expected = [.. table[18..24], .. table[..6], .. table[..6], .. table[12..18]];
+        files.Holds("o", [2, 1, 2, 3, 2], expected, DType.Float16);
+        CommandLine.Run("run", "embedding", "--table", files.Floats("t", [5, 6, 7], 3), "--ids",
+            files.Ints("i", [-2]), "--out", files["o"]).Succeeded();
+        files.Holds("o", [], [6]);
+    }
+
+    [Fact]
     public void Embedding_ThatDoesNotFit()
     {
         string table = files.Floats("t", new double[20], 5, 4);
         string ids = files.Ints("i", [0, 5], 2);
-        Embed(table, ids).IsBadInput("Embedding: 'ids[1]' is 5; expected 0 to 4", "Pass ids");
-        Embed(table, files.Ints("i", [-1, 0], 2)).IsBadInput("'ids[0]' is -1");
+        Embed(table, ids).IsBadInput(
+            "run embedding: --ids[1] is 5; --table [5, 4] has 5 rows. Use -5 to 4, or give");
+        Embed(table, files.Ints("i", [-6, 0], 2)).IsBadInput("--ids[0] is -6");
         ids = files.Ints("i", [0, 1], 2);
         Embed(table, files.Floats("b", [0, 1], 2)).IsBadInput("--ids", "holds Float32");
-        Embed(files.Floats("b", new double[4], 4), ids).IsBadInput("--table", "rank 2");
-        Embed(files.Floats("b", [], 0, 4), ids).IsBadInput("'table' has 0 elements");
+        Embed(files.Floats("b", [1]), ids).IsBadInput("--table has shape []", "rank 1 or more");
+        Embed(files.Floats("b", [], 0, 4), ids).IsBadInput("--table [0, 4] has 0 rows. Give");
         Embed(table, ids, "--positions", files.Floats("b", new double[3], 1, 3)).IsBadInput(
             "--positions has shape [1, 3]; expected a last axis of 4 for --table [5, 4]");
         Embed(table, ids, "--positions", files.Floats("b", new double[4], 1, 4)).IsBadInput(

@@ -1,0 +1,30 @@
+using Transformer.Backends;
+using Transformer.Numerics;
+
+namespace Transformer.Ops;
+
+/// <summary>output[o, l, i] = (x[o, l, i] − m) − ln Σₖ exp(x[o, k, i] − m), m the line's maximum.
+/// </summary>
+/// <remarks>
+/// Shapes: input and output [Outer, Length, Inner], contiguous; a line is one o and i.
+/// Work: as <see cref="SoftmaxForwardSimd"/>: the passes are the same, in Softmax/SoftmaxLines.cs
+/// and SoftmaxPanels.cs.
+/// Registers: four maxima, two sums; panels keep theirs in L1.
+/// Bytes: a line is read for its maximum, for its sum and for the output, which is written once;
+/// from memory once each way while it fits L2. One exponential for 8 bytes.
+/// Numerics: binary32; maximum and logarithm are subtracted one after the other, so that large
+/// inputs keep the digits of their differences. NaN, +∞ or nothing but −∞ in a line makes all of it
+/// NaN, by ∞ − ∞.
+/// Preconditions: a validated call on Float32 buffers; output may be the input.
+/// Source: the definition; LogSoftmax of ai.onnx, opset 13.
+/// </remarks>
+internal sealed unsafe class LogSoftmaxForwardSimd : IKernel<LogSoftmaxForward>
+{
+    public bool Supports(in LogSoftmaxForward call, out string? reason) =>
+        SimdSupport.AllFloat32(out reason, call.Input, call.Output);
+
+    public void Run(in LogSoftmaxForward call) =>
+        SimdDispatch.Run(new SoftmaxAction<LogProbabilities>(
+            call.Input.Pointer<float>(), call.Outer, call.Length, call.Inner,
+            call.Output.Pointer<float>()));
+}

@@ -1,0 +1,39 @@
+using Transformer.Backends;
+using Transformer.Tensors;
+
+namespace Transformer.Ops;
+
+/// <summary>Sizes of a softmax over one axis of a tensor [Outer, Length, Inner].</summary>
+/// <param name="Outer">Product of the axes before the normalised one.</param>
+/// <param name="Length">Size of the normalised axis.</param>
+/// <param name="Inner">Product of the axes behind it; 1 where it is the last.</param>
+public readonly record struct SoftmaxSizes(int Outer, int Length, int Inner = 1);
+
+/// <summary>Softmax over one axis, on spans.</summary>
+/// <remarks>Safe to call from many threads; allocates nothing.</remarks>
+public static unsafe class Softmax
+{
+    /// <summary>output[o, l, i] = exp(input[o, l, i]) / Σₖ exp(input[o, k, i]).</summary>
+    /// <param name="input">[Outer, Length, Inner].</param>
+    /// <param name="sizes">Sizes.</param>
+    /// <param name="output">[Outer, Length, Inner]; may be the input itself.</param>
+    /// <param name="backend">Where to run; null: vectorised on the CPU.</param>
+    /// <exception cref="ArgumentException">A span does not fit the sizes.</exception>
+    /// <exception cref="NotSupportedException">The backend cannot run this call.</exception>
+    public static void Forward(
+        ReadOnlySpan<float> input, in SoftmaxSizes sizes, Span<float> output,
+        Backend? backend = null)
+    {
+        fixed (float* x = input, y = output)
+        {
+            SpanEntry.Run(backend, new SoftmaxForward
+            {
+                Input = BufferView.Of(x, input.Length),
+                Output = BufferView.Of(y, output.Length),
+                Outer = sizes.Outer,
+                Length = sizes.Length,
+                Inner = sizes.Inner,
+            });
+        }
+    }
+}
