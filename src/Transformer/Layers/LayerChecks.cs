@@ -122,7 +122,7 @@ internal static class LayerChecks
     }
 
     /// <summary>Requires extras that mean something over a cache.</summary>
-    public static void StepExtras(in AttentionExtras extras)
+    public static void CacheExtras(in AttentionExtras extras)
     {
         if (extras.KeyLengths.IsEmpty && extras.QueryOffsets.IsEmpty &&
             extras.KeyOffsets.IsEmpty && extras.BlockMask.IsEmpty)
@@ -130,7 +130,7 @@ internal static class LayerChecks
             return;
         }
 
-        OpCheck.Throw(Layer, "'extras' has key lengths, offsets or a block mask; a step attends " +
-            "over the rows of its cache. Leave them out.");
+        OpCheck.Throw(Layer, "'extras' has key lengths, offsets or a block mask; over a cache the " +
+            "rows that it holds decide. Leave them out.");
     }
 }

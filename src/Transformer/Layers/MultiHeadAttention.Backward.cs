@@ -50,8 +50,8 @@ public sealed unsafe partial class MultiHeadAttention
     /// <param name="query">The forward call's.</param>
     /// <param name="memory">The forward call's.</param>
     /// <param name="outputGradient">As its output.</param>
-    /// <param name="tape">That it left; batch, lengths and options are the forward call's. May serve
-    /// another backward call.</param>
+    /// <param name="tape">That it left; batch, lengths and options are the forward call's. May
+    /// serve another backward call.</param>
     /// <param name="queryGradient">As the query, overwritten; may be empty.</param>
     /// <param name="memoryGradient">As the memory, overwritten; may be empty.</param>
     /// <param name="gradients">Of the parameters, added to.</param>
@@ -140,8 +140,9 @@ public sealed unsafe partial class MultiHeadAttention
         string held = tape.Layer is null ? "no finished forward call"
             : tape.Layer != this ? "a forward call of another layer"
             : self ? "cross-attention" : "self-attention";
-        OpCheck.Throw(Name, $"'tape' holds {held}; expected {(self ? "self" : "cross")}-attention " +
-            "of this layer. Pass the tape that the forward call was given.");
+        string expected = self ? "self" : "cross";
+        OpCheck.Throw(Name, $"'tape' holds {held}; expected {expected}-attention of this layer. " +
+            "Pass the tape that the forward call was given.");
         return default;
     }
 

@@ -8,8 +8,8 @@ namespace Transformer.Layers;
 public sealed unsafe partial class MultiHeadAttention
 {
     /// <summary>Self-attention: each position attends to those of its own sequence.</summary>
-    /// <param name="input">[B, S, W]; with <see cref="AttentionExtras.QueryOffsets"/> packed, [total,
-    /// W].</param>
+    /// <param name="input">[B, S, W]; with <see cref="AttentionExtras.QueryOffsets"/> packed,
+    /// [total, W].</param>
     /// <param name="batch">B.</param>
     /// <param name="length">S; of packed sequences the longest.</param>
     /// <param name="options">Causal alignment, window, soft cap, scale, dropout.</param>

@@ -3,7 +3,7 @@ using Transformer.Tensors;
 
 namespace Transformer.Layers;
 
-/// <summary>Decoding with a cache.</summary>
+/// <summary>Self-attention of new positions to those of a cache.</summary>
 public sealed unsafe partial class MultiHeadAttention
 {
     /// <summary>Self-attention of new positions: appends their keys and values to a cache, and
@@ -18,8 +18,9 @@ public sealed unsafe partial class MultiHeadAttention
     /// bias; no lengths, offsets or block mask.</param>
     /// <remarks>A sequence's new positions follow the rows that the cache holds of it. On the CPU
     /// steps give the bits of one call over the whole as long as the kernels take the same way,
-    /// which depends on rows alone: products of up to 16 rows, scores of up to 6 rows a key head and
-    /// up to 8 queries over more than 1024 keys are added up in another order than larger ones.
+    /// which depends on rows alone: products of up to 16 rows, scores of up to 6 rows a key/value
+    /// head, and up to 8 queries over more than 1024 keys are added up in another order than larger
+    /// ones.
     /// </remarks>
     /// <exception cref="ArgumentException">A span or the cache does not fit the layer, an option is
     /// out of range, or cache, pool or rotary tables have no room; the cache is as it was.
@@ -36,7 +37,7 @@ public sealed unsafe partial class MultiHeadAttention
         OpCheck.Positive(Name, nameof(newLength), newLength);
         LayerChecks.Cache(cache, Options, newLength);
         LayerChecks.Extras(extras, Options);
-        LayerChecks.StepExtras(extras);
+        LayerChecks.CacheExtras(extras);
         int batch = cache.Shape.Batch;
         int rows = LayerChecks.Count("offsets", default, batch, newLength);
         LayerChecks.Rows("input", input.Length, rows, Options.Width);
@@ -53,7 +54,8 @@ public sealed unsafe partial class MultiHeadAttention
         bool attended = false;
         try
         {
-            Attend(buffers, newLength, cache, options, extras);
+            Attend(buffers, cache.InputsFor(default, Options.Heads, newLength, options),
+                cache.Backend, extras);
             Linear.Forward(buffers.Heads, OutputWeight, OutputBias,
                 new(rows, queryWidth, Options.Width), default, output, backend: cache.Backend);
             attended = true;
@@ -86,39 +88,5 @@ public sealed unsafe partial class MultiHeadAttention
             OutputStrides = buffers.QueryStrides,
         }, new(batch, Options.Heads, newLength, Options.HeadDimension), buffers.Query,
             cache.Backend);
-    }
-
-    // By buffers and not by spans: a cache may hold another type, or more than a span can.
-    private void Attend(
-        in LayerBuffers buffers, int newLength, KvCache cache, in AttentionOptions options,
-        in AttentionExtras extras)
-    {
-        ReadOnlySpan<float> heads = Options.Alibi ? slopes : extras.AlibiSlopes;
-        long* state = stackalloc long[2] { extras.DropoutSeed, extras.DropoutStep };
-        fixed (float* q = buffers.Query, o = buffers.Heads, bias = extras.Bias, alibi = heads,
-            relative = extras.RelativeBias, sinks = extras.Sinks)
-        fixed (bool* mask = extras.Mask)
-        {
-            AttentionInputs inputs = cache.InputsFor(
-                BufferView.Of(q, buffers.Query.Length), Options.Heads, newLength, options);
-            SpanEntry.Run(cache.Backend, new AttentionForward
-            {
-                Inputs = inputs with
-                {
-                    QueryStrides = buffers.QueryStrides,
-                    OutputStrides = buffers.HeadStrides,
-                    Mask = BufferView.Of(mask, extras.Mask.Length),
-                    MaskLayout = extras.MaskLayout(inputs.Sizes),
-                    Bias = BufferView.Of(bias, extras.Bias.Length),
-                    BiasLayout = extras.BiasLayout(inputs.Sizes),
-                    AlibiSlopes = BufferView.Of(alibi, heads.Length),
-                    RelativeBias = BufferView.Of(relative, extras.RelativeBias.Length),
-                    Sinks = BufferView.Of(sinks, extras.Sinks.Length),
-                    RandomState = BufferView.Of(state, 2),
-                    Score = extras.Score,
-                },
-                Output = BufferView.Of(o, buffers.Heads.Length),
-            });
-        }
     }
 }

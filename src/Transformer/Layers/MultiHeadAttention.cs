@@ -88,8 +88,8 @@ public sealed partial class MultiHeadAttention
 
     /// <summary>Copies weights from separate matrices.</summary>
     /// <param name="weights">Matrices and biases.</param>
-    /// <exception cref="ArgumentException">A matrix or bias does not fit the layer, or the layer has
-    /// no biases and one is given; the layer is as it was.</exception>
+    /// <exception cref="ArgumentException">A matrix or bias does not fit the layer, or the layer
+    /// has no biases and one is given; the layer is as it was.</exception>
     public void Load(in MultiHeadAttentionWeights weights)
     {
         int width = Options.Width, memory = Options.MemoryWidth;

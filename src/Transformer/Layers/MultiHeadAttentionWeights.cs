@@ -32,8 +32,8 @@ public readonly ref struct MultiHeadAttentionWeights
     public ReadOnlySpan<float> OutputBias { get; init; }
 }
 
-/// <summary>Gradients of a layer's parameters, laid out as the parameters are; each is added to, and
-/// may be empty where it is not wanted.</summary>
+/// <summary>Gradients of a layer's parameters, laid out as the parameters are; each is added to,
+/// and may be empty where it is not wanted.</summary>
 public readonly ref struct MultiHeadAttentionGradients
 {
     /// <summary>As <see cref="MultiHeadAttention.ProjectionWeight"/>.</summary>

@@ -104,7 +104,8 @@ public sealed class MultiHeadAttentionStepTests
         both.Truncate(1, 4);
         problem.Layer.Step(prompt.AsSpan(20 * Width), 20, alone, default, single);
         alone.Truncate(4);
-        problem.Layer.Step(prompt.AsSpan(0, 6 * Width), 3, both, default, output.AsSpan(0, 6 * Width));
+        problem.Layer.Step(
+            prompt.AsSpan(0, 6 * Width), 3, both, default, output.AsSpan(0, 6 * Width));
         problem.Layer.Step(
             prompt.AsSpan(3 * Width, 3 * Width), 3, alone, default, single.AsSpan(0, 3 * Width));
         Assert.Equal([23, 7], both.Lengths.ToArray());
@@ -132,6 +133,47 @@ public sealed class MultiHeadAttentionStepTests
         problem.Layer.Forward(
             input, 2, Length, new() { Causal = CausalAlignment.TopLeft }, whole);
         Assert.NotEqual(whole, step);
+    }
+
+    [Theory]
+    [InlineData("simd", 64, false)]
+    [InlineData("simd", 20, true)]
+    [InlineData("reference", 20, false)]
+    public void AMemoryThatIsProjectedOnce_GivesTheBitsOfCrossAttention(
+        string name, int memoryWidth, bool paged)
+    {
+        Backend backend = BackendRegistry.Find(name);
+        MultiHeadAttention layer = new LayerProblem(Plain with
+        {
+            MemoryWidth = memoryWidth, Rotary = memoryWidth == 20 ? Rotary : null,
+        }).Layer;
+        float[] memory = LayerProblem.Random(5, 2 * 19 * memoryWidth);
+        using KvPagePool pool = new(new(4, 16, 2, 12), backend);
+        using KvCache cache = paged ? new(pool, 2, 19) : new(new(2, 19, 2, 12), backend);
+        layer.AppendMemory(memory, 19, cache);
+        cache.Truncate(1, 8);
+        foreach (int length in (int[])[1, 9])
+        {
+            float[] query = LayerProblem.Random(length, 2 * length * Width);
+            float[] expected = new float[query.Length], output = new float[query.Length];
+            AttentionOptions options = new() { SoftCap = 3 };
+            layer.Forward(query, memory, 2, length, 19, options, expected,
+                new() { KeyLengths = (int[])[19, 8] }, backend: backend);
+            layer.Forward(query, length, cache, options, output);
+            Assert.Equal(expected, output);
+        }
+
+        Assert.Equal([19, 8], cache.Lengths.ToArray());
+    }
+
+    [Fact]
+    public void AMaskWithoutKeys_HidesAllOfThem()
+    {
+        MultiHeadAttention layer = new LayerProblem(Plain).Layer;
+        float[] input = LayerProblem.Random(4, 2 * Width), output = new float[input.Length];
+        using KvCache cache = new(new(2, 1, 2, 12));
+        layer.Step(input, 1, cache, default, output, new() { MaskShape = new(0) });
+        Assert.Equal([.. layer.OutputBias, .. layer.OutputBias], output);
     }
 
     private static float[] Input() => LayerProblem.Random(9, 2 * Length * Width);
