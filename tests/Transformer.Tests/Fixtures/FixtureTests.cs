@@ -10,11 +10,7 @@ public class FixtureTests
     {
         string page = File.ReadAllText(Path.Combine(Fixture.Folder, "README.md"));
         string[] files = Fixture.Files();
-<<<<<<< HEAD
-        Assert.Equal(23, files.Length);
-=======
-        Assert.Equal(22, files.Length);
->>>>>>> mha
+        Assert.Equal(25, files.Length);
         foreach (string name in files)
         {
             int start = page.IndexOf($"### {name}\n", StringComparison.Ordinal);

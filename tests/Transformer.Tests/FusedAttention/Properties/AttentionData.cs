@@ -10,7 +10,7 @@ namespace Transformer.Tests.FusedAttention.Properties;
 /// <summary>What a call wrote, each tensor in its logical order [B, H, S, D].</summary>
 internal sealed record AttentionResult(
     float[] Output, float[] LogSumExp, float[] Scores, float[] QueryGradient, float[] KeyGradient,
-    float[] ValueGradient, float[] BiasGradient)
+    float[] ValueGradient, float[] BiasGradient, float[] RelativeGradient, float[] SinkGradient)
 {
     /// <summary>Requires the same bits everywhere.</summary>
     public void MustEqual(AttentionResult expected)
@@ -22,6 +22,8 @@ internal sealed record AttentionResult(
         Same("keyGradient", expected.KeyGradient, KeyGradient);
         Same("valueGradient", expected.ValueGradient, ValueGradient);
         Same("biasGradient", expected.BiasGradient, BiasGradient);
+        Same("relativeBiasGradient", expected.RelativeGradient, RelativeGradient);
+        Same("sinkGradient", expected.SinkGradient, SinkGradient);
     }
 
     public static void Same(string name, float[] expected, float[] actual)
@@ -55,6 +57,12 @@ internal sealed record AttentionData(AttentionSample Sample)
 
     public required float[] Bias { get; init; }
 
+    public required bool[] Blocks { get; init; }
+
+    public required float[] RelativeBias { get; init; }
+
+    public required float[] Sinks { get; init; }
+
     public static AttentionData Of(AttentionSample sample, int seed = 5)
     {
         Random random = new(seed);
@@ -75,6 +83,11 @@ internal sealed record AttentionData(AttentionSample Sample)
             Mask = sample.Mask is { } m
                 ? [.. Numbers(Count(m.Shape(s))).Select(x => x > -0.4f)] : [],
             Bias = bias,
+            Blocks = sample.Spec.Blocks is { } size
+                ? [.. Numbers(Count(size, s)).Select(x => x > -0.4f)] : [],
+            RelativeBias = sample.Options.RelativeBuckets is { } buckets
+                ? Numbers((long)buckets.Count * s.QueryHeads) : [],
+            Sinks = sample.Sinks ? Numbers(s.QueryHeads) : [],
         };
     }
 
@@ -83,103 +96,75 @@ internal sealed record AttentionData(AttentionSample Sample)
     {
         AttentionSizes s = Sample.Sizes;
         FusedAttentionSpec spec = Sample.Spec;
-        Rows query = new(spec.Layout, s.Batch, s.QueryHeads, s.QueryLength, s.HeadDimension);
-        Rows key = new(spec.Layout, s.Batch, s.KeyValueHeads, s.KeyLength, s.HeadDimension);
-        Rows value = new(spec.Layout, s.Batch, s.KeyValueHeads, s.KeyLength, s.ValueDimension);
-        Rows result = new(spec.Layout, s.Batch, s.QueryHeads, s.QueryLength, s.ValueDimension);
-        AttentionExtras extras = new()
+        AttentionRows query = AttentionRows.OfQueries(spec, s.HeadDimension);
+        AttentionRows key = AttentionRows.OfKeys(spec, s.HeadDimension);
+        AttentionRows value = AttentionRows.OfKeys(spec, s.ValueDimension);
+        AttentionRows result = AttentionRows.OfQueries(spec, s.ValueDimension);
+        AttentionExtras extras = Extras(spec) with
+        {
+            QueryStrides = query.Strides,
+            KeyStrides = key.Strides,
+            ValueStrides = value.Strides,
+            OutputStrides = result.Strides,
+        };
+        float[] q = query.Scatter(Query), k = key.Scatter(Key), v = value.Scatter(Value);
+        int rows = spec.PackedQueries.Length > 0
+            ? spec.PackedQueries.Sum() : s.Batch * s.QueryLength;
+        float[] output = result.Empty(), sum = new float[rows * s.QueryHeads];
+        float[] scores = spec.Scores == ScoreOutput.None
+            ? [] : new float[s.Batch * s.QueryHeads * s.QueryLength * s.KeyLength];
+        Kernels.FusedAttention.Forward(q, k, v, extras, s, spec.Options, output, sum, scores,
+            spec.Scores, backend);
+        float[] dq = query.Empty(), dk = key.Empty(), dv = value.Empty();
+        float[] bias = new float[Bias.Length], relative = new float[RelativeBias.Length];
+        float[] sinks = new float[Sinks.Length];
+        Kernels.FusedAttention.Backward(q, k, v, output, sum, result.Scatter(OutputGradient),
+            extras, s, spec.Options, dq, dk, dv,
+            new() { Bias = bias, RelativeBias = relative, Sinks = sinks }, backend);
+        return new(result.Gather(output), sum, scores, query.Gather(dq), key.Gather(dk),
+            value.Gather(dv), bias, relative, sinks);
+    }
+
+    private AttentionExtras Extras(FusedAttentionSpec spec)
+    {
+        AttentionSizes s = spec.Sizes;
+        return new()
         {
             Mask = Mask,
             MaskShape = Sample.Mask is { } m ? new TensorShape(m.Shape(s)) : default,
             Bias = Bias,
             BiasShape = Sample.Bias is { } b ? new TensorShape(b.Shape(s)) : default,
             KeyLengths = spec.KeyLengths,
-            QueryStrides = query.Strides,
-            KeyStrides = key.Strides,
-            ValueStrides = value.Strides,
-            OutputStrides = result.Strides,
+            QueryOffsets = AttentionRows.Offsets(spec.PackedQueries),
+            KeyOffsets = AttentionRows.Offsets(spec.PackedKeys),
+            BlockTable = AttentionRows.BlockTable(spec),
+            PageSize = spec.PageSize,
+            PageCount = AttentionRows.Pages(spec),
+            BlockMask = Blocks,
+            BlockSize = spec.Blocks ?? default,
+            AlibiSlopes = spec.Alibi
+                ? Enumerable.Range(1, s.QueryHeads).Select(h => MathF.Pow(2, -h)).ToArray()
+                : default,
+            RelativeBias = RelativeBias,
+            Sinks = Sinks,
+            DropoutSeed = 11,
+            DropoutStep = 5,
+            Score = spec.Score,
         };
-        int rows = s.Batch * s.QueryHeads * s.QueryLength;
-        float[] q = query.Scatter(Query), k = key.Scatter(Key), v = value.Scatter(Value);
-        float[] output = result.Empty(), sum = new float[rows];
-        float[] scores =
-            spec.Scores == ScoreOutput.None ? [] : new float[rows * s.KeyLength];
-        Kernels.FusedAttention.Forward(q, k, v, extras, s, spec.Options, output, sum, scores,
-            spec.Scores, backend);
-        float[] dq = query.Empty(), dk = key.Empty(), dv = value.Empty();
-        float[] db = new float[Bias.Length];
-        Kernels.FusedAttention.Backward(q, k, v, output, sum, result.Scatter(OutputGradient),
-            extras, s, spec.Options, dq, dk, dv, new() { Bias = db }, backend);
-        return new(result.Gather(output), sum, scores, query.Gather(dq), key.Gather(dk),
-            value.Gather(dv), db);
     }
 
     /// <summary>[B, Hkv, Skv]: no query sees the key; a bias of −∞ counts as seeing it.</summary>
     public bool[] HiddenKeys()
     {
-        AttentionSizes s = Sample.Sizes;
-        FusedAttentionVisibility visibility = new(Sample.Spec, Mask, Blocks);
+        FusedAttentionVisibility visibility = new(Sample.Spec, Sample.Mask is null ? null : Mask,
+            Blocks.Length == 0 ? null : Blocks);
         return visibility.HiddenKeys();
     }
 
+    private static long Count(AttentionBlockSize size, AttentionSizes s) =>
+        (size.PerHead ? s.QueryHeads : 1) *
+        (((long)s.QueryLength + size.QueryBlock - 1) / size.QueryBlock) *
+        (((long)s.KeyLength + size.KeyBlock - 1) / size.KeyBlock);
+
     private static long Count(long[] shape) => shape.Aggregate(1L, (a, b) => a * b);
-
-    /// <summary>A tensor [B, H, S, D] in memory.</summary>
-    private readonly record struct Rows(
-        AttentionLayout Layout, int Batch, int Heads, int Length, int Dimension)
-    {
-        public AttentionStrides Strides => Layout switch
-        {
-            AttentionLayout.Default => default,
-            AttentionLayout.SequenceMajor =>
-                AttentionStrides.SequenceMajor(Heads, Length, Dimension),
-            // As a slice of packed queries, keys and values lies.
-            AttentionLayout.PackedQkv => AttentionStrides.SequenceMajor(
-                Heads, Length, Dimension, 3L * Heads * Dimension),
-            _ => AttentionStrides.SequenceMajor(
-                Heads, Length, Dimension, ((long)Heads * Dimension) + 5),
-        };
-
-        public float[] Empty()
-        {
-            AttentionStrides stride = Effective;
-            long count = Batch * Heads * Length == 0 ? 0 : ((Batch - 1) * stride.Batch) +
-                ((Heads - 1) * stride.Head) + ((Length - 1) * stride.Sequence) + Dimension;
-            float[] memory = new float[count];
-            Array.Fill(memory, float.NaN);
-            return memory;
-        }
-
-        public float[] Scatter(float[] logical)
-        {
-            float[] memory = Empty();
-            for (int row = 0; row < Batch * Heads * Length; row++)
-                logical.AsSpan(row * Dimension, Dimension).CopyTo(memory.AsSpan(Offset(row)));
-            return memory;
-        }
-
-        public float[] Gather(float[] memory)
-        {
-            float[] logical = new float[Batch * Heads * Length * Dimension];
-            for (int row = 0; row < Batch * Heads * Length; row++)
-            {
-                memory.AsSpan(Offset(row), Dimension)
-                    .CopyTo(logical.AsSpan(row * Dimension));
-            }
-
-            return logical;
-        }
-
-        private AttentionStrides Effective => Layout == AttentionLayout.Default
-            ? AttentionStrides.HeadMajor(Heads, Length, Dimension) : Strides;
-
-        private int Offset(int row)
-        {
-            (int outer, int position) = Math.DivRem(row, Length);
-            (int batch, int head) = Math.DivRem(outer, Heads);
-            AttentionStrides stride = Effective;
-            return (int)((batch * stride.Batch) + (head * stride.Head) +
-                (position * stride.Sequence));
-        }
-    }
 }

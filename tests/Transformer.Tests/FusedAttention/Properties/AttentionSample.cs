@@ -141,7 +141,8 @@ internal sealed record AttentionSample
         PageSize = KeyPlace == AttentionKeyPlace.Paged ? 16 : 0,
         Blocks = Queries > 0 && Keys > 0 ? Blocks : null,
         // Slopes times a distance of 2³¹ would leave nothing of a score.
-        Alibi = Alibi && Options.PastLength < 1000,
+        Alibi = Alibi && (Options.PastLength < 1000 ||
+            Options.Causal is CausalAlignment.TopLeft or CausalAlignment.BottomRight),
         Sinks = Sinks,
         Score = Modifier switch
         {
