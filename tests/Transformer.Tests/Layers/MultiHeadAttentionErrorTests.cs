@@ -98,8 +98,8 @@ public sealed class MultiHeadAttentionErrorTests
             "2147483647. Split the batch.");
         MultiHeadAttention cross = new(Options with { MemoryWidth = 6 });
         Refused(() => cross.Forward(x, 1, 3, default, x),
-            "the layer's memory has width 6 and its input 8; self-attention needs one width. Pass " +
-            "a memory, too.");
+            "the layer's memory has width 6 and its input 8; self-attention needs one width. " +
+            "Pass a memory, too.");
         MultiHeadAttention rotary = new(Options with { Rotary = new() { MaxPositions = 2 } });
         Refused(() => rotary.Forward(x, 1, 3, default, x),
             "'length' is 3; expected at most 2, the layer's Rotary.MaxPositions. Make the layer " +
@@ -114,8 +114,8 @@ public sealed class MultiHeadAttentionErrorTests
             "'extras' has strides; the layer's projections lie in memory of its own. Leave them " +
             "out.");
         Refused(() => Layer.Forward(x, 1, 3, default, x, new() { PageSize = 16 }),
-            "'extras' has a block table; only caches are paged. Leave it out, or call Step with a " +
-            "paged KvCache.");
+            "'extras' has a block table; only caches are paged. Leave it out, or call Step with " +
+            "a paged KvCache.");
         MultiHeadAttention alibi = new(Options with { Alibi = true });
         Refused(() => alibi.Forward(x, 1, 3, default, x, new() { AlibiSlopes = x.AsSpan(0, 4) }),
             "'extras' has ALiBi slopes, and so has the layer. Leave one out.");
@@ -129,8 +129,8 @@ public sealed class MultiHeadAttentionErrorTests
         Refused(() => Layer.Forward(x, 1, 2, default, x, new() { QueryOffsets = (int[])[1, 3] }),
             "'extras.QueryOffsets[0]' is 1; expected 0. Pass cumulative lengths from 0 on.");
         Refused(() => Layer.Forward(x, 1, 3, default, x, new() { KeyOffsets = (int[])[0, 3] }),
-            "'extras.KeyOffsets' differ from 'extras.QueryOffsets'; self-attention has one set of " +
-            "rows. Leave the key offsets out.");
+            "'extras.KeyOffsets' differ from 'extras.QueryOffsets'; self-attention has one set " +
+            "of rows. Leave the key offsets out.");
     }
 
     [Fact]
@@ -148,8 +148,8 @@ public sealed class MultiHeadAttentionErrorTests
         Refused(() => Layer.Step(x, 0, cache, default, x),
             "'newLength' is 0; expected 1 or more. Pass the tensors' size.");
         Refused(() => Layer.Step(x, 1, cache, default, x, new() { KeyLengths = (int[])[1, 1] }),
-            "'extras' has key lengths, offsets or a block mask; over a cache the rows that it holds " +
-            "decide. Leave them out.");
+            "'extras' has key lengths, offsets or a block mask; over a cache the rows that it " +
+            "holds decide. Leave them out.");
         MultiHeadAttention rotary = new(Options with { Rotary = new() { MaxPositions = 1 } });
         Refused(() => rotary.Step(x, 1, cache, default, x),
             "sequence 0 of 'cache' holds 1 rows and gets 1 more; expected at most 1 in all, the " +
@@ -184,8 +184,8 @@ public sealed class MultiHeadAttentionErrorTests
         MultiHeadAttention other = new(Options);
         other.Forward(x, 1, 3, default, x, tape: tape);
         Refused(() => Layer.Backward(x, x, tape, x, default),
-            "'tape' holds a forward call of another layer; expected self-attention of this layer. " +
-            "Pass the tape that the forward call was given.");
+            "'tape' holds a forward call of another layer; expected self-attention of this " +
+            "layer. Pass the tape that the forward call was given.");
         Layer.Forward(x, 1, 3, default, x, tape: tape);
         Refused(() => Layer.Backward(x, new float[8], tape, x, default),
             "'outputGradient' has 8 elements; expected 24 for [3, 8]. Pass as many rows as batch " +

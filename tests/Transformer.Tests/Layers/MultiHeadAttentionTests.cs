@@ -211,6 +211,9 @@ public sealed class MultiHeadAttentionTests
             cache.Reset();
             layer.Step(input, 17, cache, default, output);
             layer.Step(input.AsSpan(0, 2 * 72), 1, cache, default, output.AsSpan(0, 2 * 72));
+            cache.Reset();
+            layer.AppendMemory(input, 17, cache);
+            layer.Forward(input.AsSpan(0, 2 * 72), 1, cache, default, output.AsSpan(0, 2 * 72));
         }
 
         // The runtime may charge a thread for its own one-time work; a call that allocates does
