@@ -225,8 +225,8 @@ internal unsafe ref struct AttentionForwardUnit<T, TScore>
         }
         else
         {
-            AttentionMultiply.Run<T>(q, width, 1, keys + from, KeyTile, scores + from, KeyTile,
-                problem.Sizes.HeadDimension, (to - from) / T.Width, null);
+            AttentionMultiply.Chained<T>(q, width, keys + from, KeyTile, scores + from, KeyTile,
+                problem.Sizes.HeadDimension, (to - from) / T.Width);
         }
 
         bool shape = typeof(TScore) != typeof(NoScoreModifier) || problem.ShapesScores ||

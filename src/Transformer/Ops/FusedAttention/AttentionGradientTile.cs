@@ -241,12 +241,12 @@ internal unsafe ref struct AttentionGradientTile<T, TScore>
         float* weights = Weights + (block * Rows * Stride);
         float* scoreGradients = ScoreGradients + (block * Rows * Stride);
         int vectors = (to - from) / T.Width;
-        AttentionMultiply.Run<T>(Queries + (block * Rows * Width), Width, 1,
+        AttentionMultiply.Chained<T>(Queries + (block * Rows * Width), Width,
             keysTransposed + from, KeyTile, weights + from, Stride,
-            problem.Sizes.HeadDimension, vectors, null);
-        AttentionMultiply.Run<T>(OutputGradients + (block * Rows * ValueWidth), ValueWidth, 1,
+            problem.Sizes.HeadDimension, vectors);
+        AttentionMultiply.Chained<T>(OutputGradients + (block * Rows * ValueWidth), ValueWidth,
             valuesTransposed + from, KeyTile, scoreGradients + from, Stride,
-            problem.Sizes.ValueDimension, vectors, null);
+            problem.Sizes.ValueDimension, vectors);
         // Read in columns of six: what lies between the last key and the next six must be 0.
         int columns = Math.Max(to, (tileKeys + Rows - 1) / Rows * Rows);
         bool shape = typeof(TScore) != typeof(NoScoreModifier) || problem.ShapesScores ||

@@ -15,18 +15,44 @@ namespace Transformer.Ops;
 /// registers, 6×2 where it has 16; each step loads one row of b and six scalars of a, that is 10
 /// loads for 24 multiply-adds.
 /// Numerics: every element is one chain of multiply-adds in the order of steps, so it does not
-/// depend on how rows and columns are grouped; c joins at the end.
+/// depend on how rows and columns are grouped; c joins at the end. <see cref="Chained"/> adds
+/// chains of 64.
 /// </remarks>
 internal static unsafe class AttentionMultiply
 {
     /// <summary>Rows of a register tile.</summary>
     public const int Rows = 6;
 
+    // To join c costs a load, a multiply-add and a store: a thirtieth of a chain's work.
+    private const int Chain = 64;
+
     private static ReadOnlySpan<float> OneData => [1, 1, 1, 1, 1, 1];
 
     /// <summary>The row scale that accumulates.</summary>
     public static float* Ones =>
         (float*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(OneData));
+
+    /// <summary>c = a·b in chains of 64 steps: over one long chain the rounding errors of a score
+    /// would show in the output.</summary>
+    /// <param name="a">[6, steps], contiguous rows <paramref name="aRow"/> apart.</param>
+    /// <param name="aRow">Floats from one row of a to the next.</param>
+    /// <param name="b">[steps, vectors·W].</param>
+    /// <param name="bStep">Floats from one row of b to the next.</param>
+    /// <param name="c">[6, vectors·W]; overwritten.</param>
+    /// <param name="cRow">Floats from one row of c to the next.</param>
+    /// <param name="steps">D.</param>
+    /// <param name="vectors">Vectors of a row of b and c.</param>
+    public static void Chained<T>(
+        float* a, nint aRow, float* b, nint bStep, float* c, nint cRow, int steps, int vectors)
+        where T : struct, ISimdFloat<T>
+    {
+        Run<T>(a, aRow, 1, b, bStep, c, cRow, Math.Min(Chain, steps), vectors, null);
+        for (int step = Chain; step < steps; step += Chain)
+        {
+            Run<T>(a + step, aRow, 1, b + (step * bStep), bStep, c, cRow,
+                Math.Min(Chain, steps - step), vectors, Ones);
+        }
+    }
 
     /// <summary>The whole product; rowScale null overwrites c.</summary>
     public static void Run<T>(

@@ -124,8 +124,8 @@ internal static unsafe class AttentionScoreWriter<T, TScore>
                 return;
             }
 
-            AttentionMultiply.Run<T>(q, width, 1, packedKeys, KeyTile, result, KeyTile, depth,
-                AttentionPacking.Pad<T>(count) / T.Width, null);
+            AttentionMultiply.Chained<T>(q, width, packedKeys, KeyTile, result, KeyTile, depth,
+                AttentionPacking.Pad<T>(count) / T.Width);
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
