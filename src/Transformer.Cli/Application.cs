@@ -76,7 +76,7 @@ public static class Application
         return InternalError;
     }
 
-    private static RootCommand CreateRoot() => new(
+    internal static RootCommand CreateRoot() => new(
         "Fused attention and Transformers: verify, measure, train, translate.")
     {
         AttentionMapCommand.Create(),
@@ -107,7 +107,9 @@ public static class Application
     {
         foreach (Option option in parsed.CommandResult.Command.Options)
         {
+            // A required option may be missing under --help.
             if (option is Option<string> { HelpName: "FILE" or "FOLDER" } path &&
+                parsed.GetResult(path) is { Tokens.Count: > 0 } &&
                 parsed.GetValue(path) is { } text && string.IsNullOrWhiteSpace(text))
             {
                 return $"{CommandName(parsed)}: {option.Name} is empty. Name a " +

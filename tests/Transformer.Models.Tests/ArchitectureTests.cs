@@ -17,6 +17,8 @@ public sealed class ArchitectureTests
         ["Transformer.Backends"] = ["Transformer.Tensors"],
         ["Transformer.Ops"] =
             ["Transformer.Tensors", "Transformer.Numerics", "Transformer.Backends"],
+        ["Transformer.Layers"] =
+            ["Transformer.Tensors", "Transformer.Backends", "Transformer.Ops"],
         ["Transformer.Verification"] =
         [
             "Transformer.Tensors", "Transformer.Numerics", "Transformer.Backends",

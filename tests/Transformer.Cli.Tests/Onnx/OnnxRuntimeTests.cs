@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Transformer.Cli.Tests.Commands.Run;
 using Transformer.Models.Interchange;
 using Transformer.Tensors;
@@ -19,18 +18,7 @@ public sealed class OnnxRuntimeTests : IDisposable
 
     public void Dispose() => files.Dispose();
 
-    public static TheoryData<string, string> Cases()
-    {
-        TheoryData<string, string> rows = [];
-        foreach (string path in Directory.GetFiles(Folder, "*.safetensors").Order())
-        {
-            using SafeTensorsFile file = SafeTensorsFile.Open(path);
-            foreach (string name in file.Metadata.Keys.Where(key => key != "runtime").Order())
-                rows.Add(Path.GetFileNameWithoutExtension(path), name);
-        }
-
-        return rows;
-    }
+    public static TheoryData<string, string> Cases() => OnnxRecords.Cases("");
 
     [Fact]
     public void EveryOperatorHasCases()
@@ -49,42 +37,9 @@ public sealed class OnnxRuntimeTests : IDisposable
     [MemberData(nameof(Cases))]
     public void Command_GivesTheRecordedResult(string file, string name)
     {
-        using SafeTensorsFile recorded =
-            SafeTensorsFile.Open(Path.Combine(Folder, file + ".safetensors"));
-        string[] command = [.. JsonDocument.Parse(recorded.Metadata[name]).RootElement
-            .EnumerateArray().Select(argument => argument.GetString()!)];
-        List<string> outputs = [];
-        for (int i = 0; i < command.Length; i++)
-        {
-            string argument = command[i];
-            if (argument[0] == '@') Write(recorded, $"{name}/{argument[1..]}", argument[1..]);
-            if (argument[0] == '>') outputs.Add(argument[1..]);
-            if (argument[0] is '@' or '>') command[i] = files[argument[1..]];
-        }
-
-        CommandLine.Run(["run", .. command]).Succeeded();
-        Assert.NotEmpty(outputs);
-        foreach (string output in outputs) Compare(recorded, $"{name}/{output}", output);
-    }
-
-    private static string Folder => Path.Combine(AppContext.BaseDirectory, "Onnx");
-
-    private void Write(SafeTensorsFile recorded, string tensor, string name)
-    {
-        SafeTensorInfo info = recorded.Tensors[tensor];
-        long[] shape = [.. info.Shape];
-        switch (info.DType)
-        {
-            case DType.Float16:
-                NpyFile.Write(files[name], recorded.As<Half>(tensor), shape);
-                break;
-            case DType.Int64:
-                NpyFile.Write(files[name], recorded.As<long>(tensor), shape);
-                break;
-            default:
-                NpyFile.Write(files[name], recorded.As<float>(tensor), shape);
-                break;
-        }
+        using SafeTensorsFile recorded = OnnxRecords.Open(file);
+        foreach (string output in OnnxRecords.Run(recorded, name, files))
+            Compare(recorded, $"{name}/{output}", output);
     }
 
     private void Compare(SafeTensorsFile recorded, string tensor, string name)

@@ -12,6 +12,7 @@ const { values: options } = parseArgs({
     out: { type: 'string', default: import.meta.dirname ?? '.' },
     cases: { type: 'string', default: '14' },
     seed: { type: 'string', default: '1' },
+    only: { type: 'string', default: '' },
   },
 });
 const require = createRequire(join(options.runtime, 'package.json'));
@@ -37,6 +38,7 @@ async function solve({ op, opset, attributes, inputs, outputs }) {
 }
 
 for (const [file, make] of Object.entries(problems)) {
+  if (!file.startsWith(options.only)) continue;
   const tensors = {};
   const metadata = { runtime: `onnxruntime-node ${version}` };
   const draw = new Draw(Number(options.seed) * 7919 + file.length);
@@ -45,7 +47,8 @@ for (const [file, make] of Object.entries(problems)) {
     const results = await solve(problem);
     const name = String(index).padStart(3, '0');
     metadata[name] = JSON.stringify(problem.command);
-    for (const [key, tensor] of Object.entries({ ...problem.inputs, ...results })) {
+    const kept = { ...problem.inputs, ...problem.stored, ...results };
+    for (const [key, tensor] of Object.entries(kept)) {
       if (!tensor) continue;
       if (tensor.data.length !== count(tensor.dims)) throw new Error(`${file} ${name} ${key}`);
       tensors[`${name}/${key}`] = tensor;

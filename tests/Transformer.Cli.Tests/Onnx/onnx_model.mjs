@@ -2,7 +2,7 @@
 // Field numbers are those of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
 
 /** ONNX element types by name. */
-export const ElementType = { float32: 1, int32: 6, int64: 7, float16: 10, double: 11 };
+export const ElementType = { float32: 1, int32: 6, int64: 7, bool: 9, float16: 10, double: 11 };
 
 const attributeType = { FLOAT: 1, INT: 2, STRING: 3 };
 

@@ -1,5 +1,6 @@
 // One random problem an operator: the node, its tensors, and the command that does the same.
 // A command's argument "@name" stands for an input's file, ">name" for an output's.
+import { attention } from './onnx_attention.mjs';
 import { count, floats, longs, real } from './onnx_tensors.mjs';
 
 const shape = (draw, least, most, large = 9) => {
@@ -100,6 +101,9 @@ function loss(draw, op, opset, command, index) {
 
 /** Makes the problems of one file each, from random numbers and a running number. */
 export const problems = {
+  'Attention/plain': (draw, index) => attention(draw, index, 'none'),
+  'Attention/past': (draw, index) => attention(draw, index, 'past'),
+  'Attention/lengths': (draw, index) => attention(draw, index, 'lengths'),
   layer_normalization: (draw) => norm(draw, 'LayerNormalization', 17, 'layer-norm', true),
   rms_normalization: (draw) => norm(draw, 'RMSNormalization', 23, 'rms-norm', false),
   softmax: (draw) => softmax(draw, 'Softmax', 'softmax'),

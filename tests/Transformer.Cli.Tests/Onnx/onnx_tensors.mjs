@@ -71,7 +71,7 @@ export function toHalf(value) {
   return sign | (((exponent + 14) << 10) + steps);
 }
 
-const storage = { float32: 'F32', float16: 'F16', int64: 'I64', int32: 'I32' };
+const storage = { float32: 'F32', float16: 'F16', int64: 'I64', int32: 'I32', bool: 'BOOL' };
 
 /** Writes tensors by name, and text by name, as a safetensors file. */
 export function writeSafeTensors(path, tensors, metadata) {

@@ -19,12 +19,14 @@ public sealed partial class ReadmeTests
     private static readonly string[] SnippetFiles =
     [
         "tests/Transformer.Cli.Tests/Readme/Samples.cs",
+        "tests/Transformer.Cli.Tests/Readme/AttentionLayerSample.cs",
         "benchmarks/Transformer.SamplePlugin/MyKernels.cs",
         "tests/Transformer.Tests/FusedAttention/ScoreModifierSamples.cs",
     ];
 
     [Theory]
     [InlineData("README.md")]
+    [InlineData("src/Transformer/README.md")]
     [InlineData("src/Transformer/Verification/README.md")]
     [InlineData("src/Transformer/Ops/FusedAttention/README.md")]
     public void Readme_ShowsCompiledCodeAndCurrentTables(string page)
@@ -54,6 +56,9 @@ public sealed partial class ReadmeTests
 
     [Fact]
     public void DropInAttentionSample_Runs() => Assert.True(Samples.DropInAttention());
+
+    [Fact]
+    public void AttentionLayerSample_Runs() => Assert.True(AttentionLayerSample.Run());
 
     /// <summary>The plug-in that the same page shows is run by the tests of <c>--plugin</c>.
     /// </summary>

@@ -241,3 +241,81 @@ def multihead_attention():
     module_attention(file, "self_causal", visible=torch.ones(4, 4, dtype=torch.bool).tril())
     module_attention(file, "cross_bias", cross=True, bias=real(4, 6))
     yield file
+
+
+def memory_attention(file, name, memory_width=None, bias=True, lengths=None):
+    """nn.MultiheadAttention(8, 2) whose keys and values come from one memory."""
+    case = file.case(name)
+    module = case.parameters(nn.MultiheadAttention(
+        8, 2, bias=bias, batch_first=True, kdim=memory_width, vdim=memory_width))
+    query, memory = case.leaf("query", real(2, 4, 8)), case.leaf("memory", real(
+        2, 6, memory_width or 8))
+    padding = None
+    if lengths is not None:
+        lengths = case.input("key_lengths", torch.tensor(lengths))
+        padding = torch.arange(6)[None, :] >= lengths[:, None]
+    case.backward(module(query, memory, memory, key_padding_mask=padding)[0])
+
+
+def rotated(x, interleaved, dimension, theta):
+    """x [B, H, S, D] with each pair of its first elements turned by position · frequency."""
+    angles = torch.arange(x.shape[2], dtype=torch.float64)[:, None] * theta ** (
+        -2 * torch.arange(dimension // 2, dtype=torch.float64) / dimension)
+    turn = torch.polar(torch.ones_like(angles), angles)
+    head, rest = x[..., :dimension], x[..., dimension:]
+    if interleaved:
+        pairs = torch.view_as_complex(head.reshape(*head.shape[:-1], -1, 2).contiguous())
+        head = torch.view_as_real(pairs * turn).flatten(-2)
+    else:
+        first, second = head.chunk(2, -1)
+        pairs = torch.complex(first, second) * turn
+        head = torch.cat([pairs.real, pairs.imag], -1)
+    return torch.cat([head, rest], -1)
+
+
+def grouped_layer(file, name, heads, kv_heads, size, rotary=None, slopes=None):
+    """Causal self-attention of width 8 with its projections; `in_proj_weight` is Q, K, V."""
+    case, groups = file.case(name), heads // kv_heads
+    case.option("heads", heads)
+    case.option("kv_heads", kv_heads)
+    rows = (heads + 2 * kv_heads) * size
+    weight = case.leaf("in_proj_weight", real(rows, 8, scale=0.5))
+    bias = case.leaf("in_proj_bias", real(rows))
+    out_weight = case.leaf("out_proj.weight", real(8, heads * size, scale=0.5))
+    out_bias = case.leaf("out_proj.bias", real(8))
+    query = case.leaf("query", real(2, 5, 8))
+    packed = nn.functional.linear(query, weight, bias).unflatten(-1, (-1, size)).transpose(1, 2)
+    q, k, v = packed.split([heads, kv_heads, kv_heads], 1)
+    if rotary is not None:
+        interleaved, dimension, theta = rotary
+        case.option("interleaved", int(interleaved))
+        case.option("rotary_dimension", dimension)
+        case.option("theta", theta)
+        q, k = (rotated(x, interleaved, dimension, theta) for x in (q, k))
+    scores = q @ k.repeat_interleave(groups, 1).transpose(-1, -2) * size**-0.5
+    distance = torch.arange(5)[:, None] - torch.arange(5)[None, :]
+    if slopes is not None:
+        scores = scores - torch.tensor(slopes, dtype=torch.float64)[:, None, None] * distance
+    weights = scores.masked_fill(distance < 0, -torch.inf).softmax(-1)
+    attended = (weights @ v.repeat_interleave(groups, 1)).transpose(1, 2).flatten(-2)
+    case.backward(nn.functional.linear(attended, out_weight, out_bias))
+
+
+def attention_layer():
+    file = FixtureFile("layer_memory", "nn.MultiheadAttention, embed 8, 2 heads, batch "
+                       "first, keys and values from one memory; kdim = vdim = 6 in memory_width.",
+                       22)
+    memory_attention(file, "memory", lengths=[3, 6])
+    memory_attention(file, "memory_width", memory_width=6)
+    memory_attention(file, "no_bias", bias=False)
+    yield file
+
+    file = FixtureFile("layer_causal", "Causal self-attention of width 8 with its "
+                       "projections, in plain tensor code: grouped heads, rotary positions from "
+                       "0 on, ALiBi with the slopes of three heads (1/16, 1/256, 1/4). "
+                       "in_proj_weight is Q, K, V stacked.", 23)
+    grouped_layer(file, "grouped", 4, 2, 2)
+    grouped_layer(file, "rotary_halves", 4, 1, 6, rotary=(False, 6, 10000.0))
+    grouped_layer(file, "rotary_interleaved", 2, 2, 6, rotary=(True, 4, 100.0))
+    grouped_layer(file, "alibi", 3, 1, 4, slopes=[2**-4, 2**-8, 2**-2])
+    yield file

@@ -25,7 +25,7 @@ def main():
                 "numpy": numpy.__version__}
     files = itertools.chain(
         fixture_attention.scaled_dot_product(), fixture_attention.position_and_sinks(),
-        fixture_attention.multihead_attention(),
+        fixture_attention.multihead_attention(), fixture_attention.attention_layer(),
         fixture_layers.normalisation(), fixture_layers.activations(), fixture_layers.linear(),
         fixture_layers.embedding(), fixture_layers.layers(),
         fixture_training.cross_entropy(), fixture_training.optimizers(), fixture_training.scalars())

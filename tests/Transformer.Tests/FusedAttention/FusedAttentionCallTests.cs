@@ -124,7 +124,7 @@ public class FusedAttentionCallTests : KernelTest
             "FusedAttention: 'keyGradient' has 11 elements; expected at least 12 for [1, 1, 3, " +
             "4] with strides (12, 12, 4, 1). Pass a larger buffer or smaller strides.");
         Rejects(call with { BiasGradient = Output(2) },
-            "FusedAttention: 'biasGradient' has 2 elements; expected 0, as 'bias' has. " +
+            "FusedAttention: 'biasGradient' has 2 elements; expected 0, as the bias has. " +
             "Pass a buffer of that size.");
         Rejects(call with { ValueGradient = inputs.Value },
             "FusedAttention: 'valueGradient' overlaps 'value'. Pass separate buffers.");

@@ -14,6 +14,7 @@ namespace Transformer.Cli.Commands.Run;
 internal sealed class NpyTensors(string command, Backend backend, bool bfloat16) : IDisposable
 {
     private readonly List<Tensor> owned = [];
+    private readonly Dictionary<Tensor, DType> fileTypes = [];
 
     /// <summary>Element type of the first floating-point file: results are stored as it.</summary>
     public DType StorageType { get; private set; } = DType.Float32;
@@ -35,8 +36,13 @@ internal sealed class NpyTensors(string command, Backend backend, bool bfloat16)
         if (!typeKnown) StorageType = array.DType;
         typeKnown = true;
         RequireAxes(array, option);
-        return Copy<float>(array.ToSingles(), array.Shape);
+        Tensor tensor = Copy<float>(array.ToSingles(), array.Shape);
+        fileTypes.Add(tensor, array.DType);
+        return tensor;
     }
+
+    /// <summary>Element type of the file that a tensor of floats was read from.</summary>
+    public DType TypeOf(Tensor tensor) => fileTypes[tensor];
 
     /// <summary>Reads floats of one shape; null where no file is named.</summary>
     /// <param name="path">The file, or null.</param>
@@ -99,14 +105,14 @@ internal sealed class NpyTensors(string command, Backend backend, bool bfloat16)
         return tensor;
     }
 
-    /// <summary>Writes a result as the storage type, or as Float32 where asked.</summary>
-    public void Save(string? path, Tensor? tensor, bool single = false)
+    /// <summary>Writes a result as the storage type, or as the given one.</summary>
+    public void Save(string? path, Tensor? tensor, DType? type = null)
     {
         if (path is null || tensor is null) return;
         float[] values = new float[tensor.Shape.ElementCount];
         tensor.CopyTo(values.AsSpan());
         long[] shape = tensor.Shape.ToArray();
-        switch (single ? DType.Float32 : StorageType)
+        switch (type ?? StorageType)
         {
             case DType.Float16:
                 NpyFile.Write<Half>(path, Array.ConvertAll(values, v => (Half)v), shape);

@@ -31,7 +31,9 @@ internal sealed class RunAttention
 
     private readonly Option<string?> causal = new("--causal")
     {
-        Description = "Where the causal diagonal lies: top-left, bottom-right or past.",
+        Description = "Key j is visible to query i where j ≤ i + offset. top-left: 0; " +
+            "bottom-right: keys (--kv-lengths if given) minus queries; past: length of --past-k, " +
+            "without which it is --kv-lengths minus queries, or 0.",
     };
 
     private readonly Option<string?> window = new("--window")
@@ -65,6 +67,7 @@ internal sealed class RunAttention
     private readonly Option<string?> presentValueOut = RunOptions.Optional(
         "--present-v-out", "Receives past and new values [B, Hkv, S, Dv].");
     private readonly Option<string> output = RunOptions.Required("--out", "Receives the output.");
+    private readonly AttentionTermOptions terms = new();
 
     /// <summary>Makes the command.</summary>
     public static Command Create()
@@ -79,6 +82,7 @@ internal sealed class RunAttention
             options.window, options.scale, options.softCap, options.scores, options.scoresOut,
             options.lseOut, options.presentKeyOut, options.presentValueOut, options.output,
         };
+        options.terms.AddTo(command);
         RunOptions common = new(command);
         command.SetAction(parsed => options.Run(parsed, common));
         return command;
@@ -91,6 +95,7 @@ internal sealed class RunAttention
         HeadedTensor q = Read(files, parsed.GetRequiredValue(query), "--q", queryHeads);
         HeadedTensor k = Read(files, parsed.GetRequiredValue(key), "--k", keyHeads);
         HeadedTensor v = Read(files, parsed.GetRequiredValue(value), "--v", keyHeads);
+        DType keyType = files.TypeOf(k.Tensor), valueType = files.TypeOf(v.Tensor);
         int past = Prepend(parsed, files, ref k, ref v);
         AttentionSizes sizes = Sizes(q, k, v);
         Tensor? maskTensor = files.Booleans(parsed.GetValue(mask), "--mask");
@@ -111,7 +116,7 @@ internal sealed class RunAttention
         Tensor? lse = files.ResultFor(lsePath, rows);
         backend.Run(new AttentionForward
         {
-            Inputs = new AttentionInputs
+            Inputs = terms.Read(parsed, files, new AttentionInputs
             {
                 Query = q.Tensor.View,
                 Key = k.Tensor.View,
@@ -133,11 +138,11 @@ internal sealed class RunAttention
                 {
                     Scale = parsed.GetValue(scale),
                     SoftCap = parsed.GetValue(softCap),
-                    Causal = Alignment(parsed.GetValue(causal)),
+                    Causal = Alignment(parsed, keyLengths),
                     PastLength = past,
                     Window = Window(parsed.GetValue(window)),
                 },
-            },
+            }),
             Output = result.View,
             LogSumExp = lse.ViewOrAbsent(),
             Scores = scoreTensor.ViewOrAbsent(),
@@ -145,9 +150,9 @@ internal sealed class RunAttention
         });
         files.Save(parsed.GetValue(output), result);
         files.Save(scoresPath, scoreTensor);
-        files.Save(lsePath, lse, single: true);
-        files.Save(parsed.GetValue(presentKeyOut), k.HeadMajor(files).Tensor);
-        files.Save(parsed.GetValue(presentValueOut), v.HeadMajor(files).Tensor);
+        files.Save(lsePath, lse, DType.Float32);
+        files.Save(parsed.GetValue(presentKeyOut), k.HeadMajor(files).Tensor, keyType);
+        files.Save(parsed.GetValue(presentValueOut), v.HeadMajor(files).Tensor, valueType);
         return Application.Done;
     }
 
@@ -200,13 +205,18 @@ internal sealed class RunAttention
     private static AttentionMaskLayout Layout(Tensor? tensor, AttentionSizes sizes) =>
         tensor is null ? default : AttentionMaskLayout.FromShape(tensor.Shape, sizes);
 
-    private static CausalAlignment Alignment(string? name) => name switch
+    private CausalAlignment Alignment(ParseResult parsed, Tensor? keyLengths)
     {
-        "top-left" => CausalAlignment.TopLeft,
-        "bottom-right" => CausalAlignment.BottomRight,
-        "past" => CausalAlignment.Past,
-        _ => CausalAlignment.None,
-    };
+        // Keys of a cache that lies outside end with the new ones: lengths[b] − Sq are the past.
+        bool outside = keyLengths is not null && parsed.GetValue(pastKey) is null;
+        return parsed.GetValue(causal) switch
+        {
+            "top-left" => CausalAlignment.TopLeft,
+            "bottom-right" => CausalAlignment.BottomRight,
+            "past" => outside ? CausalAlignment.BottomRight : CausalAlignment.Past,
+            _ => CausalAlignment.None,
+        };
+    }
 
     private static ScoreOutput Scores(string? name, string? path)
     {

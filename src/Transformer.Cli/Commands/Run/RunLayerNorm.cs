@@ -44,8 +44,8 @@ internal static class RunLayerNorm
                 Epsilon = parsed.GetValue(options.Epsilon),
             });
             norm.Save(parsed.GetValue(options.Output));
-            files.Save(meanPath, means, single: true);
-            files.Save(inversePath, inverses, single: true);
+            files.Save(meanPath, means, DType.Float32);
+            files.Save(inversePath, inverses, DType.Float32);
             return Application.Done;
         });
         return command;

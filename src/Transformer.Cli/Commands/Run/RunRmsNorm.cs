@@ -36,7 +36,7 @@ internal static class RunRmsNorm
                 Epsilon = parsed.GetValue(options.Epsilon),
             });
             norm.Save(parsed.GetValue(options.Output));
-            files.Save(inversePath, inverses, single: true);
+            files.Save(inversePath, inverses, DType.Float32);
             return Application.Done;
         });
         return command;

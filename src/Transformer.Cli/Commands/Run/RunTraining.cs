@@ -104,8 +104,8 @@ internal static class RunAdamW
                 Step = parsed.GetValue(step),
             });
             files.Save(parsed.GetValue(output), values);
-            files.Save(parsed.GetValue(firstOut), m, single: true);
-            files.Save(parsed.GetValue(secondOut), v, single: true);
+            files.Save(parsed.GetValue(firstOut), m, DType.Float32);
+            files.Save(parsed.GetValue(secondOut), v, DType.Float32);
             return Application.Done;
         });
         return command;
@@ -145,7 +145,7 @@ internal static class RunGradientNorm
                 Length = values.Shape.ElementCount,
                 MaxNorm = parsed.GetValue(maximum),
             });
-            files.Save(parsed.GetValue(output), result, single: true);
+            files.Save(parsed.GetValue(output), result, DType.Float32);
             return Application.Done;
         });
         return command;

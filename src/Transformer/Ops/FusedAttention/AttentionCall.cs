@@ -149,9 +149,9 @@ public readonly record struct AttentionBackward : IAttentionCall<AttentionBackwa
         AttentionChecks.Written("valueGradient", ValueGradient, Inputs.EffectiveValueStrides,
             Inputs.KeyExtent, s.KeyValueHeads, s.ValueDimension);
         SumGradient("biasGradient", BiasGradient, "bias", Inputs.Bias);
-        SumGradient("relativeBiasGradient", RelativeBiasGradient, "relative bias",
+        SumGradient("relativeBiasGradient", RelativeBiasGradient, "relativeBias",
             Inputs.RelativeBias);
-        SumGradient("sinkGradient", SinkGradient, "sink", Inputs.Sinks);
+        SumGradient("sinkGradient", SinkGradient, "sinks", Inputs.Sinks);
         AttentionChecks.Separate("queryGradient", QueryGradient, Inputs);
         AttentionChecks.Separate("keyGradient", KeyGradient, Inputs);
         AttentionChecks.Separate("valueGradient", ValueGradient, Inputs);
@@ -191,6 +191,6 @@ public readonly record struct AttentionBackward : IAttentionCall<AttentionBackwa
         OpCheck.IsFloat(Op, argument, gradient);
         if (gradient.IsAbsent || gradient.Length == view.Length) return;
         OpCheck.Throw(Op, $"'{argument}' has {gradient.Length} elements; expected " +
-            $"{view.Length}, as the {input} has. Pass a buffer of that size.");
+            $"{view.Length}, as '{input}' has. Pass a buffer of that size.");
     }
 }

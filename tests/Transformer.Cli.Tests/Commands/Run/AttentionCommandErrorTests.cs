@@ -66,6 +66,47 @@ public sealed class AttentionCommandErrorTests : IDisposable
         Run(q, k, v, "--past-k", Zeros("b", 2, 2, 4), "--past-v", past).IsBadInput("--past-k");
     }
 
+    [Fact]
+    public void PositionTermsAndSinks()
+    {
+        Run(q, k, v, "--alibi", Zeros("b", 3)).IsBadInput(
+            "run attention: --alibi has shape [3]; expected [2] for the 2 heads of --q");
+        Run(q, k, v, "--sinks", Zeros("b", 1, 2)).IsBadInput(
+            "run attention: --sinks has shape [1, 2]; expected [2]");
+        Run(q, k, v, "--sinks", files.Ints("b", [1, 2], 2)).IsBadInput("--sinks", "holds Int32");
+        Run(q, k, v, "--relative-bias", Zeros("b", 8, 3)).IsBadInput(
+            "--relative-bias has shape [8, 3]; expected a last axis of 2");
+        Run(q, k, v, "--relative-bias", Zeros("b", 2)).IsBadInput("expected rank 2");
+        Run(q, k, v, "--relative-bias", Zeros("b", 7, 2)).IsBadInput(
+            "FusedAttention: 'RelativeBuckets.Count' is 7");
+        Run(q, k, v, "--relative-bias", Zeros("b", 32, 2), "--relative-distance", "8").IsBadInput(
+            "'RelativeBuckets.MaximumDistance' is 8");
+        Run(q, k, v, "--relative-distance", "8").IsBadInput(
+            "run attention: --relative-distance is given without --relative-bias");
+        Run(q, k, v, "--relative-causal").IsBadInput(
+            "run attention: --relative-causal is given without --relative-bias");
+    }
+
+    [Fact]
+    public void BlockMask()
+    {
+        string blocks = files.Bools("m", new bool[6], 1, 2, 3);
+        Run(q, k, v, "--block-mask", blocks).IsBadInput(
+            "run attention: --block-mask and --block-size go together");
+        Run(q, k, v, "--block-size", "2,2").IsBadInput("go together");
+        Run(q, k, v, "--block-mask", blocks, "--block-size", "2,3").IsBadInput(
+            "--block-mask has shape [1, 2, 3]; expected [1, 2, 2]",
+            "for 3 queries and 5 keys in blocks of 2,3");
+        Run(q, k, v, "--block-mask", files.Bools("m", new bool[18], 3, 2, 3), "--block-size",
+            "2,2").IsBadInput("--block-mask has shape [3, 2, 3]; expected [2, 2, 3]");
+        Run(q, k, v, "--block-mask", Zeros("b", 1, 2, 3), "--block-size", "2,2").IsBadInput(
+            "--block-mask", "expected Bool");
+        Run(q, k, v, "--block-mask", blocks, "--block-size", "0,2").IsBadInput(
+            "--block-size is '0,2'; expected Q,K of 1 or more");
+        Run(q, k, v, "--block-mask", blocks, "--block-size", "2").IsBadInput(
+            "--block-size is '2'; expected Q,K");
+    }
+
     [Theory]
     [InlineData("--scale", "-1", "'Scale' is -1")]
     [InlineData("--scale", "NaN", "'Scale' is NaN")]
