@@ -17,6 +17,7 @@ internal sealed class AttentionMergeReference : IKernel<AttentionMergeForward>
 {
     public void Run(in AttentionMergeForward call)
     {
+        if (call.Rows == 0) return;
         double[] sum = new double[call.Dimension];
         for (long row = 0; row < call.Rows; row++)
         {

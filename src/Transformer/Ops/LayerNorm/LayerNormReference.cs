@@ -47,6 +47,7 @@ internal sealed class LayerNormReference : IKernel<LayerNormForward>, IKernel<La
 
     public void Run(in LayerNormBackward call)
     {
+        if (call.Rows == 0) return;
         double[] sum = ReferenceBuffers.Read(call.Sum);
         double[] weight = ReferenceBuffers.Read(call.Weight);
         double[] outputGradient = ReferenceBuffers.Read(call.OutputGradient);

@@ -16,6 +16,7 @@ internal sealed class LogSoftmaxReference : IKernel<LogSoftmaxForward>
 {
     public void Run(in LogSoftmaxForward call)
     {
+        if (call.Input.Length == 0) return;
         double[] values = ReferenceBuffers.Read(call.Input);
         double[] line = new double[call.Length];
         for (int o = 0; o < call.Outer; o++)

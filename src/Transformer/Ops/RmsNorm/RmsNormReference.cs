@@ -45,6 +45,7 @@ internal sealed class RmsNormReference : IKernel<RmsNormForward>, IKernel<RmsNor
 
     public void Run(in RmsNormBackward call)
     {
+        if (call.Rows == 0) return;
         double[] sum = ReferenceBuffers.Read(call.Sum);
         double[] weight = ReferenceBuffers.Read(call.Weight);
         double[] outputGradient = ReferenceBuffers.Read(call.OutputGradient);

@@ -28,6 +28,12 @@ internal sealed unsafe class SoftmaxCrossEntropyReference : IKernel<SoftmaxCross
         int* labels = call.Labels.Pointer<int>();
         IdCheck.Labels(SoftmaxCrossEntropyForward.Op, "labels", labels, call.Rows, call.Classes,
             call.IgnoreIndex);
+        if (call.Rows == 0)
+        {
+            ReferenceBuffers.Set(call.Loss, 0, 0);
+            return;
+        }
+
         double[] logits = ReferenceBuffers.Read(call.Logits);
         double[] weights = Weights(call.ClassWeights, call.Classes);
         double total = 0;
@@ -52,6 +58,7 @@ internal sealed unsafe class SoftmaxCrossEntropyReference : IKernel<SoftmaxCross
         int* labels = call.Labels.Pointer<int>();
         IdCheck.Labels(SoftmaxCrossEntropyBackward.Op, "labels", labels, call.Rows, call.Classes,
             call.IgnoreIndex);
+        if (call.Rows == 0) return;
         double[] logits = ReferenceBuffers.Read(call.Logits);
         double[] weights = Weights(call.ClassWeights, call.Classes);
         double scale =

@@ -99,6 +99,17 @@ internal sealed class FuzzCall : IDisposable
     public ReadOnlySpan<T> In<T>(string name, Int128 right) where T : unmanaged =>
         Take<T>(name, right, FuzzAccess.Read);
 
+    /// <summary>Numbers from 0 to 2.</summary>
+    public ReadOnlySpan<float> Positive(string name, Int128 right)
+    {
+        float[] values = new float[Count(right, sizeof(float))];
+        for (int i = 0; i < values.Length; i++) values[i] = Below(200) / 100f;
+        if (values.Length > 0 && Wrong())
+            values[Below(values.Length)] = (float)Of(WrongNumbers);
+        return buffers[Slot(name, values.Length)].Take<float>(
+            values.Length, OneIn(2), FuzzAccess.Read, values);
+    }
+
     public Span<float> Out(string name, Int128 right) => Out<float>(name, right);
 
     public Span<T> Out<T>(string name, Int128 right) where T : unmanaged =>

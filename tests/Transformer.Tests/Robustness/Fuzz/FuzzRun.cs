@@ -16,7 +16,10 @@ internal static class FuzzRun
         OperationFuzz.EmbeddingBackward, OperationFuzz.CrossEntropyForward,
         OperationFuzz.CrossEntropyBackward, OperationFuzz.DropoutBoth, OperationFuzz.AdamW,
         OperationFuzz.GradientNorm, OperationFuzz.KvCacheAppend, OperationFuzz.ActivationBoth,
-        OperationFuzz.Add,
+        OperationFuzz.Add, OperationFuzz.RmsNormForward, OperationFuzz.RmsNormBackward,
+        OperationFuzz.SoftmaxBoth, OperationFuzz.NegativeLogLikelihoodForward,
+        OperationFuzz.NegativeLogLikelihoodBackward, OperationFuzz.Rotary,
+        OperationFuzz.AttentionMerge,
     ];
 
     /// <summary>Runs sets first … first + count − 1; writes each set's number before it runs.

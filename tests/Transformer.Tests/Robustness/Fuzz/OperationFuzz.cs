@@ -4,7 +4,7 @@ using Kernels = Transformer.Ops;
 namespace Transformer.Tests.Robustness.Fuzz;
 
 /// <summary>Random calls of every entry on spans but attention's.</summary>
-internal static class OperationFuzz
+internal static partial class OperationFuzz
 {
     public static void LinearForward(FuzzCall c)
     {
@@ -117,7 +117,8 @@ internal static class OperationFuzz
         CrossEntropySizes s = new(c.Size("rows", 0, 9), c.Size("classes", 1, 70));
         CrossEntropyOptions options = CrossEntropy(c);
         Kernels.SoftmaxCrossEntropy.Forward(c.In("logits", (Int128)s.Rows * s.Classes),
-            c.Ids("labels", s.Rows, 0, s.Classes - 1L), s, options, c.Out("logSumExp", s.Rows),
+            c.Ids("labels", s.Rows, 0, s.Classes - 1L), Weights(c, s.Classes), s, options,
+            c.Out("logSumExp", s.Rows),
             c.OutOrNone("rowLosses", s.Rows), c.Backend());
     }
 
@@ -127,7 +128,8 @@ internal static class OperationFuzz
         CrossEntropyOptions options = CrossEntropy(c);
         Int128 all = (Int128)s.Rows * s.Classes;
         Kernels.SoftmaxCrossEntropy.Backward(c.In("logits", all),
-            c.Ids("labels", s.Rows, 0, s.Classes - 1L), c.In("logSumExp", s.Rows),
+            c.Ids("labels", s.Rows, 0, s.Classes - 1L), Weights(c, s.Classes),
+            c.In("logSumExp", s.Rows),
             (float)c.Number("lossGradient", 1, -2, double.NaN), s, options,
             c.Out("logitsGradient", all), c.Backend());
     }
@@ -164,19 +166,6 @@ internal static class OperationFuzz
     public static void GradientNorm(FuzzCall c) => Kernels.GradientNorm.Compute(
         c.In("gradient", c.Size("length", 0, 300)), c.Number("maxNorm", 0, 1, 1e-30),
         c.Backend());
-
-    public static void KvCacheAppend(FuzzCall c)
-    {
-        int capacity = c.Size("capacity", 1, 9);
-        KvCacheSizes s = new(c.Size("B", 0, 3), c.Size("new", 1, Math.Clamp(capacity, 1, 9)),
-            capacity, c.Size("width", 1, 30));
-        long stride = c.OneIn(2) ? 0 : c.Stride("row stride", s.Width + (long)c.Below(3));
-        Int128 rows = (Int128)s.Batch * s.NewLength;
-        Int128 source = rows <= 0 ? 0 : ((rows - 1) * (stride == 0 ? s.Width : stride)) + s.Width;
-        Kernels.KvCacheAppend.Forward(c.In("source", source),
-            c.Ids("positions", s.Batch, 0, (long)s.Capacity - s.NewLength), s,
-            c.Updated("cache", (Int128)s.Batch * s.Capacity * s.Width), stride, c.Backend());
-    }
 
     public static void ActivationBoth(FuzzCall c)
     {
