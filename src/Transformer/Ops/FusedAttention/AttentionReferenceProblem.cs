@@ -16,12 +16,13 @@ internal sealed unsafe class AttentionReferenceProblem
     private readonly uint dropoutKey0;
     private readonly uint dropoutKey1;
 
-    public AttentionReferenceProblem(in AttentionInputs inputs, bool writesKeys)
+    public AttentionReferenceProblem(
+        in AttentionInputs inputs, bool writesKeys, bool writesScores = false)
     {
         this.inputs = inputs;
-        sizes = inputs.Sizes;
         options = inputs.Options;
         sequences = new(inputs, writesKeys);
+        sizes = writesScores ? inputs.Sizes : sequences.Shortened();
         Scale = options.EffectiveScale(sizes.HeadDimension);
         if (options.DropoutProbability > 0)
         {
@@ -54,6 +55,10 @@ internal sealed unsafe class AttentionReferenceProblem
     public double[] Value { get; }
 
     public double Scale { get; }
+
+    /// <summary>The call's; unless scores are written, with the lengths that sequences have.
+    /// </summary>
+    public AttentionSizes Sizes => sizes;
 
     public int ValueDimension => sizes.ValueDimension;
 
@@ -206,8 +211,8 @@ internal sealed unsafe class AttentionReferenceProblem
     private bool BlockIsVisible(int h, int i, int j)
     {
         AttentionBlockSize size = inputs.BlockSize;
-        int rows = ((sizes.QueryLength - 1) / size.QueryBlock) + 1;
-        int columns = ((sizes.KeyLength - 1) / size.KeyBlock) + 1;
+        int rows = ((inputs.Sizes.QueryLength - 1) / size.QueryBlock) + 1;
+        int columns = ((inputs.Sizes.KeyLength - 1) / size.KeyBlock) + 1;
         int row = ((size.PerHead ? h : 0) * rows) + (i / size.QueryBlock);
         return inputs.BlockMask.Pointer<bool>()[((long)row * columns) + (j / size.KeyBlock)];
     }

@@ -45,7 +45,7 @@ internal sealed partial class FusedAttentionReference
         public Gradients(in AttentionBackward call, AttentionReferenceProblem problem)
         {
             inputs = call.Inputs;
-            sizes = inputs.Sizes;
+            sizes = problem.Sizes;
             this.problem = problem;
             output = problem.GatherQueries(
                 call.OutputGradient, inputs.EffectiveOutputStrides, sizes.ValueDimension);
