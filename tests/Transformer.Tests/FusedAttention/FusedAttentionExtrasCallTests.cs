@@ -201,8 +201,8 @@ public class FusedAttentionExtrasCallTests : KernelTest
             ValueGradient = Output(80),
         };
         KernelTest.Rejects(call with { RelativeBiasGradient = Zeros(7) },
-            "FusedAttention: 'relativeBiasGradient' has 7 elements; expected 8, as the " +
-            "relative bias has. Pass a buffer of that size.");
+            "FusedAttention: 'relativeBiasGradient' has 7 elements; expected 8, as " +
+            "'relativeBias' has. Pass a buffer of that size.");
         KernelTest.Rejects(call with { SinkGradient = Zeros(1) },
             "FusedAttention: 'sinkGradient' has 1 elements; expected 2, as 'sinks' has. Pass a " +
             "buffer of that size.");

@@ -2,7 +2,6 @@ using Transformer.Backends;
 using Transformer.Ops;
 using Transformer.Tensors;
 using Transformer.Tests.Support;
-using Transformer.Verification.Cases;
 
 namespace Transformer.Tests.FusedAttention;
 

@@ -23,8 +23,9 @@ internal static unsafe class AttentionMultiply
     /// <summary>Rows of a register tile.</summary>
     public const int Rows = 6;
 
-    // To join c costs a load, a multiply-add and a store: a thirtieth of a chain's work.
-    private const int Chain = 64;
+    /// <summary>Steps of one chain: to join c costs a load, a multiply-add and a store, a thirtieth
+    /// of a chain's work.</summary>
+    public const int Chain = 64;
 
     private static ReadOnlySpan<float> OneData => [1, 1, 1, 1, 1, 1];
 

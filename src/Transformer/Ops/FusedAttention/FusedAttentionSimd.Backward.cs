@@ -107,7 +107,7 @@ internal static unsafe class AttentionGradientTiles<T, TScore>
         }
 
         /// <summary>
-        /// δ of four rows at once, each a chain over Dv in the order in which the register tiles
+        /// δ of four rows at once, each in chains over Dv in the order in which the register tiles
         /// sum dO·vᵀ: a query that sees one key then has dS = 0 exactly.
         /// </summary>
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -139,12 +139,22 @@ internal static unsafe class AttentionGradientTiles<T, TScore>
             float* o0 = o[0], o1 = o[1], o2 = o[2], o3 = o[3];
             float* g0 = g[0], g1 = g[1], g2 = g[2], g3 = g[3];
             Simd128 s0 = Simd128.Zero, s1 = s0, s2 = s0, s3 = s0;
-            for (int v = 0; v < width; v++)
+            for (int first = 0; first < width; first += AttentionMultiply.Chain)
             {
-                s0 = Chain(g0[v], o0[v], s0);
-                s1 = Chain(g1[v], o1[v], s1);
-                s2 = Chain(g2[v], o2[v], s2);
-                s3 = Chain(g3[v], o3[v], s3);
+                int end = Math.Min(width, first + AttentionMultiply.Chain);
+                Simd128 c0 = Simd128.Zero, c1 = c0, c2 = c0, c3 = c0;
+                for (int v = first; v < end; v++)
+                {
+                    c0 = Chain(g0[v], o0[v], c0);
+                    c1 = Chain(g1[v], o1[v], c1);
+                    c2 = Chain(g2[v], o2[v], c2);
+                    c3 = Chain(g3[v], o3[v], c3);
+                }
+
+                s0 += c0;
+                s1 += c1;
+                s2 += c2;
+                s3 += c3;
             }
 
             float* deltas = Gradients.Deltas;
