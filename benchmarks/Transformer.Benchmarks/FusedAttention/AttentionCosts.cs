@@ -10,7 +10,7 @@ namespace Transformer.Benchmarks.FusedAttention;
 
 /// <summary>
 /// What options of attention cost beside each other: each pair of calls in turns in one run, as the
-/// ratio of their median times; and the memory of a long sequence.
+/// median of the ratios of neighbouring runs; and the memory of a long sequence.
 /// </summary>
 internal static class AttentionCosts
 {
@@ -31,8 +31,8 @@ internal static class AttentionCosts
         {
             ratios.Add(ratio);
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"{ratio.Name}: {ratio.Milliseconds:F2} ms / {ratio.OverMilliseconds:F2} ms = " +
-                $"{ratio.Value:F3}"));
+                $"{ratio.Name}: {ratio.Milliseconds:F2} ms / {ratio.OverMilliseconds:F2} ms, " +
+                $"ratio {ratio.Value:F3} ({ratio.Low:F3} to {ratio.High:F3})"));
         }
 
         Write(file, memory, ratios);
@@ -45,6 +45,7 @@ internal static class AttentionCosts
         Operands s4096 = new(4096);
         yield return Compare("causal over full, S 4096, forward",
             () => s4096.Forward(default, causal), () => s4096.Forward(default, default));
+        // Backward takes output and sums of one forward call for both: only its time counts.
         s4096.Forward(default, default);
         yield return Compare("causal over full, S 4096, backward",
             () => s4096.Backward(causal), () => s4096.Backward(default));
@@ -77,20 +78,26 @@ internal static class AttentionCosts
             () => s16384.ForwardBlocks(10), () => s16384.ForwardBlocks(1));
     }
 
+    /// <summary>Neighbouring calls share the machine's mood: the ratio is taken round by round.
+    /// </summary>
     private static Ratio Compare(string name, Action measured, Action over)
     {
-        List<double> times = [], overTimes = [];
+        double[] times = new double[Rounds], overTimes = new double[Rounds];
+        double[] ratios = new double[Rounds];
         measured();
         over();
         for (int round = 0; round < Rounds; round++)
         {
-            times.Add(Time(measured));
-            overTimes.Add(Time(over));
+            times[round] = Time(measured);
+            overTimes[round] = Time(over);
+            ratios[round] = times[round] / overTimes[round];
         }
 
-        times.Sort();
-        overTimes.Sort();
-        return new(name, times[Rounds / 2], overTimes[Rounds / 2]);
+        Array.Sort(times);
+        Array.Sort(overTimes);
+        Array.Sort(ratios);
+        return new(name, times[Rounds / 2], overTimes[Rounds / 2], ratios[Rounds / 2],
+            ratios[Rounds / 4], ratios[Rounds - 1 - (Rounds / 4)]);
     }
 
     private static double Time(Action run)
@@ -127,7 +134,7 @@ internal static class AttentionCosts
         using Utf8JsonWriter json = new(stream, new JsonWriterOptions { Indented = true });
         json.WriteStartObject();
         json.WriteString("command", "dotnet run -c Release --project " +
-            $"benchmarks/Transformer.Benchmarks -- --attention-costs {file}");
+            "benchmarks/Transformer.Benchmarks -- --attention-costs FILE");
         json.WriteString("date", DateTime.UtcNow.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture));
         BenchReport.WriteMachine(json, limits);
         json.WriteStartObject("memory");
@@ -145,6 +152,8 @@ internal static class AttentionCosts
             json.WriteNumber("ms", ratio.Milliseconds);
             json.WriteNumber("overMs", ratio.OverMilliseconds);
             json.WriteNumber("ratio", ratio.Value);
+            json.WriteNumber("ratioLowerQuartile", ratio.Low);
+            json.WriteNumber("ratioUpperQuartile", ratio.High);
             json.WriteEndObject();
         }
 
@@ -152,10 +161,9 @@ internal static class AttentionCosts
         json.WriteEndObject();
     }
 
-    private sealed record Ratio(string Name, double Milliseconds, double OverMilliseconds)
-    {
-        public double Value => Milliseconds / OverMilliseconds;
-    }
+    private sealed record Ratio(
+        string Name, double Milliseconds, double OverMilliseconds, double Value, double Low,
+        double High);
 
     private sealed record Memory(
         string Shape, double OperandMiB, double ForwardMiB, double GradientMiB,

@@ -198,14 +198,18 @@ public sealed partial class ReadmeTests
         using JsonDocument costs = Result("attention-costs.json");
         JsonElement memory = costs.RootElement.GetProperty("memory");
         StringBuilder table = new();
-        table.Append("| 12 heads of 64 | ms | other's ms | ratio |\n");
-        table.Append("| --- | ---: | ---: | ---: |\n");
+        table.Append("| 12 heads of 64 | ms | other's ms | ratio | quartiles |\n");
+        table.Append("| --- | ---: | ---: | ---: | ---: |\n");
         foreach (JsonElement ratio in costs.RootElement.GetProperty("ratios").EnumerateArray())
         {
             table.Append(CultureInfo.InvariantCulture,
                 $"| {ratio.GetProperty("name").GetString()} | {Number(ratio, "ms", "0.0")} | ")
                 .Append(CultureInfo.InvariantCulture,
-                $"{Number(ratio, "overMs", "0.0")} | {Number(ratio, "ratio", "0.000")} |\n");
+                $"{Number(ratio, "overMs", "0.0")} | {Number(ratio, "ratio", "0.000")} | ")
+                .Append(CultureInfo.InvariantCulture,
+                $"{Number(ratio, "ratioLowerQuartile", "0.000")} to ")
+                .Append(CultureInfo.InvariantCulture,
+                $"{Number(ratio, "ratioUpperQuartile", "0.000")} |\n");
         }
 
         table.Append(CultureInfo.InvariantCulture,

@@ -109,10 +109,12 @@ internal unsafe ref struct AttentionGradientTile<T, TScore>
         AttentionSizes s = problem.Sizes;
         long width = AttentionPacking.Pad<T>(s.HeadDimension);
         long valueWidth = AttentionPacking.Pad<T>(s.ValueDimension);
-        return ScratchCarver.Bytes(
-            ((QueryTile + (2L * KeyTile)) * (width + valueWidth)) +
-            (2L * QueryTile * Stride) + (3 * KeyTile) + problem.TileScratch +
-            (QueryTile * Math.Max(width, valueWidth))) + (13 * 64);
+        return ScratchCarver.Bytes(QueryTile * width, QueryTile * valueWidth, KeyTile * width,
+            (long)KeyTile * s.HeadDimension, (long)KeyTile * s.ValueDimension,
+            QueryTile * Stride, QueryTile * Stride, KeyTile, KeyTile, KeyTile,
+            problem.TileScratch,
+            QueryTile * (long)Math.Max(s.HeadDimension, s.ValueDimension),
+            QueryTile / Rows * 2);
     }
 
     /// <summary>Floats of a packed row of q and k.</summary>

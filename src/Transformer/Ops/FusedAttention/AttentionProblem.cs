@@ -39,7 +39,7 @@ internal unsafe struct AttentionProblem
     /// <param name="writesKeys">The call writes gradients of keys.</param>
     /// <param name="writesScores">The call writes [B, Hq, Sq, Skv].</param>
     public AttentionProblem(
-        in AttentionInputs inputs, nint terms, bool writesKeys, bool writesScores = false)
+        in AttentionInputs inputs, HostBlock terms, bool writesKeys, bool writesScores = false)
     {
         Sequences = new(inputs, writesKeys);
         Sizes = writesScores ? inputs.Sizes : Sequences.Shortened();
@@ -102,17 +102,32 @@ internal static class AttentionTile
 }
 
 /// <summary>Hands out consecutive, 64-byte aligned parts of one scratch block.</summary>
-internal unsafe struct ScratchCarver(nint start)
+internal unsafe struct ScratchCarver(HostBlock block)
 {
-    private nint next = start;
+    private nint next = block.Address;
+    private readonly nint end = block.Address + (nint)block.Size;
 
-    /// <summary>Bytes that <paramref name="count"/> floats take, padding included.</summary>
-    public static long Bytes(long count) => ((count * sizeof(float)) + 63) & ~63L;
+    /// <summary>Bytes that parts of so many floats each take, padding included.</summary>
+    public static long Bytes(params ReadOnlySpan<long> counts)
+    {
+        long bytes = 0;
+        foreach (long count in counts)
+        {
+            bytes += ((count * sizeof(float)) + HostMemory.Alignment - 1) &
+                ~(HostMemory.Alignment - 1L);
+        }
 
+        return bytes;
+    }
+
+    /// <summary>The next part.</summary>
+    /// <exception cref="InvalidOperationException">The block is too small: whoever rented it did
+    /// not count this part.</exception>
     public float* Take(long count)
     {
         nint taken = next;
         next += (nint)Bytes(count);
+        if (next > end) throw new InvalidOperationException("A scratch block is too small.");
         return (float*)taken;
     }
 }

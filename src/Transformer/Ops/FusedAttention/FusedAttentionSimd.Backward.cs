@@ -219,15 +219,15 @@ internal static unsafe class AttentionGradientTiles<T, TScore>
             AttentionSizes s = Problem.Sizes;
             int width = AttentionPacking.Pad<T>(s.HeadDimension);
             int valueWidth = AttentionPacking.Pad<T>(s.ValueDimension);
+            long shareFloats = Ranges == 1 ? ShareFloats : 0;
             using HostBlock block = HostMemory.Rent(
-                AttentionGradientTile<T, TScore>.ScratchBytes(Problem) +
-                ScratchCarver.Bytes((long)KeyRows * (width + valueWidth)) + 64 +
-                ScratchCarver.Bytes(Ranges == 1 ? ShareFloats : 0));
-            ScratchCarver carver = new(block.Address);
+                AttentionGradientTile<T, TScore>.ScratchBytes(Problem) + ScratchCarver.Bytes(
+                    (long)KeyRows * width, (long)KeyRows * valueWidth, shareFloats));
+            ScratchCarver carver = new(block);
             AttentionGradientTile<T, TScore> tile = new(Problem, Score, Gradients, ref carver);
             float* keys = carver.Take((long)KeyRows * width);
             float* values = carver.Take((long)KeyRows * valueWidth);
-            float* ownShare = carver.Take(Ranges == 1 ? ShareFloats : 0);
+            float* ownShare = carver.Take(shareFloats);
             long first = (long)batch * UnitsPerBatch;
             long end = Math.Min(Units, first + UnitsPerBatch);
             for (long unit = first; unit < end; unit++)

@@ -67,7 +67,7 @@ internal static unsafe class AttentionBiasGradient<T, TScore>
             using HostBlock block =
                 HostMemory.Rent(AttentionGradientTile<T, TScore>.ScratchBytes(Problem) +
                     ScratchCarver.Bytes((QueryTile + 1) * KeyTile));
-            ScratchCarver carver = new(block.Address);
+            ScratchCarver carver = new(block);
             float* sums = carver.Take((QueryTile + 1) * KeyTile);
             new Span<float>(sums, QueryTile * KeyTile).Clear();
             AttentionGradientTile<T, TScore> tile =

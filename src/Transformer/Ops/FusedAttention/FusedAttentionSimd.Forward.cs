@@ -105,15 +105,13 @@ internal static unsafe class AttentionForwardTiles<T, TScore>
             int width = AttentionPacking.Pad<T>(s.HeadDimension);
             int valueWidth = AttentionPacking.Pad<T>(s.ValueDimension);
             long rows = (long)BlocksPerUnit * Rows;
-            long floats = ScratchCarver.Bytes(rows * (width + valueWidth)) +
-                ScratchCarver.Bytes((long)KeyTile * (s.HeadDimension + valueWidth)) +
-                ScratchCarver.Bytes(rows * T.Width) +
-                ScratchCarver.Bytes(BlocksPerUnit * (AttentionSoftmax.MaximumStride + 4L)) +
-                ScratchCarver.Bytes((Rows + 1L) * KeyTile) +
-                ScratchCarver.Bytes(Problem.TileScratch) +
-                ScratchCarver.Bytes(Rows * (long)s.HeadDimension) + (10 * 64);
-            using HostBlock block = HostMemory.Rent(floats);
-            AttentionForwardUnit<T, TScore> unit = new(this, block.Address);
+            using HostBlock block = HostMemory.Rent(ScratchCarver.Bytes(
+                rows * width, rows * valueWidth, (long)KeyTile * s.HeadDimension,
+                (long)KeyTile * valueWidth, rows * T.Width,
+                BlocksPerUnit * (long)AttentionSoftmax.MaximumStride, BlocksPerUnit * 4L,
+                Rows * KeyTile, KeyTile, AttentionSoftmax.MaximumStride, Problem.TileScratch,
+                Rows * (long)s.HeadDimension));
+            AttentionForwardUnit<T, TScore> unit = new(this, block);
             long first = (long)batch * UnitsPerBatch;
             long end = Math.Min(Units, first + UnitsPerBatch);
             for (long index = first; index < end; index++) unit.Run(index);

@@ -58,12 +58,10 @@ internal static unsafe class AttentionScoreWriter<T, TScore>
             int tileRows = Math.Min(QueryTile, s.QueryLength - query);
             int rows = Math.Clamp(Problem.Sequences.Queries(sequence) - query, 0, tileRows);
             int width = AttentionPacking.Pad<T>(s.HeadDimension);
-            using HostBlock block = HostMemory.Rent(
-                ScratchCarver.Bytes((long)QueryTile * (width + s.HeadDimension)) +
-                ScratchCarver.Bytes((long)KeyTile * s.HeadDimension) + 64 +
-                ScratchCarver.Bytes(Problem.TileScratch) +
-                ScratchCarver.Bytes((Rows + 1L) * KeyTile));
-            ScratchCarver carver = new(block.Address);
+            using HostBlock block = HostMemory.Rent(ScratchCarver.Bytes(
+                (long)QueryTile * width, (long)QueryTile * s.HeadDimension,
+                (long)KeyTile * s.HeadDimension, Problem.TileScratch, (Rows + 1L) * KeyTile));
+            ScratchCarver carver = new(block);
             float* queries = carver.Take((long)QueryTile * width);
             float* queryScratch = carver.Take((long)QueryTile * s.HeadDimension);
             float* keys = carver.Take((long)KeyTile * s.HeadDimension);

@@ -76,7 +76,7 @@ internal static unsafe class AttentionRelativeGradient<T, TScore>
             new Span<float>(sums, Problem.Terms.Stride).Clear();
             using HostBlock block =
                 HostMemory.Rent(AttentionGradientTile<T, TScore>.ScratchBytes(Problem));
-            ScratchCarver carver = new(block.Address);
+            ScratchCarver carver = new(block);
             AttentionGradientTile<T, TScore> tile =
                 new(Problem, Score, Gradients, ref carver, beforeSoftCap: false);
             int stored = Problem.Sequences.StoredKeys(sequence);

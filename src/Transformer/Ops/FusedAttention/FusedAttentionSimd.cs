@@ -50,7 +50,7 @@ internal sealed class FusedAttentionForwardSimd : IKernel<AttentionForward>
         long rows = inputs.QueryRows * sizes.QueryHeads;
         bool writesScores = call.ScoreOutput != ScoreOutput.None && sizes.KeyLength > 0;
         using HostBlock terms = HostMemory.Rent(AttentionTerms.Bytes(inputs));
-        AttentionProblem problem = new(inputs, terms.Address, writesKeys: false, writesScores);
+        AttentionProblem problem = new(inputs, terms, writesKeys: false, writesScores);
         if (rows == 0 || problem.Sizes.QueryLength == 0)
         {
             if (writesScores) FillScores(call);
@@ -140,7 +140,7 @@ internal sealed class FusedAttentionBackwardSimd : IKernel<AttentionBackward>
         AttentionSizes sizes = inputs.Sizes;
         if (sizes.Batch == 0 || (sizes.QueryLength == 0 && sizes.KeyLength == 0)) return;
         using HostBlock terms = HostMemory.Rent(AttentionTerms.Bytes(inputs));
-        AttentionProblem problem = new(inputs, terms.Address, writesKeys: true);
+        AttentionProblem problem = new(inputs, terms, writesKeys: true);
         if (problem.Sizes is { QueryLength: 0, KeyLength: 0 }) return;
         long rows = inputs.QueryRows * sizes.QueryHeads;
         using HostBlock deltas = HostMemory.Rent(Math.Max(1, rows) * sizeof(float));
