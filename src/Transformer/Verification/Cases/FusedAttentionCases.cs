@@ -7,7 +7,7 @@ namespace Transformer.Verification.Cases;
 internal static class FusedAttentionCases
 {
     private static readonly int[] HeadDimensions =
-        [1, 8, 16, 32, 40, 59, 64, 80, 96, 111, 128, 192, 256];
+        [1, 8, 16, 32, 40, 59, 64, 80, 96, 111, 128, 192, 256, 320];
 
     // Query and key lengths around vector widths and tiles, both ways, primes, and one.
     private static readonly (int Queries, int Keys)[] Lengths =
