@@ -191,7 +191,8 @@ internal sealed class FuzzCall : IDisposable
 
     public T Note<T>(string name, T value)
     {
-        log?.Append(CultureInfo.InvariantCulture, $"{(log.Length > 0 ? ", " : "")}{name} {value}");
+        log?.Append(
+            CultureInfo.InvariantCulture, $"{(log.Length > 0 ? ", " : "")}{name} {value}");
         return value;
     }
 
