@@ -181,7 +181,9 @@ public sealed partial class ReadmeTests
                 {
                     (int passed, int all) =
                         counts.GetValueOrDefault((feature, backend.Name, direction));
-                    table.Append(all == 0 ? " – |" : passed == all
+                    // The reference cannot differ from itself.
+                    bool defines = backend == BackendRegistry.Reference && passed == all;
+                    table.Append(all == 0 ? " – |" : defines ? " defines |" : passed == all
                         ? string.Create(CultureInfo.InvariantCulture, $" {passed} |")
                         : string.Create(CultureInfo.InvariantCulture, $" {passed} of {all} |"));
                 }
