@@ -7,6 +7,9 @@ internal static class AttentionChecks
 {
     private const string Op = "FusedAttention";
 
+    // The smallest normal binary32 number: its reciprocal is finite.
+    private const float SmallestCap = 1.17549435e-38f;
+
     public static void Inputs(in AttentionInputs inputs)
     {
         AttentionSizes s = inputs.Sizes;
@@ -100,6 +103,13 @@ internal static class AttentionChecks
     {
         OpCheck.InRange(Op, "Scale", options.Scale, 0, float.MaxValue);
         OpCheck.InRange(Op, "SoftCap", options.SoftCap, 0, float.MaxValue);
+        if (options.SoftCap != 0 && options.SoftCap < SmallestCap)
+        {
+            OpCheck.Throw(Op, FormattableString.Invariant(
+                $"'SoftCap' is {options.SoftCap}; expected 0, or {SmallestCap} and more, which ") +
+                "binary32 can divide by. Use 0 for no cap.");
+        }
+
         OpCheck.Defined(Op, "Causal", options.Causal);
         if (options.PastLength < 0)
         {

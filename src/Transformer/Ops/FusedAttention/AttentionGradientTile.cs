@@ -145,6 +145,12 @@ internal unsafe ref struct AttentionGradientTile<T, TScore>
     /// <summary>True when k of the tile holds neither NaN nor ∞.</summary>
     public bool KeysFinite { get; private set; }
 
+    /// <summary>True when q of the tile holds neither NaN nor ∞.</summary>
+    public bool QueriesFinite { get; private set; }
+
+    /// <summary>True when dO of the tile holds neither NaN nor ∞.</summary>
+    public bool OutputGradientsFinite { get; private set; }
+
     /// <summary>Blocks of six queries in the query tile.</summary>
     public int Blocks { get; private set; }
 
@@ -209,16 +215,18 @@ internal unsafe ref struct AttentionGradientTile<T, TScore>
         return false;
     }
 
-    private readonly void PackQueries(int head, int query, int rows)
+    private void PackQueries(int head, int query, int rows)
     {
         AttentionSizes s = problem.Sizes;
         float* sums = gradients.LogSumExp + problem.Sequences.RowIndex(sequence, head, query);
         float* q = problem.Query.ReadQueries(
             problem.Sequences, sequence, head, query, rows, queryScratch, out long stride);
-        AttentionPacking.Rows<T>(q, stride, rows, s.HeadDimension, problem.Scale, Queries);
+        QueriesFinite = AttentionPacking.Rows<T>(
+            q, stride, rows, s.HeadDimension, problem.Scale, Queries);
         float* gradient = gradients.OutputGradient.ReadQueries(
             problem.Sequences, sequence, head, query, rows, queryScratch, out stride);
-        AttentionPacking.Rows<T>(gradient, stride, rows, s.ValueDimension, 1, OutputGradients);
+        OutputGradientsFinite = AttentionPacking.Rows<T>(
+            gradient, stride, rows, s.ValueDimension, 1, OutputGradients);
         for (int row = 0; row < Blocks * Rows; row++)
         {
             if (row < rows && !float.IsNegativeInfinity(sums[row])) continue;
@@ -293,7 +301,8 @@ internal unsafe ref struct AttentionGradientTile<T, TScore>
         for (int j = from; j < to; j += T.Width)
         {
             T s = T.Load(p + j);
-            T weight = SimdMath.ExpNonPositive(s - shift);
+            // Selected: a row whose log-sum-exp is NaN spoils the keys it sees, and no others.
+            T weight = T.SelectEqual(s, hidden, T.Zero, SimdMath.ExpNonPositive(s - shift));
             T dropped = weight;
             T weightGradient = T.Load(ds + j);
             if (keep != null)

@@ -333,14 +333,29 @@ internal static unsafe class AttentionGradientTiles<T, TScore>
                 while (first < end && Misses(tile.Spans + ((end - 1) * 2), key)) end--;
                 if (first == end) continue;
                 int row = first * Rows, steps = (end - first) * Rows;
-                AttentionMultiply.Run<T>(tile.Weights + (row * stride) + key, 1, stride,
+                Accumulate(tile.Weights + (row * stride) + key, stride,
                     tile.OutputGradients + (row * tile.ValueWidth), tile.ValueWidth,
-                    values + (key * tile.ValueWidth), tile.ValueWidth, steps,
-                    tile.ValueWidth / T.Width, AttentionMultiply.Ones);
-                AttentionMultiply.Run<T>(tile.ScoreGradients + (row * stride) + key, 1, stride,
+                    values + (key * tile.ValueWidth), steps, tile.OutputGradientsFinite);
+                Accumulate(tile.ScoreGradients + (row * stride) + key, stride,
                     tile.Queries + (row * tile.Width), tile.Width,
-                    keys + (key * tile.Width), tile.Width, steps,
-                    tile.Width / T.Width, AttentionMultiply.Ones);
+                    keys + (key * tile.Width), steps, tile.QueriesFinite);
+            }
+        }
+
+        /// <summary>c += aᵀ·b for six keys; where b is not finite, rows of weight 0 are skipped.
+        /// </summary>
+        private static void Accumulate(
+            float* a, int stride, float* b, int width, float* c, int steps, bool finite)
+        {
+            if (finite)
+            {
+                AttentionMultiply.Run<T>(a, 1, stride, b, width, c, width, steps,
+                    width / T.Width, AttentionMultiply.Ones);
+            }
+            else
+            {
+                AttentionVisible.Add<T>(a, 1, stride, b, width, c, width, steps,
+                    width / T.Width, AttentionMultiply.Ones);
             }
         }
 

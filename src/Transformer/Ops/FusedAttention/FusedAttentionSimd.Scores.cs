@@ -144,9 +144,12 @@ internal static unsafe class AttentionScoreWriter<T, TScore>
                 float sum = LogSumExp[
                     Problem.Sequences.RowIndex(row.Batch, row.Head, row.Query)];
                 T shift = T.Broadcast(float.IsNegativeInfinity(sum) ? 0 : sum);
+                T hidden = T.Broadcast(float.NegativeInfinity);
                 for (int j = 0; j < padded; j += T.Width)
                 {
-                    T.Store(SimdMath.ExpNonPositive(T.Load(values + j) - shift), values + j);
+                    T s = T.Load(values + j);
+                    T weight = SimdMath.ExpNonPositive(s - shift);
+                    T.Store(T.SelectEqual(s, hidden, T.Zero, weight), values + j);
                 }
             }
 
