@@ -42,18 +42,11 @@ internal static unsafe class AttentionLayoutChecks
         }
 
         if (layout.KeyCount == 0) return;
-        long needed = Extent(s.Batch, layout.Batch, s.QueryHeads, layout.Head, s.QueryLength,
-            layout.Query, layout.KeyCount);
+        long needed = StridedCheck.Extent(new(layout.Batch, layout.Head, layout.Query),
+            (s.Batch, s.QueryLength), s.QueryHeads, layout.KeyCount);
         OpCheck.AtLeast(Op, argument, view, needed, $"strides ({layout.Batch}, {layout.Head}, " +
             $"{layout.Query}, 1) and {layout.KeyCount} keys a row");
     }
-
-    /// <summary>Elements from the first to the last of a strided tensor.</summary>
-    public static long Extent(
-        int batch, long batchStride, int heads, long headStride, int length, long stride,
-        int dimension) => (long)Int128.Min(long.MaxValue, dimension +
-            ((Int128)(batch - 1) * batchStride) + ((Int128)(heads - 1) * headStride) +
-            ((Int128)(length - 1) * stride));
 
     /// <summary>The integers behind the pointers; called by kernels on host memory before they
     /// write anything.</summary>

@@ -110,7 +110,7 @@ public static unsafe partial class FusedAttention
         TScore score, Span<T> output, Span<float> logSumExp = default, Backend? backend = null)
         where T : unmanaged where TScore : struct, IScoreModifier
     {
-        using ScoreModifier.Loan<TScore> loan = new(score);
+        using ScoreModifier.Loan<TScore> loan = ScoreModifier.Lend(score);
         Forward(query, key, value, extras with { Score = loan.Modifier }, sizes, options, output,
             logSumExp, backend: backend);
     }
