@@ -103,12 +103,7 @@ internal static unsafe class AttentionLayoutChecks
         AttentionSizes s = inputs.Sizes;
         OpCheck.IsInt32(Op, "blockTable", inputs.BlockTable);
         OpCheck.Positive(Op, "PageCount", inputs.PageCount);
-        if (inputs.PageSize < 16 || inputs.PageSize % 16 != 0)
-        {
-            OpCheck.Throw(Op, $"'PageSize' is {inputs.PageSize}; expected a multiple of 16. Use " +
-                "16, 32, 64 or more keys a page.");
-        }
-
+        PageCheck.Size(Op, inputs.PageSize);
         if (inputs.KeysArePacked)
         {
             OpCheck.Throw(Op, "'blockTable' and 'keyOffsets' are both given; keys are either " +
@@ -172,31 +167,11 @@ internal static unsafe class AttentionLayoutChecks
         int batch = inputs.Sizes.Batch;
         int* table = inputs.BlockTable.Pointer<int>();
         long stride = inputs.BlockTable.Length / batch;
-        using HostBlock used = writesKeys ? HostMemory.Rent(inputs.PageCount) : default;
-        byte* taken = used.Pointer<byte>();
-        if (writesKeys) new Span<byte>(taken, inputs.PageCount).Clear();
+        using PageCheck check = new(Op, inputs.PageCount, writesKeys);
         for (int b = 0; b < batch; b++)
         {
-            int blocks = (int)(((long)lengths[b] + inputs.PageSize - 1) / inputs.PageSize);
-            for (int block = 0; block < blocks; block++)
-            {
-                int page = table[(b * stride) + block];
-                if ((uint)page >= (uint)inputs.PageCount)
-                {
-                    OpCheck.Throw(Op, $"'blockTable[{b}, {block}]' is {page}; expected 0 to " +
-                        $"{inputs.PageCount - 1}. Pass pages that key and value hold.");
-                }
-
-                if (!writesKeys) continue;
-                if (taken[page] != 0)
-                {
-                    OpCheck.Throw(Op, $"'blockTable[{b}, {block}]' is page {page}, which another " +
-                        "block has, too; gradients of shared pages are not defined. Give every " +
-                        "block a page of its own.");
-                }
-
-                taken[page] = 1;
-            }
+            long blocks = ((long)lengths[b] + inputs.PageSize - 1) / inputs.PageSize;
+            check.Blocks(table + (b * stride), b, 0, blocks);
         }
     }
 }
