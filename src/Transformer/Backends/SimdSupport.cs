@@ -1,10 +1,23 @@
+using Transformer.Numerics;
 using Transformer.Tensors;
 
 namespace Transformer.Backends;
 
-/// <summary>What the vectorised kernels can take.</summary>
+/// <summary>What the vectorised kernels can take: each answer is null, or the reason against it.
+/// Absent buffers do not count.</summary>
 internal static class SimdSupport
 {
+    /// <summary>For a buffer that the kernel converts on the way: Float32, Float16 or BFloat16.
+    /// </summary>
+    public static string? Storage(string argument, BufferView view) =>
+        view.IsAbsent || FloatStorage.Holds(view.DType) ? null
+            : $"takes Float32, Float16 and BFloat16; '{argument}' is {view.DType}";
+
+    /// <summary>For a buffer that the kernel reads or writes as it is.</summary>
+    public static string? Float32(string argument, BufferView view) =>
+        view.IsAbsent || view.DType == DType.Float32
+            ? null : $"takes '{argument}' as Float32; it is {view.DType}";
+
     /// <summary>True when every buffer that is present holds floats.</summary>
     public static bool AllFloat32(out string? reason, params ReadOnlySpan<BufferView> buffers)
     {

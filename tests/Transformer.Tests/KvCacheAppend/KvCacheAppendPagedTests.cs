@@ -36,12 +36,12 @@ public sealed class KvCacheAppendPagedTests : KernelTest
         void Refuses(string start, params int[] table) => CallRefusal.Require(
             Call(cache) with { BlockTable = Ints(table) }, start, BackendRegistry.Find(name));
 
-        Refuses("KvCacheAppend: 'blockTable[0, 1]' is -1; expected a page from 0 to 3 for rows 15 " +
-            "to 16 of sequence 0. Give the sequence a page before appending.", 3, -1, 2, 0, 2, 2);
-        Refuses("KvCacheAppend: 'blockTable[1, 0]' is 4; expected a page from 0 to 3 for rows 0 to " +
-            "1 of sequence 1. ", 3, 1, 2, 4, 2, 2);
+        Refuses("KvCacheAppend: 'blockTable[0, 1]' is -1; expected a page from 0 to 3. Give " +
+            "the sequence a page for each block of its rows.", 3, -1, 2, 0, 2, 2);
+        Refuses("KvCacheAppend: 'blockTable[1, 0]' is 4; expected a page from 0 to 3. ",
+            3, 1, 2, 4, 2, 2);
         Refuses("KvCacheAppend: 'blockTable[0, 0]' is -2147483648; ", int.MinValue, 1, 2, 4, 2, 2);
-        Refuses("KvCacheAppend: 'blockTable[1, 0]' is 1, a page that other new rows go to; " +
+        Refuses("KvCacheAppend: 'blockTable[1, 0]' is 1, a page that another block writes to; " +
             "expected a page of its own. Copy ", 3, 1, 2, 1, 2, 2);
         Refuses("KvCacheAppend: 'blockTable[0, 1]' is 3, a page that ", 3, 3, 2, 1, 2, 2);
         CallRefusal.Require(Call(cache) with { Positions = Ints(0, 47) },

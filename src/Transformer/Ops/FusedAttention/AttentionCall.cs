@@ -60,7 +60,7 @@ public readonly record struct AttentionForward : IAttentionCall<AttentionForward
         AttentionSizes s = Inputs.Sizes;
         long rows = OpCheck.Count(Inputs.QueryRows, s.QueryHeads);
         ShapeText rowShape = Inputs.RowShape;
-        AttentionChecks.Written("output", Output, Inputs.EffectiveOutputStrides,
+        StridedCheck.Written(Op, "output", Output, Inputs.EffectiveOutputStrides,
             Inputs.QueryExtent, s.QueryHeads, s.ValueDimension);
         OpCheck.Defined(Op, nameof(ScoreOutput), ScoreOutput);
         OpCheck.FloatsOrAbsent(Op, "logSumExp", LogSumExp, rows, rowShape);
@@ -136,18 +136,18 @@ public readonly record struct AttentionBackward : IAttentionCall<AttentionBackwa
         AttentionChecks.Inputs(Inputs);
         AttentionSizes s = Inputs.Sizes;
         AttentionStrides output = Inputs.EffectiveOutputStrides;
-        AttentionChecks.Strided("output", Output, output, Inputs.QueryExtent, s.QueryHeads,
+        StridedCheck.Read(Op, "output", Output, output, Inputs.QueryExtent, s.QueryHeads,
             s.ValueDimension);
-        AttentionChecks.Strided("outputGradient", OutputGradient, output, Inputs.QueryExtent,
+        StridedCheck.Read(Op, "outputGradient", OutputGradient, output, Inputs.QueryExtent,
             s.QueryHeads, s.ValueDimension);
         OpCheck.Floats(Op, "logSumExp", LogSumExp, OpCheck.Count(Inputs.QueryRows, s.QueryHeads),
             Inputs.RowShape);
-        AttentionChecks.Written("queryGradient", QueryGradient, Inputs.EffectiveQueryStrides,
-            Inputs.QueryExtent, s.QueryHeads, s.HeadDimension);
-        AttentionChecks.Written("keyGradient", KeyGradient, Inputs.EffectiveKeyStrides,
+        StridedCheck.Written(Op, "queryGradient", QueryGradient,
+            Inputs.EffectiveQueryStrides, Inputs.QueryExtent, s.QueryHeads, s.HeadDimension);
+        StridedCheck.Written(Op, "keyGradient", KeyGradient, Inputs.EffectiveKeyStrides,
             Inputs.KeyExtent, s.KeyValueHeads, s.HeadDimension);
-        AttentionChecks.Written("valueGradient", ValueGradient, Inputs.EffectiveValueStrides,
-            Inputs.KeyExtent, s.KeyValueHeads, s.ValueDimension);
+        StridedCheck.Written(Op, "valueGradient", ValueGradient,
+            Inputs.EffectiveValueStrides, Inputs.KeyExtent, s.KeyValueHeads, s.ValueDimension);
         SumGradient("biasGradient", BiasGradient, "bias", Inputs.Bias);
         if (BiasGradient.IsPresent) BiasRowsApart(Inputs.BiasLayout, s);
         SumGradient("relativeBiasGradient", RelativeBiasGradient, "relativeBias",

@@ -13,8 +13,7 @@ internal sealed unsafe class AttentionReferenceProblem
     private readonly AttentionSizes sizes;
     private readonly AttentionOptions options;
     private readonly AttentionSequences sequences;
-    private readonly uint dropoutKey0;
-    private readonly uint dropoutKey1;
+    private readonly ulong dropoutKey;
 
     public AttentionReferenceProblem(
         in AttentionInputs inputs, bool writesKeys, bool writesScores = false)
@@ -24,11 +23,7 @@ internal sealed unsafe class AttentionReferenceProblem
         sequences = new(inputs, writesKeys);
         sizes = writesScores ? inputs.Sizes : sequences.Shortened();
         Scale = options.EffectiveScale(sizes.HeadDimension);
-        if (options.DropoutProbability > 0)
-        {
-            (dropoutKey0, dropoutKey1) = AttentionDropout.Key(inputs);
-        }
-
+        if (options.DropoutProbability > 0) dropoutKey = AttentionDropout.Key(inputs);
         Query = GatherQueries(inputs.Query, inputs.EffectiveQueryStrides, sizes.HeadDimension);
         Key = GatherKeys(inputs.Key, inputs.EffectiveKeyStrides, sizes.HeadDimension);
         Value = GatherKeys(inputs.Value, inputs.EffectiveValueStrides, sizes.ValueDimension);
@@ -184,7 +179,7 @@ internal sealed unsafe class AttentionReferenceProblem
     {
         if (options.DropoutProbability == 0) return 1;
         uint head = (uint)((b * sizes.QueryHeads) + h);
-        uint word = AttentionDropout.Word(dropoutKey0, dropoutKey1, head, i, j);
+        uint word = AttentionDropout.Word(dropoutKey, head, i, j);
         return Philox.ToUnit(word) < (float)options.DropoutProbability
             ? 0 : 1 / (1 - options.DropoutProbability);
     }

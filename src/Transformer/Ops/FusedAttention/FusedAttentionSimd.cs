@@ -23,9 +23,9 @@ internal sealed class FusedAttentionForwardSimd : IKernel<AttentionForward>
     public bool Supports(in AttentionForward call, out string? reason)
     {
         reason = AttentionProblem.Unsupported(call.Inputs) ??
-            AttentionProblem.WrongType("output", call.Output) ??
-            AttentionProblem.NotFloat32("logSumExp", call.LogSumExp) ??
-            AttentionProblem.WrongType("scores", call.Scores);
+            SimdSupport.Storage("output", call.Output) ??
+            SimdSupport.Float32("logSumExp", call.LogSumExp) ??
+            SimdSupport.Storage("scores", call.Scores);
         return reason is null;
     }
 
@@ -109,15 +109,15 @@ internal sealed class FusedAttentionBackwardSimd : IKernel<AttentionBackward>
     {
         reason = AttentionProblem.Unsupported(call.Inputs) ??
             AttentionProblem.NoDerivative(call.Inputs.Score) ??
-            AttentionProblem.WrongType("output", call.Output) ??
-            AttentionProblem.NotFloat32("logSumExp", call.LogSumExp) ??
-            AttentionProblem.WrongType("outputGradient", call.OutputGradient) ??
-            AttentionProblem.WrongType("queryGradient", call.QueryGradient) ??
-            AttentionProblem.WrongType("keyGradient", call.KeyGradient) ??
-            AttentionProblem.WrongType("valueGradient", call.ValueGradient) ??
-            AttentionProblem.WrongType("biasGradient", call.BiasGradient) ??
-            AttentionProblem.WrongType("relativeBiasGradient", call.RelativeBiasGradient) ??
-            AttentionProblem.WrongType("sinkGradient", call.SinkGradient);
+            SimdSupport.Storage("output", call.Output) ??
+            SimdSupport.Float32("logSumExp", call.LogSumExp) ??
+            SimdSupport.Storage("outputGradient", call.OutputGradient) ??
+            SimdSupport.Storage("queryGradient", call.QueryGradient) ??
+            SimdSupport.Storage("keyGradient", call.KeyGradient) ??
+            SimdSupport.Storage("valueGradient", call.ValueGradient) ??
+            SimdSupport.Storage("biasGradient", call.BiasGradient) ??
+            SimdSupport.Storage("relativeBiasGradient", call.RelativeBiasGradient) ??
+            SimdSupport.Storage("sinkGradient", call.SinkGradient);
         return reason is null;
     }
 
