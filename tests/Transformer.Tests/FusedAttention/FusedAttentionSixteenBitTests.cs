@@ -70,7 +70,7 @@ public sealed class FusedAttentionSixteenBitTests : KernelTest
         double largest = exact.Values.Max(Math.Abs);
         Assert.InRange(expected, largest * 1e-5, largest * 0.05);
         Assert.True(actual <= factor * expected, FormattableString.Invariant(
-            $"{name}: error {actual:E2}; unfused {expected:E2}, of which {factor} times are allowed"));
+            $"{name}: error {actual:E2}; unfused {expected:E2}, allowed {factor} times that"));
     }
 
     private static double Error(double[] expected, double[] actual) =>

@@ -4,8 +4,8 @@ using Transformer.Tensors;
 namespace Transformer.Tests.FusedAttention;
 
 /// <summary>
-/// Attention as separate passes on 16-bit tensors: scores, weights, output and, backward, dP, dS and
-/// the gradients are each stored rounded; sums and exponentials are binary32.
+/// Attention as separate passes on 16-bit tensors: scores, weights, output and, backward, dP, dS
+/// and the gradients are each stored rounded; sums and exponentials are binary32.
 /// </summary>
 internal sealed class UnfusedSixteenBitAttention
 {

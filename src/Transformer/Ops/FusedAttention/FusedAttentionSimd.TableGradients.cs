@@ -110,8 +110,8 @@ internal static unsafe class AttentionRelativeGradient<T, TScore>
 /// value, so its dP is 0.</summary>
 /// <remarks>
 /// Shapes: sinks [Hq]; L and δ [B, Hq, Sq].
-/// Work: one thread, over B·Hq·Sq rows in order: an exponential a row, beside the 2·(3·D + 2·Dv)·Skv
-/// operations that the other gradients take for it.
+/// Work: one thread, over B·Hq·Sq rows in order: an exponential a row, beside the
+/// 2·(3·D + 2·Dv)·Skv operations that the other gradients take for it.
 /// Bytes: L and δ once.
 /// Numerics: exponentials in binary32, their sum in binary64; a row with L = −∞ adds nothing.
 /// Preconditions: those of <see cref="FusedAttentionBackwardSimd"/>; δ of every row is there.
