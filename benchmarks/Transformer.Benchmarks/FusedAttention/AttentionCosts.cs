@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
+using Transformer.Layers;
 using Transformer.Ops;
 using Transformer.Samples;
 using Transformer.Verification;
@@ -51,7 +52,8 @@ internal static class AttentionCosts
             () => s4096.Backward(causal), () => s4096.Backward(default));
 
         Operands s2048 = new(2048);
-        float[] slopes = [.. Enumerable.Range(1, Heads).Select(h => MathF.Pow(2, -8f * h / Heads))];
+        float[] slopes = new float[Heads];
+        AlibiSlopes.Fill(slopes);
         foreach (bool isCausal in new[] { false, true })
         {
             AttentionOptions options = isCausal ? causal : default;
@@ -135,7 +137,8 @@ internal static class AttentionCosts
         json.WriteStartObject();
         json.WriteString("command", "dotnet run -c Release --project " +
             "benchmarks/Transformer.Benchmarks -- --attention-costs FILE");
-        json.WriteString("date", DateTime.UtcNow.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture));
+        json.WriteString(
+            "date", DateTime.UtcNow.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture));
         BenchReport.WriteMachine(json, limits);
         json.WriteStartObject("memory");
         json.WriteString("shape", memory.Shape);

@@ -135,7 +135,7 @@ internal static class LayerChecks
             return;
         }
 
-        OpCheck.Throw(Layer, "'extras' has key lengths, offsets or a block mask; over a cache the " +
-            "rows that it holds decide. Leave them out.");
+        OpCheck.Throw(Layer, "'extras' has key lengths, offsets or a block mask; over a cache " +
+            "the rows that it holds decide. Leave them out.");
     }
 }

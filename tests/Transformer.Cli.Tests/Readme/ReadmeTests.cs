@@ -130,7 +130,8 @@ public sealed partial class ReadmeTests
             IEnumerable<string> cells = backends.Select(b => string.Join(", ", b.Kernels
                 .Where(k => k.Op == op).Select(k => k.Direction).Distinct().Order()
                 .Select(d => d.ToString().ToLowerInvariant())));
-            table.Append($"| {op} | {string.Join(" | ", cells.Select(c => c.Length > 0 ? c : "–"))} |\n");
+            string row = string.Join(" | ", cells.Select(c => c.Length > 0 ? c : "–"));
+            table.Append($"| {op} | {row} |\n");
         }
 
         return table.ToString();

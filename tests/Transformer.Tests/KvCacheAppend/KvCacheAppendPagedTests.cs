@@ -63,7 +63,8 @@ public sealed class KvCacheAppendPagedTests : KernelTest
         Refuses(call with { PageSize = 0 }, "KvCacheAppend: 'PageSize' is 0; expected a multiple");
         Refuses(call with { Capacity = 48 },
             "KvCacheAppend: 'Capacity' is 48 with a block table; expected 0. The capacity is ");
-        Refuses(call with { MaximumBlocks = 0 }, "KvCacheAppend: 'MaximumBlocks' is 0; expected 1 ");
+        Refuses(call with { MaximumBlocks = 0 },
+            "KvCacheAppend: 'MaximumBlocks' is 0; expected 1 ");
         Refuses(call with { MaximumBlocks = 2 },
             "KvCacheAppend: 'blockTable' has 6 elements; expected 4 for shape [2, 2]. ");
         Refuses(call with { BlockTable = default },
@@ -72,7 +73,8 @@ public sealed class KvCacheAppendPagedTests : KernelTest
             "KvCacheAppend: 'blockTable' is Int64; expected Int32. ");
         Refuses(call with { PageCount = 5 },
             "KvCacheAppend: 'cache' has 64 elements; expected 80 for shape [5, 16, 1]. ");
-        Refuses(call with { PageCount = -1 }, "KvCacheAppend: 'PageCount' is -1; expected 0 or more. ");
+        Refuses(call with { PageCount = -1 },
+            "KvCacheAppend: 'PageCount' is -1; expected 0 or more. ");
         Refuses(call with { Cache = new(call.BlockTable.Address, 64, DType.Float32) },
             "KvCacheAppend: 'cache' overlaps 'blockTable'. ");
     }

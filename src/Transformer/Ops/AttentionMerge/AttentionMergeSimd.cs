@@ -76,7 +76,8 @@ internal readonly unsafe struct AttentionMergeAction(AttentionMergeForward call)
             for (int column = 0; column < call.Dimension; column += Chunk)
             {
                 int count = Math.Min(Chunk, call.Dimension - column);
-                JoinRun((row * call.Dimension) + column, count, logSumExps, maximum, scale, scratch);
+                JoinRun((row * call.Dimension) + column, count, logSumExps, maximum, scale,
+                    scratch);
             }
 
             if (call.LogSumExp.IsAbsent) return;

@@ -33,8 +33,12 @@ internal readonly unsafe struct AttentionGradients(in AttentionBackward call, fl
 /// scales P and dO·vᵀ.
 /// </summary>
 /// <remarks>
-/// Scratch: q [48, D], dO [48, Dv], kᵀ [D, 64], vᵀ [Dv, 64], k [64, D], P and dS [48, 80]: rows of
-/// 80 leave room to read them in columns of six past the last key; what lies there is 0.
+/// Memory, in floats: q [48, D], dO [48, Dv], kᵀ [D, 64], vᵀ [Dv, 64], k [64, D], P and dS
+/// [48, 80]: rows of 80 leave room to read them in columns of six past the last key; what lies
+/// there is 0.
+/// One row [64] each of scores, slopes (derivatives of soft cap and modifier) and dropout's
+/// factors; spans [8, 2]; k or v of pages and 16-bit operands [64, max(D, Dv)]; q or dO of 16-bit
+/// ones [48, max(D, Dv)].
 /// Numerics: hidden weights and gradients are 0 by selection; queries that see no key are packed as
 /// zeros, so that nothing they hold reaches a sum.
 /// </remarks>

@@ -120,9 +120,9 @@ internal static unsafe class AttentionLayoutChecks
         long length = inputs.BlockTable.Length;
         if (s.Batch > 0 && (length % s.Batch != 0 || length / s.Batch < blocks))
         {
-            OpCheck.Throw(Op, $"'blockTable' has {length} elements; expected [{s.Batch}, {blocks} " +
-                $"or more] for {s.KeyLength} keys in pages of {inputs.PageSize}. Give every " +
-                "sequence the same number of entries.");
+            OpCheck.Throw(Op, $"'blockTable' has {length} elements; expected [{s.Batch}, " +
+                $"{blocks} or more] for {s.KeyLength} keys in pages of {inputs.PageSize}. Give " +
+                "every sequence the same number of entries.");
         }
     }
 
@@ -158,8 +158,8 @@ internal static unsafe class AttentionLayoutChecks
         }
 
         if (offsets[0] == 0 && offsets[batch] <= total) return;
-        OpCheck.Throw(Op, $"'{argument}' runs from {offsets[0]} to {offsets[batch]}; expected from " +
-            $"0 to at most the {total} rows there are. Pass cumulative lengths.");
+        OpCheck.Throw(Op, $"'{argument}' runs from {offsets[0]} to {offsets[batch]}; expected " +
+            $"from 0 to at most the {total} rows there are. Pass cumulative lengths.");
     }
 
     private static void CheckPages(in AttentionInputs inputs, int* lengths, bool writesKeys)

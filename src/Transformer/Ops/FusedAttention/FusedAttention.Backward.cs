@@ -32,8 +32,9 @@ public static unsafe partial class FusedAttention
             options, queryGradient, keyGradient, valueGradient, default, backend);
 
     /// <inheritdoc cref="Backward{T}(ReadOnlySpan{T}, ReadOnlySpan{T}, ReadOnlySpan{T},
-    /// ReadOnlySpan{T}, ReadOnlySpan{float}, ReadOnlySpan{T}, in AttentionExtras, in AttentionSizes,
-    /// in AttentionOptions, Span{T}, Span{T}, Span{T}, in AttentionExtraGradients, Backend)"/>
+    /// ReadOnlySpan{T}, ReadOnlySpan{float}, ReadOnlySpan{T}, in AttentionExtras,
+    /// in AttentionSizes, in AttentionOptions, Span{T}, Span{T}, Span{T},
+    /// in AttentionExtraGradients, Backend)"/>
     public static void Backward(
         ReadOnlySpan<float> query, ReadOnlySpan<float> key, ReadOnlySpan<float> value,
         ReadOnlySpan<float> output, ReadOnlySpan<float> logSumExp,

@@ -46,8 +46,8 @@ public static unsafe partial class FusedAttention
         Forward<float>(query, key, value, extras, sizes, options, output, logSumExp, scores,
             scoreOutput, backend);
 
-    /// <summary>Attention on float, <see cref="Half"/> or <see cref="BFloat16"/> with every optional
-    /// input.</summary>
+    /// <summary>Attention on float, <see cref="Half"/> or <see cref="BFloat16"/> with every
+    /// optional input.</summary>
     /// <param name="query">[B, Hq, Sq, D].</param>
     /// <param name="key">[B, Hkv, Skv, D].</param>
     /// <param name="value">[B, Hkv, Skv, Dv].</param>

@@ -16,6 +16,8 @@ namespace Transformer.Ops;
 /// Memory of a unit: one <see cref="AttentionGradientTile{T, TScore}"/>, dK and dV of a tile, dQ.
 /// Bytes: k and v once, q, dO and dQ once a tile of keys; five products, 2·(3·D + 2·Dv) operations
 /// a visible score: bound by arithmetic.
+/// Numerics: binary32, sums over queries and ranges in a fixed order, results rounded once.
+/// Preconditions: those of <see cref="FusedAttentionBackwardSimd"/>.
 /// Source: Dao et al. 2022, algorithm 4.
 /// </remarks>
 internal static unsafe class AttentionGradientTiles<T, TScore>

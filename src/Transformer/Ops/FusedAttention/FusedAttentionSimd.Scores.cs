@@ -11,7 +11,12 @@ namespace Transformer.Ops;
 /// Work: a unit is (sequence, query head, 48 queries); it runs over all keys in tiles of 64. Scores
 /// are computed again rather than kept, so that attention without them needs no such buffer;
 /// weights are exp(s − logSumExp), final when they are written.
-/// Bytes: Sq·Skv floats out, which bound it.
+/// Bytes: Sq·Skv numbers out, which bound it.
+/// Numerics: binary32, rounded once where the scores have 16 bits; hidden scores are −∞ in the
+/// masked stage, their weights 0 by selection; a row without visible keys has weights 0.
+/// Preconditions: those of <see cref="FusedAttentionForwardSimd"/>; for weights the log-sum-exps
+/// of every row.
+/// Source: the definition; stages as the qk_matmul_output of Attention of ai.onnx, opset 23.
 /// </remarks>
 internal static unsafe class AttentionScoreWriter<T, TScore>
     where T : struct, ISimdFloat<T> where TScore : struct, IScoreModifier

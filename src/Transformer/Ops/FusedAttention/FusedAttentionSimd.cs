@@ -9,12 +9,13 @@ namespace Transformer.Ops;
 /// </summary>
 /// <remarks>
 /// Shapes: as <see cref="AttentionInputs"/>.
-/// Work: <see cref="AttentionForwardTiles{T, TScore}"/> computes output and log-sum-exp; scores that are
-/// asked for are written afterwards by <see cref="AttentionScoreWriter{T, TScore}"/>.
+/// Work: <see cref="AttentionForwardTiles{T, TScore}"/> computes output and log-sum-exp; scores
+/// that are asked for are written afterwards by <see cref="AttentionScoreWriter{T, TScore}"/>.
 /// Bytes: q, k, v and output once a unit of tiles; scores only where asked for.
-/// Numerics: binary32 throughout; a hidden key has weight 0 by selection and its value row is never
-/// multiplied; a row without visible keys gives 0 and −∞.
-/// Preconditions: a validated call, Float32 buffers.
+/// Numerics: binary32 throughout, 16-bit operands converted as they are read and results rounded
+/// once; a hidden key has weight 0 by selection and its value row is never multiplied; a row
+/// without visible keys gives 0 and −∞.
+/// Preconditions: a validated call; Float32, Float16 or BFloat16 buffers, the log-sum-exp Float32.
 /// Source: Dao et al. 2022; Milakov, Gimelshein 2018.
 /// </remarks>
 internal sealed class FusedAttentionForwardSimd : IKernel<AttentionForward>
@@ -94,12 +95,15 @@ internal sealed class FusedAttentionForwardSimd : IKernel<AttentionForward>
 /// <summary>Gradients of attention by recomputation on vector units.</summary>
 /// <remarks>
 /// Shapes: as <see cref="AttentionBackward"/>.
-/// Work: <see cref="AttentionGradientTiles{T, TScore}"/> computes dQ, dK and dV,
-/// <see cref="AttentionBiasGradient{T, TScore}"/> the gradient of the bias where it is asked for.
+/// Work: <see cref="AttentionGradientTiles{T, TScore}"/> computes dQ, dK and dV; where they are
+/// asked for, <see cref="AttentionBiasGradient{T, TScore}"/> the gradient of the bias,
+/// <see cref="AttentionRelativeGradient{T, TScore}"/> that of the relative table and
+/// <see cref="AttentionSinkGradient"/> that of the sinks.
+/// Memory: δ, a float a row of queries.
 /// Bytes: operands and gradients once a tile; no buffer of Sq×Skv.
 /// Numerics: as in <see cref="FusedAttentionForwardSimd"/>; every sum has a fixed order, so results
 /// do not depend on the number of threads.
-/// Preconditions: a validated call, Float32 buffers.
+/// Preconditions: as the forward kernel; every score modifier has a derivative.
 /// Source: Dao et al. 2022, appendix B.2.
 /// </remarks>
 internal sealed class FusedAttentionBackwardSimd : IKernel<AttentionBackward>

@@ -25,8 +25,8 @@ public readonly record struct KvCacheAppendForward : IOpCall
     /// <summary>[Batch] Int32: rows that each sequence's cache holds already.</summary>
     public BufferView Positions { get; init; }
 
-    /// <summary>[Batch, Capacity, Width], with a block table [PageCount, PageSize, Width]; contiguous;
-    /// rows outside the new ones stay.</summary>
+    /// <summary>[Batch, Capacity, Width], with a block table [PageCount, PageSize, Width];
+    /// contiguous; rows outside the new ones stay.</summary>
     public BufferView Cache { get; init; }
 
     /// <summary>Sequences.</summary>

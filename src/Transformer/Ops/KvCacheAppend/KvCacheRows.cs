@@ -33,8 +33,8 @@ internal static unsafe class KvCacheRows
         {
             long last = (long)call.Rotary.MaxPositions - call.NewLength;
             if (positions[b] <= last) continue;
-            OpCheck.Throw(Op, $"'positions[{b}]' is {positions[b]}; expected 0 to {last}, so that " +
-                $"{call.NewLength} new rows fit rotary tables of {call.Rotary.MaxPositions} " +
+            OpCheck.Throw(Op, $"'positions[{b}]' is {positions[b]}; expected 0 to {last}, so " +
+                $"that {call.NewLength} new rows fit rotary tables of {call.Rotary.MaxPositions} " +
                 "positions. Make larger tables with RotaryTable.Fill.");
         }
     }

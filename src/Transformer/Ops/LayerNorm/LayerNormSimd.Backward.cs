@@ -15,6 +15,7 @@ namespace Transformer.Ops;
 /// Work: a batch is 16 rows; a row belongs to one thread. Each batch sums dWeight and dBias in
 /// its own scratch; these are added up in order of batches afterwards, so results do not depend on
 /// the number of threads.
+/// Registers: the sums of g and of g ⊙ x̂; dWeight and dBias are added to in L1.
 /// Memory: [2, Width] floats a batch.
 /// Bytes: sum and dY read once from memory (the second pass hits L1), dX written once; about 15
 /// operations for 12 to 16 bytes: bound by memory.

@@ -130,6 +130,14 @@ internal static unsafe class LinearProducts
 }
 
 /// <summary>passed[i] = gradient[i]·f′(preActivation[i]).</summary>
+/// <remarks>
+/// Shapes: gradient, preActivation and passed [length], contiguous.
+/// Work: a batch is 8,192 elements.
+/// Bytes: 12 an element; bound by memory but for derivatives that take an exponential.
+/// Numerics: binary32.
+/// Preconditions: passed is the gradient, the pre-activation or apart from both.
+/// Source: the chain rule.
+/// </remarks>
 internal static unsafe class ActivationGradient
 {
     private const int BatchLength = 8192;

@@ -151,9 +151,9 @@ internal static class RotaryChecks
         if (gathered || inputs.PositionIds.IsPresent) return;
         long last = (long)inputs.Tables.MaxPositions - s.Length;
         if (inputs.PositionOffset >= 0 && inputs.PositionOffset <= last) return;
-        OpCheck.Throw(Op, $"'PositionOffset' is {inputs.PositionOffset}; expected 0 to {last}, so " +
-            $"that {s.Length} positions fit tables of {inputs.Tables.MaxPositions}. Make larger " +
-            "tables with RotaryTable.Fill.");
+        OpCheck.Throw(Op, $"'PositionOffset' is {inputs.PositionOffset}; expected 0 to {last}, " +
+            $"so that {s.Length} positions fit tables of {inputs.Tables.MaxPositions}. Make " +
+            "larger tables with RotaryTable.Fill.");
     }
 
     public static void Pair(

@@ -190,7 +190,8 @@ internal static class FusedAttentionCases
 
     // Everything but the many head sizes and lengths.
     private static bool IsQuick(FusedAttentionSpec spec) =>
-        spec.Quick || spec.Sizes.HeadDimension == 40 || spec.LargeLogits || spec.Scores != ScoreOutput.None ||
+        spec.Quick || spec.Sizes.HeadDimension == 40 || spec.LargeLogits ||
+        spec.Scores != ScoreOutput.None ||
         spec.Layout != AttentionLayout.Default || spec.Sizes.QueryLength is 31 or 64;
 
     // Scores are sums over D and enter an exponential: their absolute error becomes a relative

@@ -215,7 +215,8 @@ internal sealed class FuzzCall : IDisposable
         return buffers[other].Share<T>(shift, count);
     }
 
-    /// <summary>Elements that fit a buffer: as many as are right, or too few, or too many.</summary>
+    /// <summary>Elements that fit a buffer: as many as are right, or too few, or too many.
+    /// </summary>
     private int Count(Int128 right, int size)
     {
         int limit = FuzzBuffer.Bytes / size;
