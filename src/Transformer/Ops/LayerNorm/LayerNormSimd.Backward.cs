@@ -27,10 +27,11 @@ namespace Transformer.Ops;
 internal sealed unsafe class LayerNormBackwardSimd : IKernel<LayerNormBackward>
 {
     public bool Supports(in LayerNormBackward call, out string? reason) =>
-        SimdSupport.AllFloat32(
-            out reason, call.Sum, call.Weight, call.Mean, call.InverseStd, call.OutputGradient,
-            call.SumGradient, call.InputGradient, call.WeightGradient) &&
-        SimdSupport.AllFloat32(out reason, call.BiasGradient);
+        SimdSupport.AllFloat32(out reason, ("sum", call.Sum), ("weight", call.Weight),
+            ("mean", call.Mean), ("inverseStd", call.InverseStd),
+            ("outputGradient", call.OutputGradient), ("sumGradient", call.SumGradient),
+            ("inputGradient", call.InputGradient), ("weightGradient", call.WeightGradient),
+            ("biasGradient", call.BiasGradient));
 
     public void Run(in LayerNormBackward call) =>
         SimdDispatch.Run(new LayerNormBackwardAction(call));

@@ -22,8 +22,10 @@ namespace Transformer.Ops;
 internal sealed class LinearBackwardSimd : IKernel<LinearBackward>
 {
     public bool Supports(in LinearBackward call, out string? reason) => SimdSupport.AllFloat32(
-        out reason, call.Input, call.Weight, call.PreActivation, call.OutputGradient,
-        call.InputGradient, call.WeightGradient, call.BiasGradient);
+        out reason, ("input", call.Input), ("weight", call.Weight),
+        ("preActivation", call.PreActivation),
+        ("outputGradient", call.OutputGradient), ("inputGradient", call.InputGradient),
+        ("weightGradient", call.WeightGradient), ("biasGradient", call.BiasGradient));
 
     public void Run(in LinearBackward call) => SimdDispatch.Run(new LinearBackwardAction(call));
 }

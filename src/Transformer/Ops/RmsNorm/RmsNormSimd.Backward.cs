@@ -26,9 +26,10 @@ namespace Transformer.Ops;
 internal sealed unsafe class RmsNormBackwardSimd : IKernel<RmsNormBackward>
 {
     public bool Supports(in RmsNormBackward call, out string? reason) =>
-        SimdSupport.AllFloat32(
-            out reason, call.Sum, call.Weight, call.InverseRms, call.OutputGradient,
-            call.SumGradient, call.InputGradient, call.WeightGradient);
+        SimdSupport.AllFloat32(out reason, ("sum", call.Sum), ("weight", call.Weight),
+            ("inverseRms", call.InverseRms), ("outputGradient", call.OutputGradient),
+            ("sumGradient", call.SumGradient), ("inputGradient", call.InputGradient),
+            ("weightGradient", call.WeightGradient));
 
     public void Run(in RmsNormBackward call) => SimdDispatch.Run(new RmsNormBackwardAction(call));
 

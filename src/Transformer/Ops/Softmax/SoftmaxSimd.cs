@@ -20,7 +20,7 @@ namespace Transformer.Ops;
 internal sealed unsafe class SoftmaxForwardSimd : IKernel<SoftmaxForward>
 {
     public bool Supports(in SoftmaxForward call, out string? reason) =>
-        SimdSupport.AllFloat32(out reason, call.Input, call.Output);
+        SimdSupport.AllFloat32(out reason, ("input", call.Input), ("output", call.Output));
 
     public void Run(in SoftmaxForward call) => SimdDispatch.Run(new SoftmaxAction<Probabilities>(
         call.Input.Pointer<float>(), call.Outer, call.Length, call.Inner,

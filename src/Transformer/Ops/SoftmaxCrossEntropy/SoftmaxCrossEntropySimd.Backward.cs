@@ -20,9 +20,9 @@ internal sealed unsafe class SoftmaxCrossEntropyBackwardSimd
     : IKernel<SoftmaxCrossEntropyBackward>
 {
     public bool Supports(in SoftmaxCrossEntropyBackward call, out string? reason) =>
-        SimdSupport.AllFloat32(
-            out reason, call.Logits, call.ClassWeights, call.LogSumExp, call.LossGradient,
-            call.LogitsGradient);
+        SimdSupport.AllFloat32(out reason, ("logits", call.Logits),
+            ("classWeights", call.ClassWeights), ("logSumExp", call.LogSumExp),
+            ("lossGradient", call.LossGradient), ("logitsGradient", call.LogitsGradient));
 
     public void Run(in SoftmaxCrossEntropyBackward call)
     {
