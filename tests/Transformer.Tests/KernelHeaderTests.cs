@@ -22,7 +22,7 @@ public sealed partial class KernelHeaderTests
         string root = Path.GetFullPath(Path.Combine(ThisFile(), "../../../src/Transformer"));
         string[] files = [.. new[] { "Ops", "Numerics" }.SelectMany(folder => Directory
             .EnumerateFiles(Path.Combine(root, folder), "*.cs", SearchOption.AllDirectories))];
-        int kernels = 0;
+        int kernels = 0, parts = 0;
         foreach (string file in files)
         {
             string text = File.ReadAllText(file);
@@ -41,12 +41,14 @@ public sealed partial class KernelHeaderTests
 
             foreach (Match part in Parts().Matches(text))
             {
+                parts++;
                 Assert.True(part.Groups["remarks"].Success, $"{part.Groups["name"]}: no header");
             }
         }
 
         // A reference and a vectorised kernel an op; some of both serve two directions.
         Assert.InRange(kernels, 24, 100);
+        Assert.InRange(parts, 10, 100);
     }
 
     private static string ThisFile([CallerFilePath] string path = "") => path;
