@@ -37,8 +37,8 @@ internal sealed class PluginSet
     public static Option<string[]> Option() => new("--plugin")
     {
         Description = "Also load kernels from this assembly (a class that implements " +
-            "IKernelPlugin); may be given several times. Without --backend and --op, what it " +
-            "brings is run alone.",
+            "IKernelPlugin); may be given several times. Without --backend its backends are run " +
+            "alone, in bench beside the default one; without --op, the ops that it has.",
         HelpName = "FILE",
     };
 

@@ -4,7 +4,6 @@ using Transformer.Tensors;
 
 namespace Transformer.Layers;
 
-/// <summary>Gradients.</summary>
 public sealed unsafe partial class MultiHeadAttention
 {
     /// <summary>Gradients of self-attention.</summary>

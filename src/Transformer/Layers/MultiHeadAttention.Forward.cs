@@ -4,7 +4,7 @@ using Transformer.Tensors;
 
 namespace Transformer.Layers;
 
-/// <summary>Attention of whole sequences.</summary>
+// Attention of whole sequences.
 public sealed unsafe partial class MultiHeadAttention
 {
     /// <summary>Self-attention: each position attends to those of its own sequence.</summary>

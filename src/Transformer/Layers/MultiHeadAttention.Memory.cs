@@ -4,7 +4,7 @@ using Transformer.Tensors;
 
 namespace Transformer.Layers;
 
-/// <summary>Cross-attention to a memory that is projected once.</summary>
+// Cross-attention to a memory that is projected once.
 public sealed unsafe partial class MultiHeadAttention
 {
     /// <summary>Projects a memory and appends its keys and values to a cache, for calls of

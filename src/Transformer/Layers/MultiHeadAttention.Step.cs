@@ -3,7 +3,7 @@ using Transformer.Tensors;
 
 namespace Transformer.Layers;
 
-/// <summary>Self-attention of new positions to those of a cache.</summary>
+// Self-attention of new positions to those of a cache.
 public sealed unsafe partial class MultiHeadAttention
 {
     /// <summary>Self-attention of new positions: appends their keys and values to a cache, and

@@ -19,6 +19,7 @@ public sealed partial class ReadmeTests
     private static readonly string[] SnippetFiles =
     [
         "tests/Transformer.Cli.Tests/Readme/Samples.cs",
+        "tests/Transformer.Cli.Tests/Readme/AttentionSamples.cs",
         "tests/Transformer.Cli.Tests/Readme/AttentionLayerSample.cs",
         "benchmarks/Transformer.SamplePlugin/MyKernels.cs",
         "tests/Transformer.Tests/FusedAttention/ScoreModifierSamples.cs",
@@ -52,6 +53,15 @@ public sealed partial class ReadmeTests
     {
         Exception error = Assert.ThrowsAny<Exception>(Samples.Translate);
         Assert.Contains("runs/en-ru", error.Message);
+    }
+
+    [Fact]
+    public void AttentionSamples_Run()
+    {
+        // Values of 1 give outputs of 1; each of 256 weights' rows sums to 1.
+        Assert.Equal(1f, AttentionSamples.Options());
+        Assert.Equal(256f, AttentionSamples.Modifier(), 1e-3f);
+        Assert.Equal(1f, AttentionSamples.PagedCache(), 1e-6f);
     }
 
     [Fact]

@@ -1,6 +1,9 @@
+// snippet: alibi-modifier
 using System.Runtime.CompilerServices;
 using Transformer.Numerics;
 using Transformer.Ops;
+
+// /snippet
 
 namespace Transformer.Samples;
 

@@ -2,7 +2,7 @@ using Transformer.Tensors;
 
 namespace Transformer.Ops;
 
-/// <summary>The pages of a paged cache.</summary>
+// The pages of a paged cache.
 public sealed partial class KvCache
 {
     private const int NoPage = -1;

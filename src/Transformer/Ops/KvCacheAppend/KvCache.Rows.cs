@@ -3,7 +3,7 @@ using Transformer.Tensors;
 
 namespace Transformer.Ops;
 
-/// <summary>Appending and dropping rows.</summary>
+// Appending and dropping rows.
 public sealed partial class KvCache
 {
     /// <summary>Appends as many rows to every sequence.</summary>
