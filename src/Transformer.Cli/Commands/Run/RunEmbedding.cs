@@ -21,7 +21,7 @@ internal static class RunEmbedding
             "--segments", "Segment vectors [segments, width].");
         Option<string?> segmentIds = RunOptions.Optional(
             "--segment-ids", "Segment ids, shaped as the token ids.");
-        Option<double> scale = new("--scale")
+        NumberOption<double> scale = new("--scale")
         {
             Description = "Multiplies the token's vector; 0 means 1.",
             DefaultValueFactory = _ => 1,
