@@ -149,7 +149,11 @@ public static class Application
             e.Message.Contains(unknown, StringComparison.Ordinal)) ?? parsed.Errors[0];
         string command = CommandName(parsed);
         string space = command.Length > 0 ? " " : "";
-        return $"{error.Message.TrimEnd('.')}. See 'transformer{space}{command} --help'.";
+        // The choices of an option come one a line, each after a tab.
+        string message = error.Message.ReplaceLineEndings("\n").Trim().TrimEnd('.')
+            .Replace("'\n\t", "', ", StringComparison.Ordinal)
+            .Replace("\n\t", " ", StringComparison.Ordinal);
+        return $"{message}. See 'transformer{space}{command} --help'.";
     }
 
     private static string CommandName(ParseResult parsed)

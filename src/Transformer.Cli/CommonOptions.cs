@@ -14,7 +14,7 @@ internal static class CommonOptions
     };
 
     /// <summary><c>--seed N</c>.</summary>
-    public static Option<ulong> Seed() => new("--seed")
+    public static NumberOption<ulong> Seed() => new("--seed")
     {
         Description = "Seed of every random choice (0 where no other default is shown); " +
             "the same seed gives the same result.",

@@ -28,7 +28,7 @@ internal static class BenchCommand
             Description = "small, base (512 tokens, width 512) or large (GPT-2 small).",
             DefaultValueFactory = _ => "base",
         };
-        Option<double> seconds = new("--seconds")
+        NumberOption<double> seconds = new("--seconds")
         {
             Description = "Time for each figure.",
             DefaultValueFactory = _ => 0.2,

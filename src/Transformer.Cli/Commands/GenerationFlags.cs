@@ -8,21 +8,21 @@ namespace Transformer.Cli.Commands;
 internal sealed class GenerationFlags
 {
     private readonly string command;
-    private readonly Option<int> beam = new("--beam")
+    private readonly NumberOption<int> beam = new("--beam")
     {
         Description = "Hypotheses kept a sentence; 1 is greedy.",
         HelpName = "N",
         DefaultValueFactory = _ => new GenerationOptions().BeamSize,
     };
 
-    private readonly Option<double> lengthPenalty = new("--length-penalty")
+    private readonly NumberOption<double> lengthPenalty = new("--length-penalty")
     {
         Description = "Alpha of the length penalty; 0 favours short sentences.",
         HelpName = "X",
         DefaultValueFactory = _ => new GenerationOptions().LengthPenalty,
     };
 
-    private readonly Option<int?> maxLength = new("--max-length")
+    private readonly OptionalNumberOption<int> maxLength = new("--max-length")
     {
         Description = "Most tokens of a translation; by default 50 more than the source has.",
         HelpName = "N",

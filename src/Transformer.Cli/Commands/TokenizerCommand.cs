@@ -31,7 +31,7 @@ internal static class TokenizerCommand
             Required = true,
             AllowMultipleArgumentsPerToken = true,
         };
-        Option<int?> vocabulary = new("--vocabulary")
+        OptionalNumberOption<int> vocabulary = new("--vocabulary")
         {
             Description = "Most tokens, special ones included; by default every word, or 10000 " +
                 "byte pairs.",

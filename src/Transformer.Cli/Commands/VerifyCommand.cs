@@ -51,6 +51,8 @@ internal static class VerifyCommand
             IAnsiConsole console = Terminal.For(target, output);
             List<ParityResult> results = Run(console, options, cancellation);
             target.Write(output, writer => ParityReport.WriteJson(writer, results));
+            if (NothingVerified(results) is { } nothing)
+                parsed.InvocationConfiguration.Error.WriteLine(PlainText.OneLine(nothing));
             bool passed = results.All(r => !r.Failed) && results.Any(r => r.Passed);
             return Task.FromResult(passed ? Application.Done : Application.CheckFailed);
         });
@@ -86,6 +88,17 @@ internal static class VerifyCommand
 
         // One line a finding, however long, for those who search them.
         void Line(string text) => console.Profile.Out.Writer.WriteLine(PlainText.OneLine(text));
+    }
+
+    /// <summary>Why no case could run, where none could; else null.</summary>
+    private static string? NothingVerified(List<ParityResult> results)
+    {
+        if (results.Any(r => r.Passed || r.Failed)) return null;
+        var most = results.GroupBy(r => (r.Backend, r.Skipped)).MaxBy(g => g.Count());
+        return most is null ? "error: nothing was verified: no case was selected." :
+            $"error: nothing was verified: none of {results.Count} cases is supported, most " +
+            $"often because '{most.Key.Backend}' lacks it: {most.Key.Skipped}. Choose another " +
+            "--op, --case or --backend.";
     }
 
     private static Table Summary(List<ParityResult> results)

@@ -3,7 +3,7 @@ using Transformer.Ops;
 namespace Transformer.Layers;
 
 /// <summary>Argument checks of <see cref="MultiHeadAttention"/>.</summary>
-internal static class LayerChecks
+internal static partial class LayerChecks
 {
     private const string Layer = nameof(MultiHeadAttention);
 

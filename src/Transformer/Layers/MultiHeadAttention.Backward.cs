@@ -37,12 +37,16 @@ public sealed unsafe partial class MultiHeadAttention
         LayerChecks.SelfOffsets(extras);
         AttentionExtras own = extras with { KeyOffsets = extras.QueryOffsets };
         RequireForwardRows(own, sizes);
-        LayerBuffers changes = HeadGradients(outputGradient, tape, gradients, own, extraGradients,
-            backend, out HostBlock block);
-        using HostBlock scratch = block;
-        Linear.Backward(input, ProjectionWeight, default, changes.Query,
-            new(sizes.QueryRows, Options.Width, packedWidth), default, inputGradient,
-            gradients.ProjectionWeight, gradients.ProjectionBias, backend);
+        using HostBlock scratch = RentChanges(sizes, out LayerBuffers changes);
+        LinearSizes projection = new(sizes.QueryRows, Options.Width, packedWidth);
+        Require(outputGradient, sizes, gradients, extras, extraGradients);
+        LayerChecks.Backward(input, ProjectionWeight, changes.Query, projection, inputGradient,
+            gradients.ProjectionWeight, gradients.ProjectionBias);
+        LayerChecks.Apart(input, default, outputGradient, inputGradient, default, gradients,
+            extraGradients);
+        HeadGradients(outputGradient, tape, gradients, own, extraGradients, backend, changes);
+        Linear.Backward(input, ProjectionWeight, default, changes.Query, projection, default,
+            inputGradient, gradients.ProjectionWeight, gradients.ProjectionBias, backend);
     }
 
     /// <summary>Gradients of cross-attention.</summary>
@@ -83,53 +87,60 @@ public sealed unsafe partial class MultiHeadAttention
         }
 
         RequireForwardRows(extras, sizes);
-        LayerBuffers changes = HeadGradients(outputGradient, tape, gradients, extras,
-            extraGradients, backend, out HostBlock block);
-        using HostBlock scratch = block;
+        using HostBlock scratch = RentChanges(sizes, out LayerBuffers changes);
+        Require(outputGradient, sizes, gradients, extras, extraGradients);
         Span<float> weight = gradients.ProjectionWeight;
         int split = queryWidth * Options.Width;
-        Linear.Backward(query, QueryWeight, default, changes.Query,
-            new(sizes.QueryRows, Options.Width, queryWidth), default, queryGradient,
-            weight.IsEmpty ? weight : weight[..split], QueryPart(gradients.ProjectionBias),
-            backend);
-        Linear.Backward(memory, MemoryWeight, default, changes.Key,
-            new(sizes.MemoryRows, Options.MemoryWidth, 2 * keyWidth), default, memoryGradient,
-            weight.IsEmpty ? weight : weight[split..], MemoryPart(gradients.ProjectionBias),
-            backend);
+        LinearSizes queries = new(sizes.QueryRows, Options.Width, queryWidth);
+        LinearSizes memories = new(sizes.MemoryRows, Options.MemoryWidth, 2 * keyWidth);
+        Span<float> queryPart = weight.IsEmpty ? weight : weight[..split];
+        Span<float> memoryPart = weight.IsEmpty ? weight : weight[split..];
+        Span<float> queryBias = QueryPart(gradients.ProjectionBias);
+        Span<float> memoryBias = MemoryPart(gradients.ProjectionBias);
+        LayerChecks.Backward(query, QueryWeight, changes.Query, queries, queryGradient, queryPart,
+            queryBias);
+        LayerChecks.Backward(memory, MemoryWeight, changes.Key, memories, memoryGradient,
+            memoryPart, memoryBias);
+        LayerChecks.Apart(query, memory, outputGradient, queryGradient, memoryGradient, gradients,
+            extraGradients);
+        HeadGradients(outputGradient, tape, gradients, extras, extraGradients, backend, changes);
+        Linear.Backward(query, QueryWeight, default, changes.Query, queries, default,
+            queryGradient, queryPart, queryBias, backend);
+        Linear.Backward(memory, MemoryWeight, default, changes.Key, memories, default,
+            memoryGradient, memoryPart, memoryBias, backend);
     }
 
-    /// <summary>From the output's gradient to those of the projected queries, keys and values, in
-    /// a block that the caller returns.</summary>
-    private LayerBuffers HeadGradients(
+    /// <summary>Room for the gradients of the projected queries, keys, values and heads.</summary>
+    private HostBlock RentChanges(in LayerSizes sizes, out LayerBuffers changes)
+    {
+        long count = LayerBuffers.Count(Options, sizes, logSumExp: false);
+        HostBlock block = HostMemory.Rent(count * sizeof(float));
+        changes = new(new(block.Pointer<float>(), (int)count), Options, sizes);
+        return block;
+    }
+
+    /// <summary>From the output's gradient to those of the projected queries, keys and values.
+    /// </summary>
+    /// <remarks>What adds to the caller's gradients comes after all that may refuse the call: a
+    /// refused call has changed nothing.</remarks>
+    private void HeadGradients(
         ReadOnlySpan<float> outputGradient, MultiHeadAttentionTape tape,
         in MultiHeadAttentionGradients gradients, in AttentionExtras extras,
-        in AttentionExtraGradients extraGradients, Backend? backend, out HostBlock block)
+        in AttentionExtraGradients extraGradients, Backend? backend, in LayerBuffers changes)
     {
         LayerSizes sizes = tape.Sizes;
-        LayerChecks.Rows("outputGradient", outputGradient.Length, sizes.QueryRows, Options.Width);
-        LayerChecks.Extras(extras, Options);
-        Require(gradients);
         LayerBuffers saved = new(tape.Floats, Options, sizes);
-        long count = LayerBuffers.Count(Options, sizes, logSumExp: false);
-        block = HostMemory.Rent(count * sizeof(float));
-        try
-        {
-            LayerBuffers changes =
-                new(new(block.Pointer<float>(), (int)count), Options, sizes);
-            Linear.Backward(saved.Heads, OutputWeight, default, outputGradient,
-                new(sizes.QueryRows, queryWidth, Options.Width), default, changes.Heads,
-                gradients.OutputWeight, gradients.OutputBias, backend);
-            FusedAttention.Backward<float>(saved.Query, saved.Key, saved.Value, saved.Heads,
-                saved.LogSumExp, changes.Heads, Filled(extras, saved), AttentionSizes(sizes),
-                tape.Options, changes.Query, changes.Key, changes.Value, extraGradients, backend);
-            Rotate(changes, sizes, extras, inverse: true, backend);
-            return changes;
-        }
-        catch
-        {
-            block.Dispose();
-            throw;
-        }
+        LinearSizes projection = new(sizes.QueryRows, queryWidth, Options.Width);
+        LayerChecks.Backward(saved.Heads, OutputWeight, outputGradient, projection, changes.Heads,
+            gradients.OutputWeight, gradients.OutputBias);
+        Linear.Backward(saved.Heads, OutputWeight, default, outputGradient, projection, default,
+            changes.Heads, default, default, backend);
+        FusedAttention.Backward<float>(saved.Query, saved.Key, saved.Value, saved.Heads,
+            saved.LogSumExp, changes.Heads, Filled(extras, saved), AttentionSizes(sizes),
+            tape.Options, changes.Query, changes.Key, changes.Value, extraGradients, backend);
+        Rotate(changes, sizes, extras, inverse: true, backend);
+        Linear.Backward(saved.Heads, OutputWeight, default, outputGradient, projection, default,
+            default, gradients.OutputWeight, gradients.OutputBias, backend);
     }
 
     private LayerSizes Recorded(MultiHeadAttentionTape tape, bool self)
@@ -157,8 +168,14 @@ public sealed unsafe partial class MultiHeadAttention
             $"{sizes.QueryRows} and {sizes.MemoryRows}. Pass the forward call's extras.");
     }
 
-    private void Require(in MultiHeadAttentionGradients gradients)
+    private void Require(
+        ReadOnlySpan<float> outputGradient, in LayerSizes sizes,
+        in MultiHeadAttentionGradients gradients, in AttentionExtras extras,
+        in AttentionExtraGradients extraGradients)
     {
+        LayerChecks.Rows("outputGradient", outputGradient.Length, sizes.QueryRows, Options.Width);
+        LayerChecks.Extras(extras, Options);
+        LayerChecks.ExtraGradients(extras, extraGradients);
         LayerChecks.Gradient("gradients.ProjectionWeight", gradients.ProjectionWeight.Length,
             projectionWeight.Length);
         LayerChecks.Gradient("gradients.ProjectionBias", gradients.ProjectionBias.Length,

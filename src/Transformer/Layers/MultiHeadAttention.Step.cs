@@ -34,7 +34,8 @@ public sealed unsafe partial class MultiHeadAttention
     {
         ArgumentNullException.ThrowIfNull(cache);
         RequireSelf();
-        OpCheck.Positive(Name, nameof(newLength), newLength);
+        OpCheck.Positive(Name, nameof(newLength), newLength,
+            "Step with at least one new row a sequence.");
         LayerChecks.Cache(cache, Options, newLength);
         LayerChecks.Extras(extras, Options);
         LayerChecks.CacheExtras(extras);

@@ -105,10 +105,11 @@ internal static class OpCheck
     }
 
     /// <summary>Requires a size of 1 or more.</summary>
-    public static void Positive(string op, string argument, long value)
+    public static void Positive(
+        string op, string argument, long value, string remedy = "Pass the tensors' size.")
     {
         if (value >= 1) return;
-        Throw(op, $"'{argument}' is {Number(value)}; expected 1 or more. Pass the tensors' size.");
+        Throw(op, $"'{argument}' is {Number(value)}; expected 1 or more. {remedy}");
     }
 
     /// <summary>Requires a finite number within [low, high].</summary>

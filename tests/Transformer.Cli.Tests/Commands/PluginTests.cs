@@ -106,6 +106,22 @@ public sealed partial class PluginTests : IDisposable
         Assert.Equal(Application.CheckFailed, result.ExitCode);
         Assert.All(Rows("json"), row => Assert.EndsWith(
             "kernel for Dropout", Unsupported(row), StringComparison.Ordinal));
+        string line = Assert.Single(
+            result.Error.Split(Environment.NewLine, StringSplitOptions.RemoveEmptyEntries));
+        Assert.Matches("^error: nothing was verified: none of \\d+ cases is supported.*kernel " +
+            "for Dropout", line);
+    }
+
+    /// <summary>A kernel that supports none of an op's cases says nothing about the op.</summary>
+    [Fact]
+    public void OnlyUnsupportedCases_AreNoSuccess()
+    {
+        CommandResult result = CommandLine.Run("verify", "--plugin", Sample, "--backend", "mine",
+            "--op", "FusedAttention", "--quick");
+
+        Assert.Equal(Application.CheckFailed, result.ExitCode);
+        Assert.Contains("nothing was verified", result.Error, StringComparison.Ordinal);
+        Assert.Contains("'mine'", result.Error, StringComparison.Ordinal);
     }
 
     /// <summary>An ordinary build copies the library beside the plug-in: the host's counts.

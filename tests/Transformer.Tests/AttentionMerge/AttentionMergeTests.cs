@@ -71,7 +71,8 @@ public class AttentionMergeTests : KernelTest
             Dimension = 2,
         };
         Rejects(call with { Parts = 0 },
-            "AttentionMerge: 'Parts' is 0; expected 1 or more. Pass the tensors' size.");
+            "AttentionMerge: 'Parts' is 0; expected 1 or more. Pass the number of partial " +
+            "results; without any there is nothing to merge.");
         Rejects(call with { Parts = 3 },
             "AttentionMerge: 'outputs' has 4 elements; expected 6 for shape [3, 1, 2]. Pass a " +
             "buffer of that size.");

@@ -259,6 +259,18 @@ public sealed class KvCacheTests
         Assert.Contains(actualSums, x => x != 0);
     }
 
+    [Fact]
+    public void NewRowsInTheCacheItself_AreRefused()
+    {
+        using KvCache cache = new(new(1, 4, 1, 2));
+        Refused(() => cache.Append<float>([1, 2], cache.Keys.AsSpan<float>()[..2], 1),
+            "KvCache: 'Keys' overlaps 'value'. Pass separate buffers.");
+        Refused(() => cache.Append<float>(cache.Values.AsSpan<float>()[..2], [1, 2], 1),
+            "KvCache: 'Values' overlaps 'key'. Pass separate buffers.");
+        Assert.Equal(0, cache.Lengths[0]);
+        Assert.All(cache.Keys.AsSpan<float>().ToArray(), value => Assert.Equal(0, value));
+    }
+
     private static void Refused(Action action, string start)
     {
         ArgumentException error = Assert.Throws<ArgumentException>(action);

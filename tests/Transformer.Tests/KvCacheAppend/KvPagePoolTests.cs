@@ -56,6 +56,79 @@ public sealed class KvPagePoolTests
     }
 
     [Fact]
+    public void PageReleasedBySomebodyElse_IsPassedOverAtTheEnd()
+    {
+        using KvPagePool pool = new(Shape);
+        KvCache cache = new(pool, 2, 50);
+        new KvCacheHistory(cache).Append(40);
+        Assert.Equal(6, pool.FreePages);
+        pool.Release(cache.Pages(0)[1]);
+        cache.Dispose();
+        Assert.Equal(12, pool.FreePages);
+        Assert.All(Enumerable.Range(0, 12), page => Assert.Equal(0, pool.References(page)));
+        cache.Dispose();
+    }
+
+    [Fact]
+    public void UseAfterDispose_NamesTheOwnerAndARemedy()
+    {
+        KvPagePool pool = new(Shape);
+        KvCache cache = new(pool, 2, 50);
+        new KvCacheHistory(cache).Append(3);
+        cache.Dispose();
+        string closed = "KvCache: the cache was disposed. Make a new one, or dispose this one " +
+            "after its last use.";
+        Disposed(() => _ = cache.Keys, closed);
+        Disposed(() => _ = cache.Values, closed);
+        Disposed(() => _ = cache.KeyLengths, closed);
+        Disposed(() => _ = cache.BlockTable, closed);
+        Disposed(() => _ = cache.Pages(0), closed);
+        Disposed(() => cache.Reset(), closed);
+        Disposed(() => cache.Truncate(0, 1), closed);
+        Disposed(() => cache.Append<float>(new float[32], new float[16], 1), closed);
+        pool.Dispose();
+        closed = "KvPagePool: the pool was disposed. Make a new one, or dispose this one after " +
+            "its caches.";
+        Disposed(() => _ = pool.Keys, closed);
+        Disposed(() => _ = pool.Values, closed);
+        Disposed(() => pool.TryTake(new int[1]), closed);
+        Disposed(() => pool.Share(0), closed);
+        Disposed(() => pool.Release(0), closed);
+        static void Disposed(Action use, string message) =>
+            Assert.Equal(message, Assert.Throws<ObjectDisposedException>(use).Message);
+    }
+
+    [Fact]
+    public void FailedAllocation_ReleasesWhatWasThere()
+    {
+        for (int most = 0; most < 3; most++)
+        {
+            FewBlocks memory = new(most);
+            FewBlocksBackend backend = new(memory);
+            Assert.Throws<OutOfMemoryException>(() => new KvCache(new(2, 8, 2, 8), backend));
+            Assert.Equal(0, memory.Open);
+        }
+
+        for (int most = 0; most < 2; most++)
+        {
+            FewBlocks memory = new(most);
+            FewBlocksBackend backend = new(memory);
+            Assert.Throws<OutOfMemoryException>(() => new KvPagePool(Shape, backend));
+            Assert.Equal(0, memory.Open);
+        }
+
+        for (int most = 2; most < 4; most++)
+        {
+            FewBlocks memory = new(most);
+            KvPagePool pool = new(Shape, new FewBlocksBackend(memory));
+            Assert.Throws<OutOfMemoryException>(() => new KvCache(pool, 2, 50));
+            Assert.Equal(2, memory.Open);
+            pool.Dispose();
+            Assert.Equal(0, memory.Open);
+        }
+    }
+
+    [Fact]
     public void Prefixes_AreSharedWithoutACopy_AndOwnedOnceWritten()
     {
         using KvPagePool pool = new(Shape);

@@ -146,7 +146,7 @@ public sealed class MultiHeadAttentionErrorTests
             "'input' has 16 elements; expected 32 for [4, 8]. Pass as many rows as batch and " +
             "length say.");
         Refused(() => Layer.Step(x, 0, cache, default, x),
-            "'newLength' is 0; expected 1 or more. Pass the tensors' size.");
+            "'newLength' is 0; expected 1 or more. Step with at least one new row a sequence.");
         Refused(() => Layer.Step(x, 1, cache, default, x, new() { KeyLengths = (int[])[1, 1] }),
             "'extras' has key lengths, offsets or a block mask; over a cache the rows that it " +
             "holds decide. Leave them out.");
@@ -204,6 +204,41 @@ public sealed class MultiHeadAttentionErrorTests
         Refused(() => Layer.Backward(x, x, tape, x, default),
             "'tape' holds no finished forward call; expected self-attention of this layer. Pass " +
             "the tape that the forward call was given.");
+    }
+
+    [Fact]
+    public void RefusedBackward_ChangesNoGradient()
+    {
+        float[] x = [.. Enumerable.Range(0, 24).Select(i => MathF.Sin(i))], y = new float[24];
+        MultiHeadAttentionTape tape = new();
+        MultiHeadAttention layer = new(Options);
+        layer.Load(new()
+        {
+            Query = x[..8].Concat(new float[56]).ToArray(), Key = new float[32],
+            Value = Enumerable.Repeat(0.5f, 32).ToArray(),
+            Output = Enumerable.Repeat(0.25f, 64).ToArray(),
+        });
+        layer.Forward(x, 1, 3, default, y, tape: tape);
+        float[] weight = new float[64], bias = new float[8];
+        Refused(() => layer.Backward(
+            x, x, tape, [], new() { OutputWeight = weight, OutputBias = bias },
+            default, new() { Sinks = new float[2] }),
+            "'extraGradients.Sinks' has 2 elements; the forward call was given no sinks. Leave " +
+            "it out.");
+        RefusedBy("Linear", () => layer.Backward(
+            x, y, tape, x, new() { OutputWeight = weight, OutputBias = bias }),
+            "'inputGradient' overlaps 'input'. Pass separate buffers.");
+        Refused(() => layer.Backward(x, y, tape, weight.AsSpan(0, 24),
+            new() { OutputWeight = weight, OutputBias = bias }),
+            "'inputGradient' overlaps 'gradients.OutputWeight'. Pass separate buffers.");
+        Assert.ThrowsAny<ArgumentException>(() => layer.Backward(
+            x, y, tape, [], new() { OutputWeight = weight, OutputBias = bias },
+            new() { Sinks = new float[3] }, new() { Sinks = new float[3] }));
+        Assert.All(weight.Concat(bias), value => Assert.Equal(0, value));
+
+        // The same buffers take the gradients of a call that fits.
+        layer.Backward(x, y, tape, y, new() { OutputWeight = weight, OutputBias = bias });
+        Assert.Contains(bias, value => value != 0);
     }
 
     private static void Refused(Action call, string message) =>

@@ -1,4 +1,6 @@
+using Transformer.Backends;
 using Transformer.Ops;
+using Transformer.Tensors;
 using Transformer.Tests.Support;
 
 namespace Transformer.Tests.NegativeLogLikelihood;
@@ -87,6 +89,41 @@ public class NegativeLogLikelihoodReferenceTests : KernelTest
         });
         Assert.Equal([0.0], loss.Values);
         Assert.Equal([0.0, 0, 0, 0], gradient.Values);
+    }
+
+    /// <summary>−w·p with w = 0 and p = −∞ has no value, and the mean of it neither.</summary>
+    [Theory]
+    [InlineData(LossReduction.Mean)]
+    [InlineData(LossReduction.Sum)]
+    public void ImpossibleLabelThatWeighsNothing_IsNaN_OnEveryCpuBackend(LossReduction reduction)
+    {
+        float[] logs = [float.NegativeInfinity, 0], weights = [0, 1];
+        foreach (Backend backend in new Backend[] { Reference, BackendRegistry.Cpu })
+        {
+            float[] losses = [7], loss = [7];
+            Run(backend, logs, weights, reduction, losses, loss);
+            Assert.Equal([float.NaN], losses);
+            Assert.Equal([float.NaN], loss);
+            Run(backend, [-3, 0], weights, reduction, losses, loss);
+            Assert.Equal([0f], loss);
+        }
+    }
+
+    private static unsafe void Run(
+        Backend backend, float[] logs, float[] weights, LossReduction reduction, float[] losses,
+        float[] loss)
+    {
+        int label = 0;
+        fixed (float* p = logs, w = weights, each = losses, all = loss)
+        {
+            backend.Run(new NegativeLogLikelihoodForward
+            {
+                LogProbabilities = BufferView.Of(p, 2), Labels = BufferView.Of(&label, 1),
+                ClassWeights = BufferView.Of(w, 2), Losses = BufferView.Of(each, 1),
+                Loss = BufferView.Of(all, 1), Outer = 1, Classes = 2, Inner = 1,
+                Reduction = reduction,
+            });
+        }
     }
 
     [Fact]

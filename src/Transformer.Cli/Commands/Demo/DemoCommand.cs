@@ -10,9 +10,9 @@ internal static class DemoCommand
     /// <summary>Makes the command.</summary>
     public static Command Create()
     {
-        Option<ulong> seed = CommonOptions.Seed();
+        NumberOption<ulong> seed = CommonOptions.Seed();
         seed.DefaultValueFactory = _ => 1;
-        Option<double?> seconds = new("--seconds")
+        OptionalNumberOption<double> seconds = new("--seconds")
         {
             Description = "Ends the training after this time; by default after a fixed number " +
                 "of steps, so that the same seed gives the same model. The translations must " +

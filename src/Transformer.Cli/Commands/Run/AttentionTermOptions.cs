@@ -21,7 +21,7 @@ internal sealed class AttentionTermOptions
         "--sinks", "Logits [Hq] that join the softmax's denominator only.");
     private readonly Option<string?> relativeBias = RunOptions.Optional(
         "--relative-bias", "T5's table [buckets, Hq], added by the bucket of the distance.");
-    private readonly Option<int?> relativeDistance = new("--relative-distance")
+    private readonly OptionalNumberOption<int> relativeDistance = new("--relative-distance")
     {
         Description = "Distances from here on share the table's last bucket; default " +
             $"{DefaultDistance}.",

@@ -14,26 +14,27 @@ internal readonly record struct HeadedTensor(
         : AttentionStrides.HeadMajor(Heads, Length, Dimension);
 
     /// <summary>Reads the sizes off a tensor of rank 4, or 3 with a number of heads.</summary>
-    public static HeadedTensor Of(Tensor tensor, string option, int heads)
+    public static HeadedTensor Of(Tensor tensor, string option, int? given)
     {
         TensorShape shape = tensor.Shape;
         if (shape.Rank == 4)
         {
-            if (heads > 0 && shape[1] != heads)
+            if (given is { } count && shape[1] != count)
             {
                 throw new ArgumentException($"run attention: {option} has shape {shape}, " +
-                    $"{shape[1]} heads; --heads says {heads}. Leave --heads out for rank 4.");
+                    $"{shape[1]} heads; --heads says {count}. Leave --heads out for rank 4.");
             }
 
             return new(tensor, checked((int)shape[0]), checked((int)shape[1]),
                 checked((int)shape[2]), checked((int)shape[3]), false);
         }
 
+        int heads = given ?? 0;
         if (heads < 1 || shape[2] % heads != 0)
         {
             throw new ArgumentException(string.Create(CultureInfo.InvariantCulture,
                 $"run attention: {option} has shape {shape} and " +
-                $"--heads {(heads == 0 ? "is missing" : $"says {heads}")}. Rank 3 needs " +
+                $"--heads {(given is null ? "is missing" : $"says {heads}")}. Rank 3 needs " +
                 $"--heads Hq[,Hkv], and {shape[2]} must be a multiple of it."));
         }
 

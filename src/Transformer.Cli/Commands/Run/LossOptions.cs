@@ -11,7 +11,7 @@ internal sealed class LossOptions
         "--labels", "Classes [N] or [N, ...].");
     private readonly Option<string?> weights = RunOptions.Optional(
         "--weights", "A weight for each class [C].");
-    private readonly Option<int?> ignore = new("--ignore-index")
+    private readonly OptionalNumberOption<int> ignore = new("--ignore-index")
     {
         Description = "Label that does not count; it need not be a class.",
     };

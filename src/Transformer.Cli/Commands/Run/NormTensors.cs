@@ -15,13 +15,13 @@ internal sealed class NormOptions
     public Option<string?> Scale { get; } = RunOptions.Optional(
         "--scale", "Multiplies the normalised input; any shape that broadcasts to it.");
 
-    public Option<int> Axis { get; } = new("--axis")
+    public NumberOption<int> Axis { get; } = new("--axis")
     {
         Description = "First normalised axis; all from there on are. Negative counts from the end.",
         DefaultValueFactory = _ => -1,
     };
 
-    public Option<double> Epsilon { get; } = new("--epsilon")
+    public NumberOption<double> Epsilon { get; } = new("--epsilon")
     {
         Description = "Added to the variance, or to the mean square.",
         DefaultValueFactory = _ => 1e-5,

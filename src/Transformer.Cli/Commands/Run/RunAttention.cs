@@ -43,12 +43,12 @@ internal sealed class RunAttention
         HelpName = "L,R",
     };
 
-    private readonly Option<double> scale = new("--scale")
+    private readonly NumberOption<double> scale = new("--scale")
     {
         Description = "Multiplies q·k; 0, the default, means 1/√D.",
     };
 
-    private readonly Option<double> softCap = new("--soft-cap")
+    private readonly NumberOption<double> softCap = new("--soft-cap")
     {
         Description = "c of c·tanh(score/c); 0, the default, means none.",
     };
@@ -91,7 +91,7 @@ internal sealed class RunAttention
     private int Run(ParseResult parsed, RunOptions common)
     {
         using NpyTensors files = common.Open(parsed, out Backend backend);
-        (int queryHeads, int keyHeads) = Heads(parsed.GetRequiredValue(heads));
+        (int? queryHeads, int? keyHeads) = Heads(parsed.GetRequiredValue(heads));
         HeadedTensor q = Read(files, parsed.GetRequiredValue(query), "--q", queryHeads);
         HeadedTensor k = Read(files, parsed.GetRequiredValue(key), "--k", keyHeads);
         HeadedTensor v = Read(files, parsed.GetRequiredValue(value), "--v", keyHeads);
@@ -164,7 +164,7 @@ internal sealed class RunAttention
         });
     }
 
-    private static HeadedTensor Read(NpyTensors files, string path, string option, int heads)
+    private static HeadedTensor Read(NpyTensors files, string path, string option, int? heads)
     {
         Tensor tensor = files.RequiredFloats(path, option);
         files.RequireRank(tensor, option, 3, 4);
@@ -251,9 +251,9 @@ internal sealed class RunAttention
         return new(sides[0], sides[1]);
     }
 
-    private static (int Query, int KeyValue) Heads(string text)
+    private static (int? Query, int? KeyValue) Heads(string text)
     {
-        if (text.Length == 0) return (0, 0);
+        if (text.Length == 0) return (null, null);
         int[] counts = NumberList.Parse("run attention: --heads", text, "Hq or Hq,Hkv", 1, 2);
         return (counts[0], counts[^1]);
     }

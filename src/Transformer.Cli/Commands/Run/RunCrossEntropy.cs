@@ -12,7 +12,7 @@ internal static class RunCrossEntropy
     public static Command Create()
     {
         LossOptions options = new("Logits [N, C] or [N, C, ...]: classes on axis 1.");
-        Option<double> smoothing = new("--label-smoothing") { Description = "ε in [0, 1]." };
+        NumberOption<double> smoothing = new("--label-smoothing") { Description = "ε in [0, 1]." };
         Option<string?> logProbabilities = RunOptions.Optional(
             "--log-prob-out", "Receives the log-probabilities, shaped as the scores.");
         Command command = new("cross-entropy", "Softmax cross entropy of .npy files.");

@@ -18,7 +18,7 @@ internal sealed class RunEmbedding
         "--segments", "Segment vectors [segments, width].");
     private readonly Option<string?> segmentIds = RunOptions.Optional(
         "--segment-ids", "Segment ids, shaped as the token ids.");
-    private readonly Option<double> scale = new("--scale")
+    private readonly NumberOption<double> scale = new("--scale")
     {
         Description = "Multiplies the token's vector; 0 means 1.",
         DefaultValueFactory = _ => 1,

@@ -24,11 +24,11 @@ internal static class RunRotary
         {
             Description = "Pairs are neighbours (0, 1), (2, 3), …, not halves (0, R/2), ….",
         };
-        Option<int> rotary = new("--rotary-dim")
+        NumberOption<int> rotary = new("--rotary-dim")
         {
             Description = "R: leading elements of a head that are rotated; 0, the default: all D.",
         };
-        Option<int> heads = new("--heads") { Description = "Heads of a rank-3 input." };
+        OptionalNumberOption<int> heads = new("--heads") { Description = "Heads of a rank-3 input." };
         Option<string> output = RunOptions.Required("--out", "Receives the output.");
         Command command = new("rotary", "Rotary position embedding of .npy files.")
         {
@@ -67,24 +67,25 @@ internal static class RunRotary
         return command;
     }
 
-    private static RotarySizes Sizes(TensorShape shape, int heads)
+    private static RotarySizes Sizes(TensorShape shape, int? given)
     {
         if (shape.Rank == 4)
         {
-            if (heads != 0 && shape[1] != heads)
+            if (given is { } count && shape[1] != count)
             {
                 throw new ArgumentException($"{Name}: --x has shape {shape}, {shape[1]} heads; " +
-                    $"--heads says {heads}. Leave --heads out for rank 4.");
+                    $"--heads says {count}. Leave --heads out for rank 4.");
             }
 
             return new(checked((int)shape[0]), checked((int)shape[1]), checked((int)shape[2]),
                 checked((int)shape[3]));
         }
 
+        int heads = given ?? 0;
         if (heads < 1 || shape[2] % heads != 0)
         {
             throw new ArgumentException($"{Name}: --x has shape {shape} and --heads " +
-                $"{(heads == 0 ? "is missing" : $"says {heads}")}. Rank 3 needs --heads, and " +
+                $"{(given is null ? "is missing" : $"says {heads}")}. Rank 3 needs --heads, and " +
                 $"{shape[2]} must be a multiple of it.");
         }
 

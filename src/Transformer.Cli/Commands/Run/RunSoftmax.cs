@@ -30,7 +30,7 @@ internal static class RunSoftmax
         string name, string description, Action<Backend, BufferView, TensorAxis, BufferView> run)
     {
         Option<string> x = RunOptions.Required("--x", "Input, rank 1 or more.");
-        Option<int> axis = new("--axis")
+        NumberOption<int> axis = new("--axis")
         {
             Description = "Axis whose elements are normalised together; negative counts from " +
                 "the end.",

@@ -12,14 +12,14 @@ internal static class RunDropout
     public static Command Create()
     {
         Option<string> x = RunOptions.Required("--x", "Input, any shape.");
-        Option<double> probability = new("--probability")
+        NumberOption<double> probability = new("--probability")
         {
             Description = "p in [0, 1).",
             Required = true,
         };
-        Option<ulong> seed = CommonOptions.Seed();
-        Option<uint> step = new("--step") { Description = "Training step (0)." };
-        Option<uint> stream = new("--stream") { Description = "Which dropout of a model (0)." };
+        NumberOption<ulong> seed = CommonOptions.Seed();
+        NumberOption<uint> step = new("--step") { Description = "Training step (0)." };
+        NumberOption<uint> stream = new("--stream") { Description = "Which dropout of a model (0)." };
         Option<string> output = RunOptions.Required("--out", "Receives the output.");
         Command command = new("dropout", "Dropout with counter-based random numbers.")
         {
@@ -58,12 +58,12 @@ internal static class RunAdamW
         Option<string> gradient = RunOptions.Required("--gradient", "Gradients.");
         Option<string?> first = RunOptions.Optional("--m", "First moments; zeros if not given.");
         Option<string?> second = RunOptions.Optional("--v", "Second moments; likewise.");
-        Option<double> rate = Number("--learning-rate", "η.", 1e-3);
-        Option<double> beta1 = Number("--beta1", "β₁.", 0.9);
-        Option<double> beta2 = Number("--beta2", "β₂.", 0.999);
-        Option<double> epsilon = Number("--epsilon", "ε.", 1e-8);
-        Option<double> decay = Number("--weight-decay", "λ.", 0.01);
-        Option<int> step = new("--step")
+        NumberOption<double> rate = Number("--learning-rate", "η.", 1e-3);
+        NumberOption<double> beta1 = Number("--beta1", "β₁.", 0.9);
+        NumberOption<double> beta2 = Number("--beta2", "β₂.", 0.999);
+        NumberOption<double> epsilon = Number("--epsilon", "ε.", 1e-8);
+        NumberOption<double> decay = Number("--weight-decay", "λ.", 0.01);
+        NumberOption<int> step = new("--step")
         {
             Description = "t, 1 for the first.",
             DefaultValueFactory = _ => 1,
@@ -111,7 +111,7 @@ internal static class RunAdamW
         return command;
     }
 
-    private static Option<double> Number(string name, string description, double otherwise) =>
+    private static NumberOption<double> Number(string name, string description, double otherwise) =>
         new(name) { Description = description, DefaultValueFactory = _ => otherwise };
 }
 
@@ -122,7 +122,7 @@ internal static class RunGradientNorm
     public static Command Create()
     {
         Option<string> gradient = RunOptions.Required("--gradient", "Gradients, any shape.");
-        Option<double> maximum = new("--max-norm")
+        NumberOption<double> maximum = new("--max-norm")
         {
             Description = "Largest norm; 0, the default: none.",
         };

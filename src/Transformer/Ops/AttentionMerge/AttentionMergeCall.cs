@@ -42,7 +42,8 @@ public readonly record struct AttentionMergeForward : IOpCall
     /// <inheritdoc/>
     public void Validate()
     {
-        OpCheck.Positive(Op, nameof(Parts), Parts);
+        OpCheck.Positive(Op, nameof(Parts), Parts,
+            "Pass the number of partial results; without any there is nothing to merge.");
         OpCheck.NotNegative(Op, nameof(Rows), Rows);
         OpCheck.Positive(Op, nameof(Dimension), Dimension);
         OpCheck.Floats(Op, "outputs", Outputs, OpCheck.Count(Parts, Rows, Dimension),

@@ -16,7 +16,14 @@ public sealed partial class KvCache
     /// <summary>[B, MaximumBlocks] Int32 in the backend's memory: the page of each block of rows,
     /// −1 for none; absent for a contiguous cache.</summary>
     /// <exception cref="ObjectDisposedException">The cache was disposed.</exception>
-    public BufferView BlockTable => blockTable?.View ?? default;
+    public BufferView BlockTable
+    {
+        get
+        {
+            RequireOpen();
+            return blockTable?.View ?? default;
+        }
+    }
 
     /// <summary>Pages that a sequence can have; 0 for a contiguous cache.</summary>
     public int MaximumBlocks { get; }
@@ -26,8 +33,10 @@ public sealed partial class KvCache
 
     /// <summary>The pages of one sequence of a paged cache, in the order of its rows.</summary>
     /// <exception cref="ArgumentException">No such sequence.</exception>
+    /// <exception cref="ObjectDisposedException">The cache was disposed.</exception>
     public ReadOnlySpan<int> Pages(int sequence)
     {
+        RequireOpen();
         RequireSequence(nameof(sequence), sequence);
         return Pool is null ? [] : Row(sequence)[..blockCounts[sequence]];
     }
@@ -46,8 +55,8 @@ public sealed partial class KvCache
     public int SharePrefix(int sequence, KvCache source, int sourceSequence, int rows)
     {
         ArgumentNullException.ThrowIfNull(source);
-        ObjectDisposedException.ThrowIf(lengthsView.IsDisposed, this);
-        ObjectDisposedException.ThrowIf(source.lengthsView.IsDisposed, source);
+        RequireOpen();
+        source.RequireOpen();
         if (Pool is null || Pool != source.Pool)
         {
             OpCheck.Throw(nameof(KvCache), "a prefix is shared between caches of one KvPagePool; " +
@@ -142,7 +151,7 @@ public sealed partial class KvCache
             int kept = BlocksOf(lengths[b]);
             for (; blockCounts[b] > kept; blockCounts[b]--)
             {
-                Pool!.Release(row[blockCounts[b] - 1]);
+                Pool!.ReleaseIfHeld(row[blockCounts[b] - 1]);
                 row[blockCounts[b] - 1] = NoPage;
             }
         }

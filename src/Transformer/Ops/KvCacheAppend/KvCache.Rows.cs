@@ -55,7 +55,11 @@ public sealed partial class KvCache
         BufferView key, BufferView value, int newLength, in RotaryTables rotary = default,
         long keyRowStride = 0, long valueRowStride = 0)
     {
+        RequireOpen();
         RequireRoom(newLength);
+        // Keys are written before values are read.
+        OpCheck.NoOverlap(nameof(KvCache), nameof(Keys), Keys, nameof(value), value);
+        OpCheck.NoOverlap(nameof(KvCache), nameof(Values), Values, nameof(key), key);
         KvCacheAppendForward keyCall = Call(
             key, Keys, newLength, Width(Shape.HeadDimension), keyRowStride) with
         {
@@ -93,7 +97,7 @@ public sealed partial class KvCache
     /// <exception cref="ObjectDisposedException">The cache was disposed.</exception>
     public void Truncate(int length)
     {
-        ObjectDisposedException.ThrowIf(lengthsView.IsDisposed, this);
+        RequireOpen();
         OpCheck.NotNegative(nameof(KvCache), nameof(length), length);
         foreach (ref int rows in lengths.AsSpan()) rows = Math.Min(rows, length);
         Shortened();
@@ -104,7 +108,7 @@ public sealed partial class KvCache
     /// <exception cref="ObjectDisposedException">The cache was disposed.</exception>
     public void Truncate(int sequence, int length)
     {
-        ObjectDisposedException.ThrowIf(lengthsView.IsDisposed, this);
+        RequireOpen();
         RequireSequence(nameof(sequence), sequence);
         if (length < 0 || length > lengths[sequence])
         {
@@ -142,7 +146,8 @@ public sealed partial class KvCache
 
     private void RequireRoom(int newLength)
     {
-        OpCheck.Positive(nameof(KvCache), nameof(newLength), newLength);
+        OpCheck.Positive(nameof(KvCache), nameof(newLength), newLength,
+            "Append at least one row a sequence.");
         for (int b = 0; b < lengths.Length; b++)
         {
             if ((long)lengths[b] + newLength <= Shape.Capacity) continue;

@@ -49,11 +49,21 @@ public sealed partial class KvCache : IDisposable
         };
         KvCacheChecks.Shape(Shape);
         lengths = new int[shape.Batch];
-        keys = new(new(shape.Batch, shape.Capacity, Width(Shape.HeadDimension)), shape.DType,
-            Backend.Memory);
-        values = new(new(shape.Batch, shape.Capacity, Width(Shape.ValueDimension)), shape.DType,
-            Backend.Memory);
-        lengthsView = new(new(shape.Batch), DType.Int32, Backend.Memory);
+        try
+        {
+            keys = new(new(shape.Batch, shape.Capacity, Width(Shape.HeadDimension)), shape.DType,
+                Backend.Memory);
+            values = new(new(shape.Batch, shape.Capacity, Width(Shape.ValueDimension)),
+                shape.DType, Backend.Memory);
+            lengthsView = new(new(shape.Batch), DType.Int32, Backend.Memory);
+        }
+        catch
+        {
+            keys?.Dispose();
+            values?.Dispose();
+            throw;
+        }
+
         blocks = [];
         fresh = [];
         blockCounts = [];
@@ -88,8 +98,17 @@ public sealed partial class KvCache : IDisposable
         fresh = new int[blocks.Length];
         blocks.AsSpan().Fill(NoPage);
         lengthsView = new(new(batch), DType.Int32, Backend.Memory);
-        blockTable = new(new(batch, MaximumBlocks), DType.Int32, Backend.Memory);
-        blockTable.CopyFrom<int>(blocks);
+        try
+        {
+            blockTable = new(new(batch, MaximumBlocks), DType.Int32, Backend.Memory);
+            blockTable.CopyFrom<int>(blocks);
+        }
+        catch
+        {
+            blockTable?.Dispose();
+            lengthsView.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Sizes, defaults filled in.</summary>
@@ -117,11 +136,25 @@ public sealed partial class KvCache : IDisposable
 
     /// <summary>[B, Capacity, Hkv · D], or [PageCount, PageSize, Hkv · D].</summary>
     /// <exception cref="ObjectDisposedException">The cache or its pool was disposed.</exception>
-    public BufferView Keys => Pool?.Keys ?? keys!.View;
+    public BufferView Keys
+    {
+        get
+        {
+            RequireOpen();
+            return Pool?.Keys ?? keys!.View;
+        }
+    }
 
     /// <summary>[B, Capacity, Hkv · Dv], or [PageCount, PageSize, Hkv · Dv].</summary>
     /// <exception cref="ObjectDisposedException">The cache or its pool was disposed.</exception>
-    public BufferView Values => Pool?.Values ?? values!.View;
+    public BufferView Values
+    {
+        get
+        {
+            RequireOpen();
+            return Pool?.Values ?? values!.View;
+        }
+    }
 
     /// <summary>Of <see cref="Keys"/>; Batch is from sequence to sequence, or from page to page.
     /// </summary>
@@ -132,7 +165,14 @@ public sealed partial class KvCache : IDisposable
 
     /// <summary>[B] Int32: <see cref="Lengths"/> in the backend's memory.</summary>
     /// <exception cref="ObjectDisposedException">The cache was disposed.</exception>
-    public BufferView KeyLengths => lengthsView.View;
+    public BufferView KeyLengths
+    {
+        get
+        {
+            RequireOpen();
+            return lengthsView.View;
+        }
+    }
 
     /// <summary>Attends from new queries over every row of their sequence, causally: the last query
     /// sees all rows, the one before it all but the last, and so on.</summary>
@@ -202,7 +242,8 @@ public sealed partial class KvCache : IDisposable
         };
     }
 
-    /// <summary>Returns the memory, or the pages to their pool.</summary>
+    /// <summary>Returns the memory, or the pages to their pool; one that somebody released already
+    /// is passed over.</summary>
     public void Dispose()
     {
         if (lengthsView.IsDisposed) return;
@@ -211,6 +252,13 @@ public sealed partial class KvCache : IDisposable
         values?.Dispose();
         lengthsView.Dispose();
         blockTable?.Dispose();
+    }
+
+    private void RequireOpen()
+    {
+        if (!lengthsView.IsDisposed) return;
+        throw new ObjectDisposedException(null, "KvCache: the cache was disposed. Make a new one, " +
+            "or dispose this one after its last use.");
     }
 
     private int Width(int dimension) => Shape.KeyValueHeads * dimension;

@@ -45,13 +45,21 @@ public sealed class KvPagePool : IDisposable
             ValueDimension = shape.ValueDimension == 0 ? shape.HeadDimension : shape.ValueDimension,
         };
         KvCacheChecks.PageShape(Shape);
-        keys = new(new(shape.PageCount, shape.PageSize,
-            shape.KeyValueHeads * (long)shape.HeadDimension), shape.DType, Backend.Memory);
-        values = new(new(shape.PageCount, shape.PageSize,
-            shape.KeyValueHeads * (long)Shape.ValueDimension), shape.DType, Backend.Memory);
         references = new int[shape.PageCount];
         free = [.. Enumerable.Range(0, shape.PageCount).Reverse()];
         freeCount = free.Length;
+        keys = new(new(shape.PageCount, shape.PageSize,
+            shape.KeyValueHeads * (long)shape.HeadDimension), shape.DType, Backend.Memory);
+        try
+        {
+            values = new(new(shape.PageCount, shape.PageSize,
+                shape.KeyValueHeads * (long)Shape.ValueDimension), shape.DType, Backend.Memory);
+        }
+        catch
+        {
+            keys.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Sizes, defaults filled in.</summary>
@@ -62,11 +70,25 @@ public sealed class KvPagePool : IDisposable
 
     /// <summary>[PageCount, PageSize, Hkv · D].</summary>
     /// <exception cref="ObjectDisposedException">The pool was disposed.</exception>
-    public BufferView Keys => keys.View;
+    public BufferView Keys
+    {
+        get
+        {
+            RequireOpen();
+            return keys.View;
+        }
+    }
 
     /// <summary>[PageCount, PageSize, Hkv · Dv].</summary>
     /// <exception cref="ObjectDisposedException">The pool was disposed.</exception>
-    public BufferView Values => values.View;
+    public BufferView Values
+    {
+        get
+        {
+            RequireOpen();
+            return values.View;
+        }
+    }
 
     /// <summary>Pages that nobody holds.</summary>
     public int FreePages
@@ -80,8 +102,10 @@ public sealed class KvPagePool : IDisposable
     /// <summary>Takes pages, each with one reference; all of them or none.</summary>
     /// <param name="pages">Receives the pages, of contents undefined.</param>
     /// <returns>False where fewer are free.</returns>
+    /// <exception cref="ObjectDisposedException">The pool was disposed.</exception>
     public bool TryTake(Span<int> pages)
     {
+        RequireOpen();
         lock (gate)
         {
             if (pages.Length > freeCount) return false;
@@ -105,8 +129,10 @@ public sealed class KvPagePool : IDisposable
 
     /// <summary>Adds a holder to a page that has one.</summary>
     /// <exception cref="ArgumentException">No such page, or it is free.</exception>
+    /// <exception cref="ObjectDisposedException">The pool was disposed.</exception>
     public void Share(int page)
     {
+        RequireOpen();
         Require(page);
         lock (gate)
         {
@@ -117,13 +143,15 @@ public sealed class KvPagePool : IDisposable
 
     /// <summary>Takes a holder from a page; without one, it is free.</summary>
     /// <exception cref="ArgumentException">No such page, or it is free already.</exception>
+    /// <exception cref="ObjectDisposedException">The pool was disposed.</exception>
     public void Release(int page)
     {
+        RequireOpen();
         Require(page);
         lock (gate)
         {
             RequireHeld(page);
-            if (--references[page] == 0) free[freeCount++] = page;
+            Drop(page);
         }
     }
 
@@ -132,6 +160,16 @@ public sealed class KvPagePool : IDisposable
     {
         keys.Dispose();
         values.Dispose();
+    }
+
+    /// <summary>Takes a holder from a page where it has one; a cache returns all its pages,
+    /// whatever became of one of them, and also after the pool.</summary>
+    internal void ReleaseIfHeld(int page)
+    {
+        lock (gate)
+        {
+            if (references[page] > 0) Drop(page);
+        }
     }
 
     /// <summary>Copies the keys and values of a page to another.</summary>
@@ -146,6 +184,18 @@ public sealed class KvPagePool : IDisposable
         long bytes = pages.Length / Shape.PageCount * pages.DType.Size();
         Backend.Memory.Copy(pages.Address + (nint)(source * bytes),
             pages.Address + (nint)(target * bytes), bytes);
+    }
+
+    private void Drop(int page)
+    {
+        if (--references[page] == 0) free[freeCount++] = page;
+    }
+
+    private void RequireOpen()
+    {
+        if (!keys.IsDisposed) return;
+        throw new ObjectDisposedException(null, "KvPagePool: the pool was disposed. Make a new " +
+            "one, or dispose this one after its caches.");
     }
 
     private void Require(int page)

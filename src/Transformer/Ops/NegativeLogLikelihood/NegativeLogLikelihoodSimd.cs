@@ -12,7 +12,7 @@ namespace Transformer.Ops;
 /// Bytes: 12 bytes a label, the picked element from a cache line of its own: bound by the latency
 /// of memory.
 /// Numerics: one product a label; batches are added up in double, in order, so that the sum does
-/// not depend on the number of threads.
+/// not depend on the number of threads. A weight of 0 times −∞ is NaN, as IEEE 754 has it.
 /// Preconditions: a validated call on Float32 buffers; labels are checked before anything is
 /// written.
 /// Source: the definition; NegativeLogLikelihoodLoss of ai.onnx, opset 22.
@@ -39,7 +39,7 @@ internal sealed unsafe class NegativeLogLikelihoodForwardSimd
             counted += sums[(2 * batch) + 1];
         }
 
-        if (call.Reduction == LossReduction.Mean) total = counted == 0 ? 0 : total / counted;
+        if (call.Reduction == LossReduction.Mean) total = counted == 0 ? total * 0 : total / counted;
         *call.Loss.Pointer<float>() = (float)total;
     }
 

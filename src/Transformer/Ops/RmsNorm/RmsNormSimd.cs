@@ -12,13 +12,17 @@ namespace Transformer.Ops;
 /// Registers: four accumulators, to cover the latency of the multiply-add.
 /// Bytes: input and residual read once, sum and output written once; the second pass over the row
 /// hits L1 up to a width of about 8,000. 5 operations for 8 to 16 bytes: bound by memory.
-/// Numerics: binary32; squares of 4,096 elements at a time, added up in double.
+/// Numerics: binary32; squares of 4,096 elements at a time, added up in double. Where they leave
+/// the range of binary32, for elements beyond 1e19 or, with a tiny ε, below 1e-19, they are made
+/// anew in double.
 /// Preconditions: a validated call on Float32 buffers. The row being normalised is kept in sum, or
 /// in output where sum is absent, so either may be the input itself.
 /// Source: Zhang, Sennrich 2019.
 /// </remarks>
 internal sealed unsafe class RmsNormForwardSimd : IKernel<RmsNormForward>
 {
+    private const float SmallSum = 1e-24f;
+
     public bool Supports(in RmsNormForward call, out string? reason) =>
         SimdSupport.AllFloat32(out reason, ("input", call.Input), ("residual", call.Residual),
             ("weight", call.Weight), ("sum", call.Sum), ("output", call.Output),
@@ -41,6 +45,9 @@ internal sealed unsafe class RmsNormForwardSimd : IKernel<RmsNormForward>
         private readonly int rows, width;
         private readonly double epsilon;
 
+        // Below this sum, squares that vanished in binary32 count; ε may hide them.
+        private readonly float fewest;
+
         public Work(in RmsNormForward call)
         {
             input = call.Input.Pointer<float>();
@@ -52,6 +59,7 @@ internal sealed unsafe class RmsNormForwardSimd : IKernel<RmsNormForward>
             rows = call.Rows;
             width = call.Width;
             epsilon = call.EffectiveEpsilon;
+            fewest = epsilon > SmallSum ? 0 : SmallSum;
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -71,11 +79,24 @@ internal sealed unsafe class RmsNormForwardSimd : IKernel<RmsNormForward>
 
                 double squares = 0;
                 for (int start = 0; start < width; start += NormRows.SumLength)
-                    squares += Squares(x + start, Math.Min(NormRows.SumLength, width - start));
+                {
+                    int count = Math.Min(NormRows.SumLength, width - start);
+                    float part = Squares(x + start, count);
+                    squares += part >= fewest && part <= float.MaxValue
+                        ? part : WideSquares(x + start, count);
+                }
+
                 float scale = (float)(1 / Math.Sqrt((squares / width) + epsilon));
                 Normalise(x, scale, output + offset);
                 if (inverseRms != null) inverseRms[row] = scale;
             }
+        }
+
+        private static double WideSquares(float* x, int count)
+        {
+            double sum = 0;
+            for (int i = 0; i < count; i++) sum += (double)x[i] * x[i];
+            return sum;
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -33,6 +33,9 @@ public sealed class AttentionCommandErrorTests : IDisposable
         Run(Zeros("b", 1, 3, 8), k, v, "--heads", "3").IsBadInput("8 must be a multiple of it");
         Run(q, k, v, "--heads", "two").IsBadInput("--heads is 'two'; expected Hq or Hq,Hkv");
         Run(Zeros("b", 1, 3, 8), k, v, "--heads", "-2").IsBadInput("--heads says -2");
+        Run(Zeros("b", 1, 3, 8), k, v, "--heads", "0").IsBadInput("--heads says 0");
+        Run(Zeros("b", 1, 3, 8), Zeros("c", 1, 3, 8), v, "--heads", "2,0")
+            .IsBadInput("--k", "--heads says 0");
     }
 
     [Fact]
@@ -109,16 +112,17 @@ public sealed class AttentionCommandErrorTests : IDisposable
 
     [Theory]
     [InlineData("--scale", "-1", "'Scale' is -1")]
-    [InlineData("--scale", "NaN", "'Scale' is NaN")]
+    [InlineData("--scale", "NaN", "--scale is 'NaN'")]
     [InlineData("--scale", "1e300", "'Scale' is 1E+300")]
     [InlineData("--scale", "two", "--scale")]
     [InlineData("--soft-cap", "-1", "'SoftCap' is -1")]
-    [InlineData("--soft-cap", "NaN", "'SoftCap' is NaN")]
+    [InlineData("--soft-cap", "NaN", "--soft-cap is 'NaN'")]
     [InlineData("--window", "-2,0", "'Window' is (-2, 0)")]
     [InlineData("--window", "3", "--window is '3'; expected L,R")]
     [InlineData("--window", "1,2,3", "--window is '1,2,3'")]
     [InlineData("--window", "99999999999,0", "--window is '99999999999,0'")]
-    [InlineData("--causal", "sideways", "sideways")]
+    [InlineData("--causal", "sideways",
+        "Must be one of: 'top-left', 'bottom-right', 'past'. See")]
     [InlineData("--scores", "cooked", "cooked")]
     [InlineData("--scores", "raw", "--scores and --scores-out go together")]
     [InlineData("--backend", "abacus", "abacus")]

@@ -131,7 +131,7 @@ public sealed class CrossEntropyCommandTests : IDisposable
         Run(Zeros(2, 3), [-1, 0], 2).IsBadInput("'labels[0]' is -1");
         Run(files.Floats("s", [], 2, 0), [0, 0], 2).IsBadInput("'Classes' is 0");
         Smoothed("2").IsBadInput("SoftmaxCrossEntropy: 'LabelSmoothing' is 2; expected");
-        Smoothed("NaN").IsBadInput("'LabelSmoothing' is NaN");
+        Smoothed("NaN").IsBadInput("--label-smoothing is 'NaN'; expected a");
         CommandLine.Run("run", "cross-entropy", "--scores", Zeros(2, 3), "--labels",
             files.Floats("l", [0, 0], 2), "--out", files["o"]).IsBadInput(
             "--labels", "holds Float32", "expected Int32 or Int64");

@@ -60,7 +60,7 @@ public sealed class NormAndLinearCommandTests : IDisposable
         Norm("--residual", files.Floats("s", new double[12], 4, 3)).IsBadInput(
             "--residual has shape [4, 3]; expected [3, 4]");
         Norm("--epsilon", "-1").IsBadInput("LayerNorm: 'Epsilon' is -1");
-        Norm("--epsilon", "NaN").IsBadInput("LayerNorm: 'Epsilon' is NaN");
+        Norm("--epsilon", "NaN").IsBadInput("--epsilon is 'NaN'; expected a finite");
         files.Floats("x", [], 3, 0);
         Norm().IsBadInput("[3, 0]", "empty", "--axis");
         files.Floats("x", [1]);
