@@ -1,6 +1,5 @@
 // One case: inputs, warm-up, comparison of outputs, and calls of all peers in turns.
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { readNumbers, relativeError, writeInputs } from './inputs.mjs';
@@ -31,11 +30,13 @@ export function spread(times) {
 
 /**
  * Measures a case on every peer, the first one being ours.
+ * @param {{rounds: number, turnSeconds: number, scratch: string}} settings scratch: a folder
  * @returns {Promise<{ms: object, others: object[]}>} ours, and for each way of the others
  *   {peer, variant, ms, relativeErrors}, or {peer, cannot}
  */
 export async function measure(one, peers, settings) {
-  const folder = mkdtempSync(join(tmpdir(), 'transformer-peers-'));
+  const folder = join(settings.scratch, 'case');
+  mkdirSync(folder);
   try {
     writeInputs(folder, one);
     const { ways, absent } = await prepared(folder, one, peers, settings);

@@ -33,19 +33,19 @@ class Work {
   async time(calls) {
     const times = [];
     for (let i = 0; i < calls; i++) {
-      const { feeds, fetches } = this.#copies[this.#next++ % this.#copies.length];
+      const feeds = this.#copies[this.#next++ % this.#copies.length];
       const start = process.hrtime.bigint();
-      await this.#session.run(feeds, fetches);
+      await this.#session.run(feeds, this.#way.probes);
       times.push(Number(process.hrtime.bigint() - start) / 1e6);
     }
     return times;
   }
 
   async write(target) {
-    const { feeds, fetches } = this.#copies[0];
-    const outputs = await this.#session.run(feeds, fetches);
-    for (const [name, { as, layout }] of Object.entries(this.#way.results)) {
-      if (as) writeNumbers(target, as, layout(outputs[name].data));
+    const { results } = this.#way;
+    const outputs = await this.#session.run(this.#copies[0], Object.keys(results));
+    for (const [name, { layout }] of Object.entries(results)) {
+      writeNumbers(target, name, layout(outputs[name].data));
     }
   }
 
@@ -54,18 +54,9 @@ class Work {
   }
 }
 
-// Outputs get their memory once, as the other peers' do.
-function bind({ feeds: given, results, shared }, copied) {
-  const feeds = {}, fetches = {};
-  for (const [name, { type, dims, data }] of Object.entries(given)) {
-    feeds[name] = new ort.Tensor(type, copied ? data.slice() : data, dims);
-  }
-  for (const [name, { dims }] of Object.entries(results)) {
-    const length = dims.reduce((product, size) => product * size, 1);
-    fetches[name] = new ort.Tensor('float32', new Float32Array(length), dims);
-  }
-  for (const [name, feed] of Object.entries(shared)) fetches[name] = feeds[feed];
-  return { feeds, fetches };
+function bind({ feeds }, copied) {
+  return Object.fromEntries(Object.entries(feeds).map(([name, { type, dims, data }]) =>
+    [name, new ort.Tensor(type, copied ? data.slice() : data, dims)]));
 }
 
 function median(values) {

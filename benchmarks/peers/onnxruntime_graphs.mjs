@@ -1,9 +1,10 @@
 // The ONNX graphs that do a case's work: one for each way that ONNX Runtime has.
 //
-// A way is { model, feeds, results, shared }: the model's bytes; the tensors that it is fed, as
-// {type, dims, data}; its float32 outputs by name, as {dims, as, layout}, `as` being the case's
-// name of it and `layout` rearranging it to the case's layout; and outputs that are written into
-// the memory of a feed, as name → feed.
+// A way is { model, feeds, results, probes }: the model's bytes; the tensors that it is fed, as
+// {type, dims, data}; the case's outputs by name, as {rank, layout}, `layout` rearranging one to
+// the case's layout; and the names of outputs that hold one element of each result. Timed calls
+// fetch the probes: the binding copies what is fetched into new arrays, which takes longer than a
+// normalisation, while the results themselves stay in the session's memory.
 import {
   ElementType, graphModel,
 } from '../../tests/Transformer.Cli.Tests/Onnx/onnx_model.mjs';
@@ -25,16 +26,28 @@ export function waysOf(op, sizes, inputs) {
   }
 }
 
-function way({ nodes, feeds, results, constants = {}, shared = {} }) {
+function way({ nodes, feeds, results, constants = {} }) {
+  const probes = Object.keys(results).map((name) => `${name}_probe`);
   const model = graphModel({
-    opsets: { '': 23, [contrib]: 1 }, nodes, constants,
+    opsets: { '': 23, [contrib]: 1 },
+    nodes: [...nodes, ...Object.entries(results).map(([name, { rank }]) => ({
+      op: 'Slice', inputs: [name, `zeros${rank}`, `ones${rank}`], outputs: [`${name}_probe`],
+    }))],
+    constants: {
+      ...constants,
+      ...Object.fromEntries(Object.values(results).flatMap(({ rank }) =>
+        [[`zeros${rank}`, longs(rank, 0n)], [`ones${rank}`, longs(rank, 1n)]])),
+    },
     inputs: Object.entries(feeds).map(([name, { type, dims }]) =>
       ({ name, type: ElementType[type], rank: dims.length })),
-    outputs: [...Object.keys(results), ...Object.keys(shared)].map((name) =>
+    outputs: [...Object.keys(results), ...probes].map((name) =>
       ({ name, type: ElementType.float32 })),
   });
-  return { model, feeds, results, shared };
+  return { model, feeds, results, probes };
 }
+
+const longs = (length, value) =>
+  ({ type: 'int64', dims: [length], data: new BigInt64Array(length).fill(value) });
 
 const floats = (dims, data) => ({ type: 'float32', dims, data });
 
@@ -53,12 +66,9 @@ function swapped(values, first, second, width) {
 // The cases have a batch of one, so [H, S, D] and [S, H, D] differ by one exchange.
 function attention(sizes, { query, key, value }) {
   const { heads, keyValueHeads, queries, keys, width, causal } = sizes;
-  const headMajor = { output: { as: 'output', dims: [1, heads, queries, width], layout: same } };
+  const headMajor = { output: { rank: 4, layout: same } };
   const rows = {
-    output: {
-      as: 'output', dims: [1, queries, heads * width],
-      layout: (values) => swapped(values, queries, heads, width),
-    },
+    output: { rank: 3, layout: (values) => swapped(values, queries, heads, width) },
   };
   const ways = {
     Attention: way({
@@ -90,52 +100,31 @@ function attention(sizes, { query, key, value }) {
       results: rows,
     });
   }
-  // Causal by definition; of a single query it sees all keys.
-  if (causal || queries === 1) ways.GroupQueryAttention = groupQuery(sizes, { query, key, value },
-    rows, packed);
+  // Causal by definition. Not for decoding: its cache is an output, which cannot be left unfetched.
+  if (causal) {
+    ways.GroupQueryAttention = way({
+      nodes: [{
+        op: 'GroupQueryAttention', domain: contrib,
+        attributes: { num_heads: heads, kv_num_heads: keyValueHeads },
+        inputs: ['query', 'key', 'value', '', '', 'last_key', 'key_count'],
+        outputs: ['output', 'present_key', 'present_value'],
+      }],
+      feeds: {
+        query: packed(query, heads, queries), key: packed(key, keyValueHeads, keys),
+        value: packed(value, keyValueHeads, keys),
+        last_key: { type: 'int32', dims: [1], data: Int32Array.of(keys - 1) },
+        key_count: { type: 'int32', dims: [], data: Int32Array.of(keys) },
+      },
+      results: rows,
+    });
+  }
   return ways;
-}
-
-function groupQuery(sizes, { query, key, value }, results, packed) {
-  const { heads, keyValueHeads, queries, keys, width } = sizes;
-  // Decoding: all keys but the last are in the cache, which is written in place.
-  const past = keys - queries;
-  const cacheDims = [1, keyValueHeads, keys, width];
-  const fresh = (values) => {
-    const last = new Float32Array(keyValueHeads * queries * width);
-    for (let head = 0; head < keyValueHeads; head++) {
-      const end = (head + 1) * keys * width;
-      last.set(values.subarray(end - queries * width, end), head * queries * width);
-    }
-    return packed(last, keyValueHeads, queries);
-  };
-  const node = {
-    op: 'GroupQueryAttention', domain: contrib,
-    attributes: { num_heads: heads, kv_num_heads: keyValueHeads },
-    inputs: ['query', 'key', 'value', past ? 'past_key' : '', past ? 'past_value' : '',
-      'last_key', 'key_count'],
-    outputs: ['output', 'present_key', 'present_value'],
-  };
-  const feeds = {
-    query: packed(query, heads, queries), key: fresh(key), value: fresh(value),
-    ...(past ? {
-      past_key: floats(cacheDims, Float32Array.from(key)),
-      past_value: floats(cacheDims, Float32Array.from(value)),
-    } : {}),
-    last_key: { type: 'int32', dims: [1], data: Int32Array.of(keys - 1) },
-    key_count: { type: 'int32', dims: [], data: Int32Array.of(keys) },
-  };
-  const shared = past ? { present_key: 'past_key', present_value: 'past_value' } : {};
-  const written = past ? {} : {
-    present_key: { dims: cacheDims, layout: same }, present_value: { dims: cacheDims, layout: same },
-  };
-  return way({ nodes: [node], feeds, results: { ...results, ...written }, shared });
 }
 
 function layerNorm({ rows, width, residual }, { input, residual: added, weight, bias }) {
   const dims = [rows, width];
   const constants = { weight: floats([width], weight), bias: floats([width], bias) };
-  const output = { as: 'output', dims, layout: same };
+  const output = { rank: 2, layout: same };
   if (!residual) {
     return {
       LayerNormalization: way({
@@ -154,7 +143,7 @@ function layerNorm({ rows, width, residual }, { input, residual: added, weight, 
         inputs: ['input', 'residual', 'weight', 'bias'], outputs: ['output', '', '', 'sum'],
       }],
       feeds: { input: floats(dims, input), residual: floats(dims, added) }, constants,
-      results: { output, sum: { as: 'sum', dims, layout: same } },
+      results: { output, sum: output },
     }),
   };
 }
@@ -162,7 +151,7 @@ function layerNorm({ rows, width, residual }, { input, residual: added, weight, 
 function rmsNorm({ rows, width, residual }, { input, residual: added, weight }) {
   const dims = [rows, width];
   const constants = { weight: floats([width], weight) };
-  const output = { as: 'output', dims, layout: same };
+  const output = { rank: 2, layout: same };
   if (residual) {
     return {
       SkipSimplifiedLayerNormalization: way({
@@ -171,7 +160,7 @@ function rmsNorm({ rows, width, residual }, { input, residual: added, weight }) 
           inputs: ['input', 'residual', 'weight'], outputs: ['output', '', '', 'sum'],
         }],
         feeds: { input: floats(dims, input), residual: floats(dims, added) }, constants,
-        results: { output, sum: { as: 'sum', dims, layout: same } },
+        results: { output, sum: output },
       }),
     };
   }
@@ -190,7 +179,7 @@ function rmsNorm({ rows, width, residual }, { input, residual: added, weight }) 
 // Weights are constants of the model, which ONNX Runtime packs once.
 function linear({ rows, inputs, outputs }, { input, weight, bias }) {
   const feeds = { input: floats([rows, inputs], input) };
-  const results = { output: { as: 'output', dims: [rows, outputs], layout: same } };
+  const results = { output: { rank: 2, layout: same } };
   const gemm = {
     op: 'Gemm', attributes: { transB: 1 }, inputs: ['input', 'weight', 'bias'],
     outputs: ['output'],
@@ -224,7 +213,7 @@ function feedForward({ rows, width, hidden, activation }, data) {
     bias1: floats([hidden], data.bias1), bias2: floats([width], data.bias2),
   };
   const feeds = { input: floats([rows, width], data.input) };
-  const results = { output: { as: 'output', dims: [rows, width], layout: same } };
+  const results = { output: { rank: 2, layout: same } };
   const [matMul1, add1] = product('input', 'weight1', 'bias1', 'hidden');
   const second = product('active', 'weight2', 'bias2', 'output');
   const built = (...first) => way({ nodes: [...first, ...second], feeds, results, constants });
@@ -245,7 +234,6 @@ function feedForward({ rows, width, hidden, activation }, data) {
 export function emptyWay() {
   return way({
     nodes: [{ op: 'Identity', inputs: ['input'], outputs: ['output'] }],
-    feeds: { input: floats([1], Float32Array.of(1)) },
-    results: { output: { as: 'output', dims: [1], layout: same } },
+    feeds: { input: floats([1], Float32Array.of(1)) }, results: { output: { rank: 1 } },
   });
 }

@@ -1,8 +1,10 @@
 """PyTorch as a peer: python3 pytorch.py THREADS."""
 
+import ctypes
 import json
 import math
 import os
+import re
 import sys
 import time
 
@@ -25,6 +27,22 @@ def read(folder, name, dims):
 def write(folder, name, tensor):
     """Writes a tensor as the case lays it out."""
     tensor.detach().contiguous().numpy().tofile(os.path.join(folder, name + ".f32"))
+
+
+def blas():
+    """What multiplies matrices, where it is OpenBLAS; its kernels' name tells the vectors used."""
+    try:
+        configuration = ctypes.CDLL("libopenblas.so.0").openblas_get_config
+    except (OSError, AttributeError):
+        return "unknown"
+    configuration.restype = ctypes.c_char_p
+    return configuration().decode()
+
+
+def vectors():
+    """The instruction set that PyTorch's own kernels use."""
+    found = re.search(r"CPU capability usage: (\S+)", torch.__config__.show())
+    return found.group(1) if found else "unknown"
 
 
 class UnfusedAttention:
@@ -156,7 +174,8 @@ class Peer:
 
     def hello(self):
         return {"peer": "PyTorch", "versions": {
-            "PyTorch": torch.__version__, "Python": sys.version.split()[0]}}
+            "PyTorch": torch.__version__, "vectors": vectors(), "BLAS": blas(),
+            "Python": sys.version.split()[0]}}
 
     def prepare(self, folder):
         self.release()

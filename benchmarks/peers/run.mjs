@@ -1,5 +1,6 @@
 // Times the library beside ONNX Runtime and PyTorch: node benchmarks/peers/run.mjs --help
-import { availableParallelism, loadavg } from 'node:os';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { cases } from './cases.mjs';
@@ -66,10 +67,12 @@ function better(first, second) {
 }
 
 async function measureAll(options, peers, note) {
+  const scratch = mkdtempSync(join(tmpdir(), 'transformer-peers-'));
+  process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
   const measured = [];
   for (const one of options.chosen) {
     note(`${one.group} ${one.shape}`);
-    measured.push([one, await measure(one, peers, options)]);
+    measured.push([one, await measure(one, peers, { ...options, scratch })]);
   }
   return measured;
 }
@@ -110,6 +113,7 @@ async function main(options) {
   return wrong.length === 0 ? 0 : 1;
 }
 
+process.on('SIGINT', () => process.exit(130));
 try {
   const options = optionsOf(process.argv.slice(2));
   if (options.help) console.log(help);
