@@ -32,10 +32,16 @@ public sealed partial class KernelHeaderTests
                     .Select(m => m.Groups["label"].Value)];
                 int[] places = [.. labels.Select(label => Array.IndexOf(Order, label))];
                 string where = $"{Path.GetFileName(file)}: {string.Join(", ", labels)}";
-                Assert.True(places.SequenceEqual(places.Order().Distinct()), where);
-                if (!header.Groups["type"].Value.Contains("IKernel<")) continue;
-                kernels++;
+                Assert.True(places.SequenceEqual(places.Order().Distinct()) && !places.Contains(-1),
+                    where);
+                if (header.Groups["type"].Value.Contains("IKernel<")) kernels++;
+                else if (!Parts().IsMatch(header.Groups["type"].Value)) continue;
                 Assert.True(labels.Intersect(Required).Count() == Required.Length, where);
+            }
+
+            foreach (Match part in Parts().Matches(text))
+            {
+                Assert.True(part.Groups["remarks"].Success, $"{part.Groups["name"]}: no header");
             }
         }
 
@@ -44,6 +50,11 @@ public sealed partial class KernelHeaderTests
     }
 
     private static string ThisFile([CallerFilePath] string path = "") => path;
+
+    // What a kernel is made of: types that hold loops over work of their own.
+    [GeneratedRegex(@"(?<remarks>/// </remarks>\n)?^internal [^\n{(]*(class|struct) " +
+        @"(?<name>\w+(Tiles|Writer|Gradient|Lines|Panels|Splits))\b", RegexOptions.Multiline)]
+    private static partial Regex Parts();
 
     [GeneratedRegex(@"/// <remarks>\n(///[^\n]*\n)+(?<type>internal [^{]*)")]
     private static partial Regex Headers();

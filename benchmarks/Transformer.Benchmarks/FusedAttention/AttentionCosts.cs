@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
+using Transformer.Layers;
 using Transformer.Ops;
 using Transformer.Samples;
 using Transformer.Verification;
@@ -10,7 +11,7 @@ namespace Transformer.Benchmarks.FusedAttention;
 
 /// <summary>
 /// What options of attention cost beside each other: each pair of calls in turns in one run, as the
-/// ratio of their median times; and the memory of a long sequence.
+/// median of the ratios of neighbouring runs; and the memory of a long sequence.
 /// </summary>
 internal static class AttentionCosts
 {
@@ -31,8 +32,8 @@ internal static class AttentionCosts
         {
             ratios.Add(ratio);
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"{ratio.Name}: {ratio.Milliseconds:F2} ms / {ratio.OverMilliseconds:F2} ms = " +
-                $"{ratio.Value:F3}"));
+                $"{ratio.Name}: {ratio.Milliseconds:F2} ms / {ratio.OverMilliseconds:F2} ms, " +
+                $"ratio {ratio.Value:F3} ({ratio.Low:F3} to {ratio.High:F3})"));
         }
 
         Write(file, memory, ratios);
@@ -45,12 +46,14 @@ internal static class AttentionCosts
         Operands s4096 = new(4096);
         yield return Compare("causal over full, S 4096, forward",
             () => s4096.Forward(default, causal), () => s4096.Forward(default, default));
+        // Backward takes output and sums of one forward call for both: only its time counts.
         s4096.Forward(default, default);
         yield return Compare("causal over full, S 4096, backward",
             () => s4096.Backward(causal), () => s4096.Backward(default));
 
         Operands s2048 = new(2048);
-        float[] slopes = [.. Enumerable.Range(1, Heads).Select(h => MathF.Pow(2, -8f * h / Heads))];
+        float[] slopes = new float[Heads];
+        AlibiSlopes.Fill(slopes);
         foreach (bool isCausal in new[] { false, true })
         {
             AttentionOptions options = isCausal ? causal : default;
@@ -77,20 +80,26 @@ internal static class AttentionCosts
             () => s16384.ForwardBlocks(10), () => s16384.ForwardBlocks(1));
     }
 
+    /// <summary>Neighbouring calls share the machine's mood: the ratio is taken round by round.
+    /// </summary>
     private static Ratio Compare(string name, Action measured, Action over)
     {
-        List<double> times = [], overTimes = [];
+        double[] times = new double[Rounds], overTimes = new double[Rounds];
+        double[] ratios = new double[Rounds];
         measured();
         over();
         for (int round = 0; round < Rounds; round++)
         {
-            times.Add(Time(measured));
-            overTimes.Add(Time(over));
+            times[round] = Time(measured);
+            overTimes[round] = Time(over);
+            ratios[round] = times[round] / overTimes[round];
         }
 
-        times.Sort();
-        overTimes.Sort();
-        return new(name, times[Rounds / 2], overTimes[Rounds / 2]);
+        Array.Sort(times);
+        Array.Sort(overTimes);
+        Array.Sort(ratios);
+        return new(name, times[Rounds / 2], overTimes[Rounds / 2], ratios[Rounds / 2],
+            ratios[Rounds / 4], ratios[Rounds - 1 - (Rounds / 4)]);
     }
 
     private static double Time(Action run)
@@ -127,8 +136,9 @@ internal static class AttentionCosts
         using Utf8JsonWriter json = new(stream, new JsonWriterOptions { Indented = true });
         json.WriteStartObject();
         json.WriteString("command", "dotnet run -c Release --project " +
-            $"benchmarks/Transformer.Benchmarks -- --attention-costs {file}");
-        json.WriteString("date", DateTime.UtcNow.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture));
+            "benchmarks/Transformer.Benchmarks -- --attention-costs FILE");
+        json.WriteString(
+            "date", DateTime.UtcNow.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture));
         BenchReport.WriteMachine(json, limits);
         json.WriteStartObject("memory");
         json.WriteString("shape", memory.Shape);
@@ -145,6 +155,8 @@ internal static class AttentionCosts
             json.WriteNumber("ms", ratio.Milliseconds);
             json.WriteNumber("overMs", ratio.OverMilliseconds);
             json.WriteNumber("ratio", ratio.Value);
+            json.WriteNumber("ratioLowerQuartile", ratio.Low);
+            json.WriteNumber("ratioUpperQuartile", ratio.High);
             json.WriteEndObject();
         }
 
@@ -152,10 +164,9 @@ internal static class AttentionCosts
         json.WriteEndObject();
     }
 
-    private sealed record Ratio(string Name, double Milliseconds, double OverMilliseconds)
-    {
-        public double Value => Milliseconds / OverMilliseconds;
-    }
+    private sealed record Ratio(
+        string Name, double Milliseconds, double OverMilliseconds, double Value, double Low,
+        double High);
 
     private sealed record Memory(
         string Shape, double OperandMiB, double ForwardMiB, double GradientMiB,

@@ -1,24 +1,33 @@
+using Transformer.Numerics;
 using Transformer.Tensors;
 
 namespace Transformer.Backends;
 
-/// <summary>What the vectorised kernels can take.</summary>
+/// <summary>What the vectorised kernels can take: null, or the reason against it. Absent buffers do
+/// not count.</summary>
 internal static class SimdSupport
 {
-    /// <summary>True when every buffer that is present holds floats.</summary>
-    public static bool AllFloat32(out string? reason, params ReadOnlySpan<BufferView> buffers)
-    {
-        foreach (BufferView buffer in buffers)
-        {
-            if (buffer.IsPresent && buffer.DType != DType.Float32)
-            {
-                reason = $"the kernel computes in Float32 only; a buffer holds {buffer.DType}";
-                return false;
-            }
-        }
+    /// <summary>For a buffer that the kernel converts on the way: Float32, Float16 or BFloat16.
+    /// </summary>
+    public static string? Storage(string argument, BufferView view) =>
+        view.IsAbsent || FloatStorage.Holds(view.DType) ? null
+            : $"takes Float32, Float16 and BFloat16; '{argument}' is {view.DType}";
 
+    /// <summary>For a buffer that the kernel reads or writes as it is.</summary>
+    public static string? Float32(string argument, BufferView view) =>
+        view.IsAbsent || view.DType == DType.Float32
+            ? null : $"takes '{argument}' as Float32; it is {view.DType}";
+
+    /// <summary>As <see cref="Float32"/>, for many buffers: true where none has a reason against
+    /// it, else the first.</summary>
+    public static bool AllFloat32(
+        out string? reason, params ReadOnlySpan<(string Argument, BufferView View)> buffers)
+    {
         reason = null;
-        return true;
+        foreach ((string argument, BufferView view) in buffers)
+            reason ??= Float32(argument, view);
+
+        return reason is null;
     }
 }
 

@@ -24,19 +24,24 @@ internal static class LayerChecks
             "layer's parameter has. Pass a span of that size, or none.");
     }
 
-    /// <summary>Rows of padded sequences, or of packed ones.</summary>
-    public static int Count(string argument, ReadOnlySpan<int> offsets, int batch, int length)
+    /// <summary>Rows of padded sequences.</summary>
+    public static int Count(int batch, int length)
     {
         OpCheck.NotNegative(Layer, "batch", batch);
         OpCheck.NotNegative(Layer, "length", length);
-        if (offsets.IsEmpty)
-        {
-            long rows = (long)batch * length;
-            if (rows <= int.MaxValue) return (int)rows;
-            OpCheck.Throw(Layer, $"{batch} sequences of {length} positions are {rows} rows; " +
-                $"expected at most {int.MaxValue}. Split the batch.");
-        }
+        long rows = (long)batch * length;
+        if (rows <= int.MaxValue) return (int)rows;
+        OpCheck.Throw(Layer, $"{batch} sequences of {length} positions are {rows} rows; " +
+            $"expected at most {int.MaxValue}. Split the batch.");
+        return 0;
+    }
 
+    /// <summary>Rows of packed sequences; without offsets, of padded ones.</summary>
+    public static int Count(string argument, ReadOnlySpan<int> offsets, int batch, int length)
+    {
+        if (offsets.IsEmpty) return Count(batch, length);
+        OpCheck.NotNegative(Layer, "batch", batch);
+        OpCheck.NotNegative(Layer, "length", length);
         if (offsets.Length != (long)batch + 1)
         {
             OpCheck.Throw(Layer, $"'{argument}' has {offsets.Length} elements; expected " +
@@ -130,7 +135,7 @@ internal static class LayerChecks
             return;
         }
 
-        OpCheck.Throw(Layer, "'extras' has key lengths, offsets or a block mask; over a cache the " +
-            "rows that it holds decide. Leave them out.");
+        OpCheck.Throw(Layer, "'extras' has key lengths, offsets or a block mask; over a cache " +
+            "the rows that it holds decide. Leave them out.");
     }
 }

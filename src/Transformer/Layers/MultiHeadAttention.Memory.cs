@@ -25,7 +25,7 @@ public sealed unsafe partial class MultiHeadAttention
         ArgumentNullException.ThrowIfNull(cache);
         OpCheck.Positive(Name, nameof(length), length);
         LayerChecks.Cache(cache, Options, length);
-        int rows = LayerChecks.Count("offsets", default, cache.Shape.Batch, length);
+        int rows = LayerChecks.Count(cache.Shape.Batch, length);
         LayerChecks.Rows("memory", memory.Length, rows, Options.MemoryWidth);
         LayerSizes sizes = new(cache.Shape.Batch, 0, length, 0, rows, IsSelf: false);
         long count = LayerBuffers.Count(Options, sizes, logSumExp: false);
@@ -60,7 +60,7 @@ public sealed unsafe partial class MultiHeadAttention
         LayerChecks.CacheExtras(extras);
         LayerChecks.Positions("queryLength", queryLength, Options.Rotary);
         int batch = memory.Shape.Batch;
-        int rows = LayerChecks.Count("offsets", default, batch, queryLength);
+        int rows = LayerChecks.Count(batch, queryLength);
         LayerChecks.Rows("query", query.Length, rows, Options.Width);
         LayerChecks.Rows("output", output.Length, rows, Options.Width);
         LayerSizes sizes = new(batch, queryLength, 0, rows, 0, IsSelf: false);
@@ -81,34 +81,19 @@ public sealed unsafe partial class MultiHeadAttention
         in LayerBuffers buffers, in AttentionInputs cached, Backend backend,
         in AttentionExtras extras)
     {
-        ReadOnlySpan<float> heads = Options.Alibi ? slopes : extras.AlibiSlopes;
-        long* state = stackalloc long[2] { extras.DropoutSeed, extras.DropoutStep };
-        // A mask or bias that is there but has no keys needs an address: it hides every key.
-        bool noMask = false;
-        float noBias = 0;
-        fixed (float* q = buffers.Query, o = buffers.Heads, alibi = heads,
-            relative = extras.RelativeBias, sinks = extras.Sinks)
-        fixed (bool* mask = AttentionExtras.OnlyShape(extras.Mask.IsEmpty, extras.MaskShape)
-            ? new(ref noMask) : extras.Mask)
-        fixed (float* bias = AttentionExtras.OnlyShape(extras.Bias.IsEmpty, extras.BiasShape)
-            ? new(ref noBias) : extras.Bias)
+        AttentionExtras terms = extras with
         {
-            SpanEntry.Run(backend, new AttentionForward
+            AlibiSlopes = Options.Alibi ? slopes : extras.AlibiSlopes,
+        };
+        fixed (float* q = buffers.Query, o = buffers.Heads)
+        {
+            FusedAttention.Run(terms, backend, new AttentionForward
             {
                 Inputs = cached with
                 {
                     Query = BufferView.Of(q, buffers.Query.Length),
                     QueryStrides = buffers.QueryStrides,
                     OutputStrides = buffers.HeadStrides,
-                    Mask = BufferView.Of(mask, extras.Mask.Length),
-                    MaskLayout = extras.MaskLayout(cached.Sizes),
-                    Bias = BufferView.Of(bias, extras.Bias.Length),
-                    BiasLayout = extras.BiasLayout(cached.Sizes),
-                    AlibiSlopes = BufferView.Of(alibi, heads.Length),
-                    RelativeBias = BufferView.Of(relative, extras.RelativeBias.Length),
-                    Sinks = BufferView.Of(sinks, extras.Sinks.Length),
-                    RandomState = BufferView.Of(state, 2),
-                    Score = extras.Score,
                 },
                 Output = BufferView.Of(o, buffers.Heads.Length),
             });

@@ -39,7 +39,7 @@ public sealed unsafe partial class MultiHeadAttention
         LayerChecks.Extras(extras, Options);
         LayerChecks.CacheExtras(extras);
         int batch = cache.Shape.Batch;
-        int rows = LayerChecks.Count("offsets", default, batch, newLength);
+        int rows = LayerChecks.Count(batch, newLength);
         LayerChecks.Rows("input", input.Length, rows, Options.Width);
         LayerChecks.Rows("output", output.Length, rows, Options.Width);
         LayerSizes sizes = new(batch, newLength, newLength, rows, rows, IsSelf: true);

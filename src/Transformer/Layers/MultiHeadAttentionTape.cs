@@ -20,15 +20,10 @@ public sealed class MultiHeadAttentionTape
     internal AttentionOptions Options { get; private set; }
 
     /// <summary>Makes room for a call; what was there is lost.</summary>
+    /// <param name="count">Of <see cref="LayerBuffers.Count"/>.</param>
     internal Span<float> Begin(long count)
     {
         Layer = null;
-        if (count > Array.MaxLength - 64)
-        {
-            OpCheck.Throw(nameof(MultiHeadAttention), $"the tape of this call has {count} " +
-                $"elements; expected at most {Array.MaxLength - 64}. Split the batch.");
-        }
-
         if (floats.Length < count) floats = new((int)count);
         return floats.Span;
     }

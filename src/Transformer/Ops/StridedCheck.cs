@@ -2,52 +2,60 @@ using Transformer.Tensors;
 
 namespace Transformer.Ops;
 
-/// <summary>Checks of tensors [B, H, S, D] with strides over batch, head and sequence.</summary>
+/// <summary>Checks of tensors [outer, heads, rows, dimension] with strides over the first three;
+/// packed and paged tensors, too, are such.</summary>
 internal static class StridedCheck
 {
     /// <summary>Requires a floating-point buffer that every index stays within; nothing of an
     /// empty tensor.</summary>
     public static void Read(
-        string op, string argument, BufferView view, AttentionStrides strides, int batch,
-        int heads, int length, int dimension)
+        string op, string argument, BufferView view, AttentionStrides strides,
+        (int Outer, int Rows) extent, int heads, int dimension)
     {
-        if (batch == 0 || length == 0) return;
+        if (extent.Outer == 0 || extent.Rows == 0) return;
         if (strides.Batch < 0 || strides.Head < 0 || strides.Sequence < 0)
         {
             OpCheck.Throw(op, $"'{argument}' has strides ({strides.Batch}, {strides.Head}, " +
                 $"{strides.Sequence}, 1); expected 0 or more. Pass a view that runs forwards.");
         }
 
-        Int128 needed = dimension + ((Int128)(batch - 1) * strides.Batch) +
-            ((Int128)(heads - 1) * strides.Head) + ((Int128)(length - 1) * strides.Sequence);
-        OpCheck.AtLeast(op, argument, view, (long)Int128.Min(long.MaxValue, needed),
-            $"[{batch}, {heads}, {length}, {dimension}] with strides ({strides.Batch}, " +
-            $"{strides.Head}, {strides.Sequence}, 1)");
+        OpCheck.AtLeast(op, argument, view, Extent(strides, extent, heads, dimension),
+            $"[{extent.Outer}, {heads}, {extent.Rows}, {dimension}] with strides (" +
+            $"{strides.Batch}, {strides.Head}, {strides.Sequence}, 1)");
         OpCheck.IsFloat(op, argument, view);
     }
 
     /// <summary>As <see cref="Read"/>, for a tensor whose rows may not share elements.</summary>
     public static void Written(
-        string op, string argument, BufferView view, AttentionStrides strides, int batch,
-        int heads, int length, int dimension)
+        string op, string argument, BufferView view, AttentionStrides strides,
+        (int Outer, int Rows) extent, int heads, int dimension)
     {
-        Read(op, argument, view, strides, batch, heads, length, dimension);
-        if (batch == 0 || length == 0) return;
-        Span<(long Stride, int Size)> axes = [(strides.Batch, batch), (strides.Head, heads),
-            (strides.Sequence, length)];
+        Read(op, argument, view, strides, extent, heads, dimension);
+        if (extent.Outer == 0 || extent.Rows == 0) return;
+        Span<(long Stride, int Size)> axes = [(strides.Batch, extent.Outer),
+            (strides.Head, heads), (strides.Sequence, extent.Rows)];
         axes.Sort(static (a, b) => a.Stride.CompareTo(b.Stride));
-        Int128 extent = dimension;
+        Int128 end = dimension;
         foreach ((long stride, int size) in axes)
         {
             if (size == 1) continue;
-            if (stride < extent)
+            if (stride < end)
             {
                 OpCheck.Throw(op, $"'{argument}' is written, but with strides ({strides.Batch}, " +
-                    $"{strides.Head}, {strides.Sequence}, 1) rows of [{batch}, {heads}, " +
-                    $"{length}, {dimension}] overlap. Use strides that keep them apart.");
+                    $"{strides.Head}, {strides.Sequence}, 1) rows of [{extent.Outer}, {heads}, " +
+                    $"{extent.Rows}, {dimension}] overlap. Use strides that keep them apart.");
             }
 
-            extent += (Int128)(size - 1) * stride;
+            end += (Int128)(size - 1) * stride;
         }
     }
+
+    /// <summary>Elements from the first to the last of a tensor that is not empty, at most
+    /// <see cref="long.MaxValue"/>.</summary>
+    public static long Extent(
+        AttentionStrides strides, (int Outer, int Rows) extent, int heads, int dimension) =>
+        (long)Int128.Min(long.MaxValue, dimension +
+            ((Int128)(extent.Outer - 1) * strides.Batch) +
+            ((Int128)(heads - 1) * strides.Head) +
+            ((Int128)(extent.Rows - 1) * strides.Sequence));
 }

@@ -27,7 +27,8 @@ public static unsafe class HostMemory
     /// <summary>Bytes rented and not yet returned, by size class; for leak checks.</summary>
     public static long RentedBytes => Interlocked.Read(ref rentedBytes);
 
-    /// <summary>Takes a block of at least <paramref name="bytes"/> bytes; contents undefined.</summary>
+    /// <summary>Takes a block of at least <paramref name="bytes"/> bytes; contents undefined.
+    /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">Negative size.</exception>
     /// <exception cref="OutOfMemoryException">The system has no such block.</exception>
     public static HostBlock Rent(long bytes)

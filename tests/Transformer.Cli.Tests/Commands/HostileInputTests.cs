@@ -126,8 +126,9 @@ public sealed class HostileInputTests(TrainedModel model) : IClassFixture<Traine
         CommandResult lines = CommandLine.Run(
             "translate", "--model", files["m"], "--input", source).Succeeded();
         Assert.Equal(4, lines.Output.Count(c => c == '\n'));
-        CommandLine.Run("translate", "--model", files["m"], string.Concat(
-            Enumerable.Repeat("a ", 10_000))).IsBadInput("line 1 has 10001 tokens", "128 positions");
+        string longest = string.Concat(Enumerable.Repeat("a ", 10_000));
+        CommandLine.Run("translate", "--model", files["m"], longest)
+            .IsBadInput("line 1 has 10001 tokens", "128 positions");
     }
 
     [Theory]

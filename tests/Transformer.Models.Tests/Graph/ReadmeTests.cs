@@ -43,7 +43,8 @@ public class ReadmeTests
         string[] source = File.ReadAllLines(ThisFile());
         int first = Array.FindIndex(source, l => l.Trim() == "// snippet: graph") + 1;
         int last = Array.FindIndex(source, first, l => l.Trim() == "// /snippet");
-        string code = string.Join('\n', source[first..last].Select(l => l.Length > 8 ? l[8..] : ""));
+        string code =
+            string.Join('\n', source[first..last].Select(l => l.Length > 8 ? l[8..] : ""));
         string readme = Path.Combine(
             Path.GetDirectoryName(ThisFile())!, "../../../src/Transformer.Models/README.md");
         Assert.Contains($"```csharp\n{code}\n```", File.ReadAllText(readme),

@@ -51,8 +51,8 @@ public sealed class ShapeErrorTests : IDisposable
 
     [Fact]
     public void Embedding_NamesTheLongestSequence() => Throws(
-        "Embedding 'table': 'ids' has 3 tokens a sequence; position table 'positions' has 2 rows. " +
-        "Shorten the text or use a model with more positions.",
+        "Embedding 'table': 'ids' has 3 tokens a sequence; position table 'positions' has 2 rows." +
+        " Shorten the text or use a model with more positions.",
         () => g.Embedding(ids, Declare("table", 9, 4), Declare("positions", 2, 4)));
 
     [Fact]
@@ -91,8 +91,8 @@ public sealed class ShapeErrorTests : IDisposable
 
     [Fact]
     public void Parameter_OfTwoShapes() => Throws(
-        "Parameter 'w': declared with shape [2, 3] and again with [3, 2]. Use another name or the " +
-        "same shape.",
+        "Parameter 'w': declared with shape [2, 3] and again with [3, 2]. Use another name or " +
+        "the same shape.",
         () =>
         {
             Declare("w", 2, 3);
@@ -109,8 +109,8 @@ public sealed class ShapeErrorTests : IDisposable
     {
         parameters.Allocate(1);
         g.Output("y", g.Relu(x));
-        Throws("Graph 'test': training needs the output 'loss'; outputs are y. Name the loss with " +
-            "Output.",
+        Throws("Graph 'test': training needs the output 'loss'; outputs are y. Name the loss " +
+            "with Output.",
             () => g.Compile(TestModel.On(BackendRegistry.Cpu) with { Training = true }));
     }
 
@@ -119,8 +119,8 @@ public sealed class ShapeErrorTests : IDisposable
     {
         using CompiledGraph graph = CompileEmbedding();
         graph.Feed<int>("ids", [0, 1, 2, 8, 9, 0]);
-        Throws("Embedding 'table': input 'ids' holds 9 at index 4; expected 0 to 8. Table 'table' " +
-            "has 9 rows. Use the model's own tokenizer.", graph.Forward);
+        Throws("Embedding 'table': input 'ids' holds 9 at index 4; expected 0 to 8. Table " +
+            "'table' has 9 rows. Use the model's own tokenizer.", graph.Forward);
     }
 
     [Fact]

@@ -60,7 +60,8 @@ public sealed class NpyFileTests : IDisposable
     [Fact]
     public void Read_RefusesBigEndianWithTheRemedy()
     {
-        var error = Assert.Throws<InvalidDataException>(() => NpyFile.Read(Sample("f4_big_endian")));
+        var error =
+            Assert.Throws<InvalidDataException>(() => NpyFile.Read(Sample("f4_big_endian")));
         Assert.Contains("f4_big_endian.npy", error.Message);
         Assert.Contains("a.astype('<f4')", error.Message);
     }
@@ -88,7 +89,8 @@ public sealed class NpyFileTests : IDisposable
         string path = folder.File("a.npy");
         Assert.Throws<ArgumentException>(() => NpyFile.Write<float>(path, new float[5], [2, 3]));
         Assert.Throws<ArgumentException>(() => NpyFile.Write<float>(path, [], [-1, 0]));
-        Assert.Throws<ArgumentException>(() => NpyFile.Write<float>(path, [1], [1L << 62, 1L << 62]));
+        Assert.Throws<ArgumentException>(
+            () => NpyFile.Write<float>(path, [1], [1L << 62, 1L << 62]));
         Assert.Empty(folder.Names());
     }
 

@@ -8,7 +8,9 @@ internal sealed class TemporaryFolder : IDisposable
     public string File(string name) => System.IO.Path.Combine(Path, name);
 
     public string[] Names() =>
-        [.. Directory.GetFileSystemEntries(Path).Select(p => System.IO.Path.GetFileName(p)!).Order()];
+    [
+        .. Directory.GetFileSystemEntries(Path).Select(p => System.IO.Path.GetFileName(p)!).Order(),
+    ];
 
     public void Dispose() => Directory.Delete(Path, recursive: true);
 }

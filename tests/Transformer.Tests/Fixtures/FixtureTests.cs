@@ -61,7 +61,8 @@ public class FixtureTests
     [Fact]
     public void Options_AreTyped()
     {
-        Assert.Equal("bottom_right", Fixture.Load("attention_heads", "everything").Option("causal"));
+        Assert.Equal(
+            "bottom_right", Fixture.Load("attention_heads", "everything").Option("causal"));
         Assert.Null(Fixture.Load("attention_scores", "default").Option("causal"));
         Assert.Equal(0.98, Fixture.Load("adamw", "adamw").Scalar("beta2"));
         Assert.Equal(5.0, Fixture.Load("attention_scores", "soft_cap").Scalar("soft_cap"));

@@ -64,6 +64,36 @@ public class FusedAttentionEntryTests
     }
 
     [Fact]
+    public void TensorSpans_TakeNoOtherPlaces()
+    {
+        Refused("QueryStrides", new AttentionExtras { QueryStrides = new(1, 2, 3) });
+        Refused("OutputStrides", new AttentionExtras { OutputStrides = new(1, 2, 3) });
+        Refused("QueryOffsets", new AttentionExtras { QueryOffsets = [0, 1, 2] });
+        Refused("KeyOffsets", new AttentionExtras { KeyOffsets = [0, 1, 2] });
+        Refused("BlockTable", new AttentionExtras { BlockTable = [0, 1] });
+
+        void Refused(string argument, in AttentionExtras extras)
+        {
+            string? message = null;
+            try
+            {
+                ReadOnlyTensorSpan<float> q = new(query, [2, Heads, Length, Dimension]);
+                ReadOnlyTensorSpan<float> k = new(key, [2, KeyHeads, Length, Dimension]);
+                Attention.Forward<float>(q, k, k, default,
+                    new TensorSpan<float>(new float[query.Length], q.Lengths), extras);
+            }
+            catch (ArgumentException exception)
+            {
+                message = exception.Message;
+            }
+
+            Assert.Equal($"FusedAttention: 'extras.{argument}' is given with tensor spans; " +
+                "expected none, because a tensor span brings its strides. Leave it out, or pass " +
+                "plain spans.", message);
+        }
+    }
+
+    [Fact]
     public void HalfAndBFloat16_RoundOnceWhatFloatsGive()
     {
         Half[] q = [.. query.Select(x => (Half)x)], k = [.. key.Select(x => (Half)x)];

@@ -59,9 +59,9 @@ public class FusedAttentionExtrasCallTests : KernelTest
     {
         AttentionInputs paged = Paged();
         Rejects(paged with { PageSize = 20 }, "'PageSize' is 20; expected a multiple of 16. Use " +
-            "16, 32, 64 or more keys a page.");
+            "16 for little waste, 64 or more for speed.");
         Rejects(paged with { PageSize = 0 }, "'PageSize' is 0; expected a multiple of 16. Use " +
-            "16, 32, 64 or more keys a page.");
+            "16 for little waste, 64 or more for speed.");
         Rejects(paged with { PageCount = 0 },
             "'PageCount' is 0; expected 1 or more. Pass the tensors' size.");
         Rejects(paged with { KeyLengths = default }, "'keyLengths' is absent; expected [B] with " +
@@ -80,9 +80,9 @@ public class FusedAttentionExtrasCallTests : KernelTest
         Rejects(paged with { BlockTable = Longs(0, 1, 2, 3) },
             "'blockTable' is Int64; expected Int32. Convert it first.");
         Rejects(paged with { BlockTable = Ints(0, 4, 2, 3) }, "'blockTable[0, 1]' is 4; expected " +
-            "0 to 3. Pass pages that key and value hold.");
+            "a page from 0 to 3. Give the sequence a page for each block of its rows.");
         Rejects(paged with { BlockTable = Ints(0, 1, -1, 3) }, "'blockTable[1, 0]' is -1; " +
-            "expected 0 to 3. Pass pages that key and value hold.");
+            "expected a page from 0 to 3. Give the sequence a page for each block of its rows.");
         Rejects(paged with { KeyLengths = Ints(21, 3) }, "'keyLengths[0]' is 21; expected 0 to " +
             "20. Pass each sequence's number of keys.");
         Rejects(paged with { PageCount = 5 }, "'key' has 128 elements; expected at least 160 for " +
@@ -98,8 +98,8 @@ public class FusedAttentionExtrasCallTests : KernelTest
         Assert.All(problem.Output.Values, x => Assert.True(double.IsFinite(x)));
         ArgumentException error = Assert.Throws<ArgumentException>(
             () => problem.Backward(new double[problem.Output.Length]));
-        Assert.Equal("FusedAttention: 'blockTable[1, 0]' is page 2, which another block has, " +
-            "too; gradients of shared pages are not defined. Give every block a page of its own.",
+        Assert.Equal("FusedAttention: 'blockTable[1, 0]' is 2, a page that another block " +
+            "writes to; expected a page of its own. Copy a shared page before writing to it.",
             error.Message);
         Assert.All(problem.KeyGradient.Values, x => Assert.True(double.IsNaN(x)));
     }

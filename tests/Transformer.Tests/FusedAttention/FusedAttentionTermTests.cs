@@ -141,7 +141,8 @@ public class FusedAttentionTermTests : KernelTest
     public void SinkOfMinusInfinity_IsNone()
     {
         AttentionProblem plain = new(this, TwoKeys());
-        AttentionProblem sunk = new(this, TwoKeys() with { Sinks = Real([double.NegativeInfinity]) });
+        AttentionProblem sunk =
+            new(this, TwoKeys() with { Sinks = Real([double.NegativeInfinity]) });
         foreach (AttentionProblem problem in new[] { plain, sunk })
         {
             problem.Forward();

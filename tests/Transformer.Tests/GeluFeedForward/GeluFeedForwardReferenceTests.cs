@@ -144,7 +144,8 @@ public class GeluFeedForwardReferenceTests : KernelTest
         Rejects(call with { Weight2 = Real(new double[5]) },
             "GeluFeedForward: 'weight2' has 5 elements; expected 6 for shape [2, 3]. Pass a " +
             "buffer of that size.");
-        Rejects(call with { Hidden = -3 }, "GeluFeedForward: 'Hidden' is -3; expected 1 or more. Pass the tensors' size.");
+        Rejects(call with { Hidden = -3 },
+            "GeluFeedForward: 'Hidden' is -3; expected 1 or more. Pass the tensors' size.");
         Rejects(call with { Bias1 = Real(new double[2]) },
             "GeluFeedForward: 'bias1' has 2 elements; expected 3 for shape [3]. Pass a buffer of " +
             "that size.");

@@ -36,12 +36,12 @@ public sealed class KvCacheAppendPagedTests : KernelTest
         void Refuses(string start, params int[] table) => CallRefusal.Require(
             Call(cache) with { BlockTable = Ints(table) }, start, BackendRegistry.Find(name));
 
-        Refuses("KvCacheAppend: 'blockTable[0, 1]' is -1; expected a page from 0 to 3 for rows 15 " +
-            "to 16 of sequence 0. Give the sequence a page before appending.", 3, -1, 2, 0, 2, 2);
-        Refuses("KvCacheAppend: 'blockTable[1, 0]' is 4; expected a page from 0 to 3 for rows 0 to " +
-            "1 of sequence 1. ", 3, 1, 2, 4, 2, 2);
+        Refuses("KvCacheAppend: 'blockTable[0, 1]' is -1; expected a page from 0 to 3. Give " +
+            "the sequence a page for each block of its rows.", 3, -1, 2, 0, 2, 2);
+        Refuses("KvCacheAppend: 'blockTable[1, 0]' is 4; expected a page from 0 to 3. ",
+            3, 1, 2, 4, 2, 2);
         Refuses("KvCacheAppend: 'blockTable[0, 0]' is -2147483648; ", int.MinValue, 1, 2, 4, 2, 2);
-        Refuses("KvCacheAppend: 'blockTable[1, 0]' is 1, a page that other new rows go to; " +
+        Refuses("KvCacheAppend: 'blockTable[1, 0]' is 1, a page that another block writes to; " +
             "expected a page of its own. Copy ", 3, 1, 2, 1, 2, 2);
         Refuses("KvCacheAppend: 'blockTable[0, 1]' is 3, a page that ", 3, 3, 2, 1, 2, 2);
         CallRefusal.Require(Call(cache) with { Positions = Ints(0, 47) },
@@ -63,7 +63,8 @@ public sealed class KvCacheAppendPagedTests : KernelTest
         Refuses(call with { PageSize = 0 }, "KvCacheAppend: 'PageSize' is 0; expected a multiple");
         Refuses(call with { Capacity = 48 },
             "KvCacheAppend: 'Capacity' is 48 with a block table; expected 0. The capacity is ");
-        Refuses(call with { MaximumBlocks = 0 }, "KvCacheAppend: 'MaximumBlocks' is 0; expected 1 ");
+        Refuses(call with { MaximumBlocks = 0 },
+            "KvCacheAppend: 'MaximumBlocks' is 0; expected 1 ");
         Refuses(call with { MaximumBlocks = 2 },
             "KvCacheAppend: 'blockTable' has 6 elements; expected 4 for shape [2, 2]. ");
         Refuses(call with { BlockTable = default },
@@ -72,7 +73,8 @@ public sealed class KvCacheAppendPagedTests : KernelTest
             "KvCacheAppend: 'blockTable' is Int64; expected Int32. ");
         Refuses(call with { PageCount = 5 },
             "KvCacheAppend: 'cache' has 64 elements; expected 80 for shape [5, 16, 1]. ");
-        Refuses(call with { PageCount = -1 }, "KvCacheAppend: 'PageCount' is -1; expected 0 or more. ");
+        Refuses(call with { PageCount = -1 },
+            "KvCacheAppend: 'PageCount' is -1; expected 0 or more. ");
         Refuses(call with { Cache = new(call.BlockTable.Address, 64, DType.Float32) },
             "KvCacheAppend: 'cache' overlaps 'blockTable'. ");
     }

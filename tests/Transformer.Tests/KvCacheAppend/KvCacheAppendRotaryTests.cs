@@ -108,8 +108,8 @@ public sealed class KvCacheAppendRotaryTests : KernelTest
         KvCacheAppendForward call = Call(Zeros(40, DType.Float64));
         NotSupportedException error = Assert.Throws<NotSupportedException>(
             () => BackendRegistry.Find("simd").Run(call));
-        Assert.Equal("KvCacheAppend: backend 'simd' cannot run this call: the kernel converts and " +
-            "rotates Float32, Float16 and BFloat16 only; 'source' is Float32, 'cache' is " +
+        Assert.Equal("KvCacheAppend: backend 'simd' cannot run this call: the kernel converts " +
+            "and rotates Float32, Float16 and BFloat16 only; 'source' is Float32, 'cache' is " +
             "Float64. Choose another backend or option.", error.Message);
         // Doubles that nothing turns are copied as they are.
         BackendRegistry.Find("simd").Run(call with

@@ -146,7 +146,8 @@ public sealed class KvCacheTests
         history.Append(38);
         history.Truncate(0, 10);
         Refused(() => history.Append(3), "KvCache: sequence 1 holds 38 rows and gets 3 more; " +
-            "expected at most 40 in all. Make a cache of larger capacity, or truncate the sequence.");
+            "expected at most 40 in all. Make a cache of larger capacity, or truncate the " +
+            "sequence.");
         Refused(() => cache.Append<float>(new float[2 * 32], new float[2 * 15], 1),
             "KvCacheAppend: 'source' has 30 elements; expected at least 32 for [2, 1, 16]. ");
         Refused(() => cache.Append<float>(new float[64], new float[32], 1, new RotaryTableSpans
@@ -184,7 +185,8 @@ public sealed class KvCacheTests
     [Fact]
     public void Shapes_ThatCannotBeRight_AreRefused()
     {
-        Refused(() => _ = new KvCache(Shape with { Batch = 0 }), "KvCache: 'Batch' is 0; expected ");
+        Refused(() => _ = new KvCache(Shape with { Batch = 0 }),
+            "KvCache: 'Batch' is 0; expected ");
         Refused(() => _ = new KvCache(Shape with { Capacity = -1 }), "KvCache: 'Capacity' is -1; ");
         Refused(() => _ = new KvCache(Shape with { KeyValueHeads = 0 }),
             "KvCache: 'KeyValueHeads' is 0; expected 1 or more. ");

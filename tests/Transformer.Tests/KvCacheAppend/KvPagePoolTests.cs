@@ -160,7 +160,8 @@ public sealed class KvPagePoolTests
         Refused(() => pool.Release(3), "KvPagePool: page 3 is free; expected one that is held. ");
         Refused(() => pool.Share(3), "KvPagePool: page 3 is free; expected one that is held. ");
         Refused(() => pool.Release(12), "KvPagePool: page 12 does not exist; expected 0 to 11. ");
-        Refused(() => pool.References(-1), "KvPagePool: page -1 does not exist; expected 0 to 11. ");
+        Refused(() => pool.References(-1),
+            "KvPagePool: page -1 does not exist; expected 0 to 11. ");
     }
 
     [Fact]
@@ -174,7 +175,8 @@ public sealed class KvPagePoolTests
             "KvPagePool: 'DType' is Float64; expected ");
         using KvPagePool pool = new(Shape);
         Refused(() => _ = new KvCache(pool, 0, 16), "KvCache: 'Batch' is 0; expected 1 or more. ");
-        Refused(() => _ = new KvCache(pool, 1, 0), "KvCache: 'Capacity' is 0; expected 1 or more. ");
+        Refused(() => _ = new KvCache(pool, 1, 0),
+            "KvCache: 'Capacity' is 0; expected 1 or more. ");
         Refused(() => _ = new KvCache(pool, 1 << 20, 1 << 20), "KvCache: a block table [1048576, ");
     }
 

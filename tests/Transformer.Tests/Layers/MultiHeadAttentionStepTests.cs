@@ -78,8 +78,8 @@ public sealed class MultiHeadAttentionStepTests
     }
 
     [Theory]
-    [InlineData(DType.Float16, 2e-3)]
-    [InlineData(DType.BFloat16, 2e-2)]
+    [InlineData(DType.Float16, 1.0 / 1024)]
+    [InlineData(DType.BFloat16, 1.0 / 128)]
     public void CachesOfSixteenBits_RoundKeysAndValuesAlone(DType dtype, double tolerance)
     {
         LayerProblem problem = new(Plain with { Rotary = Rotary });

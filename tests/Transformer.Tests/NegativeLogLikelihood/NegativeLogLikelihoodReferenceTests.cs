@@ -104,8 +104,8 @@ public class NegativeLogLikelihoodReferenceTests : KernelTest
             "NegativeLogLikelihood: 'labels' has 2 elements; expected 4 for shape [2, 2]. Pass a " +
             "buffer of that size.");
         Rejects(call with { ClassWeights = Real(new double[2]) },
-            "NegativeLogLikelihood: 'classWeights' has 2 elements; expected 3 for shape [3]. Pass " +
-            "a buffer of that size.");
+            "NegativeLogLikelihood: 'classWeights' has 2 elements; expected 3 for shape [3]. " +
+            "Pass a buffer of that size.");
         Rejects(call with { Reduction = (LossReduction)5 },
             "NegativeLogLikelihood: 'Reduction' is 5, which has no name. Use Mean, Sum.");
     }

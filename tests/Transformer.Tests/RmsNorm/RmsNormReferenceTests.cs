@@ -30,8 +30,8 @@ public class RmsNormReferenceTests : KernelTest
         Numbers.Close([1, 2, 9, 20], output.Values, 1e-15, "output");
         Numbers.Close([1 / 3.0], inverse.Values, 1e-16, "inverse");
 
-        // g = 9, 0, 0, 0 and x̂ = 1/3, …: avg(g ⊙ x̂) = 3/4, so (g − x̂·3/4)/3 is 35/12 for the first
-        // and −1/12, −1/4, −5/12 for the others.
+        // g = 9, 0, 0, 0 and x̂ = 1/3, …: avg(g ⊙ x̂) = 3/4, so (g − x̂·3/4)/3 is 35/12 for the
+        // first and −1/12, −1/4, −5/12 for the others.
         TestBuffer gradient = Output(4), weight = Real([7, 7, 7, 7]);
         Reference.Run(new RmsNormBackward
         {
@@ -120,8 +120,8 @@ public class RmsNormReferenceTests : KernelTest
         {
             Sum = call.Input, InverseRms = Real(new double[3]),
             OutputGradient = Real(new double[6]), InputGradient = Output(6), Rows = 2, Width = 3,
-        }, "RmsNorm: 'inverseRms' has 3 elements; expected 2 for shape [2]. Pass a buffer of that " +
-            "size.");
+        }, "RmsNorm: 'inverseRms' has 3 elements; expected 2 for shape [2]. Pass a buffer of " +
+            "that size.");
     }
 
     private sealed class Problem(KernelTest test, int rows, int width)

@@ -76,7 +76,8 @@ public sealed class RotaryEmbeddingTests : KernelTest
             "RotaryTable: 'sines' has 5 elements; expected 6 for shape [3, 2]. Pass ");
         Refused(() => RotaryTable.Fill(some, some, -1, 4),
             "RotaryTable: 'maxPositions' is -1; expected 0 or more. Pass ");
-        Refused(() => RotaryTable.Fill(some, some, 3, 4, double.NaN), "RotaryTable: 'theta' is NaN");
+        Refused(() => RotaryTable.Fill(some, some, 3, 4, double.NaN),
+            "RotaryTable: 'theta' is NaN");
         Refused(() => RotaryTable.Fill(some, some, 3, 4, 0), "RotaryTable: 'theta' is 0");
     }
 
@@ -90,7 +91,8 @@ public sealed class RotaryEmbeddingTests : KernelTest
         Refuses(call with { Inputs = inputs with { Tables = tables with { RotaryDimension = 5 } } },
             "RotaryEmbedding: 'RotaryDimension' is 5; expected an even number from 2 to " +
             "HeadDimension 8. Use ");
-        Refuses(call with { Inputs = inputs with { Tables = tables with { RotaryDimension = 10 } } },
+        RotaryTables wide = tables with { RotaryDimension = 10 };
+        Refuses(call with { Inputs = inputs with { Tables = wide } },
             "RotaryEmbedding: 'RotaryDimension' is 10; expected ");
         Refuses(call with { Inputs = inputs with { Sizes = new(1, 2, 3, 7) } },
             "RotaryEmbedding: 'RotaryDimension' is 7; expected an even number ");
@@ -121,7 +123,7 @@ public sealed class RotaryEmbeddingTests : KernelTest
         Refuses(call with { Input = Ints(new int[48]) },
             "RotaryEmbedding: 'input' is Int32; expected a floating");
         Refuses(call with { Input = Floats(47) },
-            "RotaryEmbedding: 'input' has 47 elements; expected at least 48 for [1, 2, 3, 8] with ");
+            "RotaryEmbedding: 'input' has 47 elements; expected at least 48 for [1, 2, 3, 8] ");
         Refuses(call with { Inputs = inputs with { InputStrides = new(0, -8, 8) } },
             "RotaryEmbedding: 'input' has strides (0, -8, 8, 1); expected 0 or more. ");
         Refuses(call with

@@ -2,8 +2,8 @@ using Transformer.Tensors;
 
 namespace Transformer.Cli.Commands.Run;
 
-/// <summary>A tensor that ONNX's and NumPy's rules stretch to another shape: axes are aligned at the
-/// last, sizes are equal or 1.</summary>
+/// <summary>A tensor that ONNX's and NumPy's rules stretch to another shape: axes are aligned at
+/// the last, sizes are equal or 1.</summary>
 internal sealed class BroadcastTensor
 {
     private readonly float[] values;

@@ -98,15 +98,7 @@ internal sealed class RunAttention
         DType keyType = files.TypeOf(k.Tensor), valueType = files.TypeOf(v.Tensor);
         int past = Prepend(parsed, files, ref k, ref v);
         AttentionSizes sizes = Sizes(q, k, v);
-        Tensor? maskTensor = files.Booleans(parsed.GetValue(mask), "--mask");
-        Tensor? biasTensor = files.Floats(parsed.GetValue(bias), "--bias");
-        Tensor? keyLengths = files.Integers(parsed.GetValue(lengths), "--kv-lengths");
-        if (keyLengths is not null)
-        {
-            files.RequireShape(keyLengths, "--kv-lengths", new(sizes.Batch),
-                $"for --q {q.Tensor.Shape}, one number a sequence");
-        }
-
+        AttentionInputs inputs = Inputs(parsed, files, q, k, v, sizes, past);
         long[] rows = [sizes.Batch, sizes.QueryHeads, sizes.QueryLength];
         Tensor result = files.Result(q.Packed
             ? [sizes.Batch, sizes.QueryLength, (long)sizes.QueryHeads * sizes.ValueDimension]
@@ -116,33 +108,7 @@ internal sealed class RunAttention
         Tensor? lse = files.ResultFor(lsePath, rows);
         backend.Run(new AttentionForward
         {
-            Inputs = terms.Read(parsed, files, new AttentionInputs
-            {
-                Query = q.Tensor.View,
-                Key = k.Tensor.View,
-                Value = v.Tensor.View,
-                QueryStrides = q.Strides,
-                KeyStrides = k.Strides,
-                ValueStrides = v.Strides,
-                OutputStrides = q.Packed
-                    ? AttentionStrides.SequenceMajor(
-                        sizes.QueryHeads, sizes.QueryLength, sizes.ValueDimension)
-                    : default,
-                Mask = maskTensor.ViewOrAbsent(),
-                MaskLayout = Layout(maskTensor, sizes),
-                Bias = biasTensor.ViewOrAbsent(),
-                BiasLayout = Layout(biasTensor, sizes),
-                KeyLengths = keyLengths.ViewOrAbsent(),
-                Sizes = sizes,
-                Options = new AttentionOptions
-                {
-                    Scale = parsed.GetValue(scale),
-                    SoftCap = parsed.GetValue(softCap),
-                    Causal = Alignment(parsed, keyLengths),
-                    PastLength = past,
-                    Window = Window(parsed.GetValue(window)),
-                },
-            }),
+            Inputs = inputs,
             Output = result.View,
             LogSumExp = lse.ViewOrAbsent(),
             Scores = scoreTensor.ViewOrAbsent(),
@@ -154,6 +120,48 @@ internal sealed class RunAttention
         files.Save(parsed.GetValue(presentKeyOut), k.HeadMajor(files).Tensor, keyType);
         files.Save(parsed.GetValue(presentValueOut), v.HeadMajor(files).Tensor, valueType);
         return Application.Done;
+    }
+
+    private AttentionInputs Inputs(
+        ParseResult parsed, NpyTensors files, in HeadedTensor q, in HeadedTensor k,
+        in HeadedTensor v, AttentionSizes sizes, int past)
+    {
+        Tensor? maskTensor = files.Booleans(parsed.GetValue(mask), "--mask");
+        Tensor? biasTensor = files.Floats(parsed.GetValue(bias), "--bias");
+        Tensor? keyLengths = files.Integers(parsed.GetValue(lengths), "--kv-lengths");
+        if (keyLengths is not null)
+        {
+            files.RequireShape(keyLengths, "--kv-lengths", new(sizes.Batch),
+                $"for --q {q.Tensor.Shape}, one number a sequence");
+        }
+
+        return terms.Read(parsed, files, new AttentionInputs
+        {
+            Query = q.Tensor.View,
+            Key = k.Tensor.View,
+            Value = v.Tensor.View,
+            QueryStrides = q.Strides,
+            KeyStrides = k.Strides,
+            ValueStrides = v.Strides,
+            OutputStrides = q.Packed
+                ? AttentionStrides.SequenceMajor(
+                    sizes.QueryHeads, sizes.QueryLength, sizes.ValueDimension)
+                : default,
+            Mask = maskTensor.ViewOrAbsent(),
+            MaskLayout = Layout(maskTensor, sizes),
+            Bias = biasTensor.ViewOrAbsent(),
+            BiasLayout = Layout(biasTensor, sizes),
+            KeyLengths = keyLengths.ViewOrAbsent(),
+            Sizes = sizes,
+            Options = new AttentionOptions
+            {
+                Scale = parsed.GetValue(scale),
+                SoftCap = parsed.GetValue(softCap),
+                Causal = Alignment(parsed, keyLengths),
+                PastLength = past,
+                Window = Window(parsed.GetValue(window)),
+            },
+        });
     }
 
     private static HeadedTensor Read(NpyTensors files, string path, string option, int heads)

@@ -135,9 +135,11 @@ internal readonly unsafe struct Simd128 : ISimdFloat<Simd128>
 
     /// <summary>Even lanes, then odd ones.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> Dealt(Vector128<float> a) => Vector128.Shuffle(a, Vector128.Create(0, 2, 1, 3));
+    private static Vector128<float> Dealt(Vector128<float> a) =>
+        Vector128.Shuffle(a, Vector128.Create(0, 2, 1, 3));
 
     /// <summary>The inverse of <see cref="Dealt"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> Zipped(Vector128<float> a) => Vector128.Shuffle(a, Vector128.Create(0, 2, 1, 3));
+    private static Vector128<float> Zipped(Vector128<float> a) =>
+        Vector128.Shuffle(a, Vector128.Create(0, 2, 1, 3));
 }

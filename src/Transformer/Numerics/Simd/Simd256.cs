@@ -149,9 +149,11 @@ internal readonly unsafe struct Simd256 : ISimdFloat<Simd256>
 
     /// <summary>Even lanes, then odd ones.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Dealt(Vector256<float> a) => Vector256.Shuffle(a, Vector256.Create(0, 2, 4, 6, 1, 3, 5, 7));
+    private static Vector256<float> Dealt(Vector256<float> a) =>
+        Vector256.Shuffle(a, Vector256.Create(0, 2, 4, 6, 1, 3, 5, 7));
 
     /// <summary>The inverse of <see cref="Dealt"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Zipped(Vector256<float> a) => Vector256.Shuffle(a, Vector256.Create(0, 4, 1, 5, 2, 6, 3, 7));
+    private static Vector256<float> Zipped(Vector256<float> a) =>
+        Vector256.Shuffle(a, Vector256.Create(0, 4, 1, 5, 2, 6, 3, 7));
 }

@@ -149,11 +149,13 @@ internal readonly unsafe struct Simd512 : ISimdFloat<Simd512>
 
     /// <summary>Even lanes, then odd ones.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Dealt(Vector512<float> a) => Vector512.Shuffle(a, Vector512.Create(
-        0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15));
+    private static Vector512<float> Dealt(Vector512<float> a) =>
+        Vector512.Shuffle(a, Vector512.Create(
+            0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15));
 
     /// <summary>The inverse of <see cref="Dealt"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Zipped(Vector512<float> a) => Vector512.Shuffle(a, Vector512.Create(
-        0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15));
+    private static Vector512<float> Zipped(Vector512<float> a) =>
+        Vector512.Shuffle(a, Vector512.Create(
+            0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15));
 }

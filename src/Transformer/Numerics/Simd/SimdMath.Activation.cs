@@ -13,23 +13,24 @@ internal static partial class SimdMath
     private const float GeluCubic = 0.044715f;
 
     /// <summary>
-    /// tanh x = x·P(x²)/Q(x²), degrees 4 and 4, |x| being limited to 9.02, where tanh is 1.
+    /// tanh |x| = (1 − e)/(1 + e) with e = exp(−2|x|), and below 0.3, where 1 − e would cancel, the
+    /// odd series up to x⁹, whose remainder is 5·10⁻⁸ of the value.
     /// </summary>
-    /// <remarks>Largest error 6 ulp, 4·10⁻⁷; ±∞ give ±1 within 2 ulp; NaN stays NaN.</remarks>
+    /// <remarks>Largest error 2.2 ulp, 1.3·10⁻⁷, measured on every float from 10⁻⁵ to 11; ±∞
+    /// give ±1, −0 gives −0, NaN stays NaN.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static T Tanh<T>(T x) where T : struct, ISimdFloat<T>
     {
-        x = Clamp(x, 9.02f);
-        T t = x * x;
-        T p = T.MultiplyAdd(t, T.Broadcast(1.331824778e-8f), T.Broadcast(2.058291892e-5f));
-        p = T.MultiplyAdd(p, t, T.Broadcast(3.494002631e-3f));
-        p = T.MultiplyAdd(p, t, T.Broadcast(0.1337969211f));
-        p = T.MultiplyAdd(p, t, T.Broadcast(0.9999999792f));
-        T q = T.MultiplyAdd(t, T.Broadcast(7.76169042e-7f), T.Broadcast(3.283038859e-4f));
-        q = T.MultiplyAdd(q, t, T.Broadcast(2.587095482e-2f));
-        q = T.MultiplyAdd(q, t, T.Broadcast(0.4671300742f));
-        q = T.MultiplyAdd(q, t, T.Broadcast(1f));
-        return x * p / q;
+        T magnitude = T.Abs(x);
+        T one = T.Broadcast(1);
+        T e = ExpNonPositive(magnitude * T.Broadcast(-2));
+        T far = (one - e) / (one + e);
+        T square = x * x;
+        T p = T.MultiplyAdd(square, T.Broadcast(62f / 2835), T.Broadcast(-17f / 315));
+        p = T.MultiplyAdd(p, square, T.Broadcast(2f / 15));
+        p = T.MultiplyAdd(p, square, T.Broadcast(-1f / 3));
+        T near = T.MultiplyAdd(p * square, magnitude, magnitude);
+        return T.CopySign(T.SelectLess(magnitude, T.Broadcast(0.3f), near, far), x);
     }
 
     /// <summary>

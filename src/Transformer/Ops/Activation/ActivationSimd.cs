@@ -16,7 +16,7 @@ namespace Transformer.Ops;
 internal sealed class ActivationForwardSimd : IKernel<ActivationForward>
 {
     public bool Supports(in ActivationForward call, out string? reason) =>
-        SimdSupport.AllFloat32(out reason, call.Input, call.Output);
+        SimdSupport.AllFloat32(out reason, ("input", call.Input), ("output", call.Output));
 
     public void Run(in ActivationForward call) =>
         SimdDispatch.Run(new ActivationForwardAction(call));
@@ -26,7 +26,8 @@ internal sealed class ActivationForwardSimd : IKernel<ActivationForward>
 internal sealed class ActivationBackwardSimd : IKernel<ActivationBackward>
 {
     public bool Supports(in ActivationBackward call, out string? reason) =>
-        SimdSupport.AllFloat32(out reason, call.Input, call.OutputGradient, call.InputGradient);
+        SimdSupport.AllFloat32(out reason, ("input", call.Input),
+            ("outputGradient", call.OutputGradient), ("inputGradient", call.InputGradient));
 
     public void Run(in ActivationBackward call) =>
         SimdDispatch.Run(new ActivationBackwardAction(call));

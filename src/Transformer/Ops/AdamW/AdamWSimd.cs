@@ -22,9 +22,9 @@ internal sealed unsafe class AdamWSimd : IKernel<AdamWForward>
     private const int BatchLength = 16384;
 
     public bool Supports(in AdamWForward call, out string? reason) =>
-        SimdSupport.AllFloat32(
-            out reason, call.Parameter, call.Gradient, call.FirstMoment, call.SecondMoment,
-            call.GradientScale);
+        SimdSupport.AllFloat32(out reason, ("parameter", call.Parameter),
+            ("gradient", call.Gradient), ("firstMoment", call.FirstMoment),
+            ("secondMoment", call.SecondMoment), ("gradientScale", call.GradientScale));
 
     public void Run(in AdamWForward call) =>
         SimdDispatch.Run(new AdamWForwardAction(call));

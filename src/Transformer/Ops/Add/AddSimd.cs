@@ -15,7 +15,8 @@ namespace Transformer.Ops;
 internal sealed class AddForwardSimd : IKernel<AddForward>
 {
     public bool Supports(in AddForward call, out string? reason) =>
-        SimdSupport.AllFloat32(out reason, call.Left, call.Right, call.Output);
+        SimdSupport.AllFloat32(out reason, ("left", call.Left), ("right", call.Right),
+            ("output", call.Output));
 
     public void Run(in AddForward call) => SimdDispatch.Run(new AddForwardAction(call));
 }

@@ -21,10 +21,10 @@ internal sealed class AttentionMergeSimd : IKernel<AttentionMergeForward>
     /// <inheritdoc/>
     public bool Supports(in AttentionMergeForward call, out string? reason)
     {
-        reason = AttentionProblem.WrongType("outputs", call.Outputs) ??
-            AttentionProblem.WrongType("output", call.Output) ??
-            AttentionProblem.NotFloat32("logSumExps", call.LogSumExps) ??
-            AttentionProblem.NotFloat32("logSumExp", call.LogSumExp);
+        reason = SimdSupport.Storage("outputs", call.Outputs) ??
+            SimdSupport.Storage("output", call.Output) ??
+            SimdSupport.Float32("logSumExps", call.LogSumExps) ??
+            SimdSupport.Float32("logSumExp", call.LogSumExp);
         return reason is null;
     }
 
@@ -76,7 +76,8 @@ internal readonly unsafe struct AttentionMergeAction(AttentionMergeForward call)
             for (int column = 0; column < call.Dimension; column += Chunk)
             {
                 int count = Math.Min(Chunk, call.Dimension - column);
-                JoinRun((row * call.Dimension) + column, count, logSumExps, maximum, scale, scratch);
+                JoinRun((row * call.Dimension) + column, count, logSumExps, maximum, scale,
+                    scratch);
             }
 
             if (call.LogSumExp.IsAbsent) return;

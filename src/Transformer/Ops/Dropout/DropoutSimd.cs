@@ -18,7 +18,7 @@ namespace Transformer.Ops;
 internal sealed class DropoutForwardSimd : IKernel<DropoutForward>
 {
     public bool Supports(in DropoutForward call, out string? reason) =>
-        SimdSupport.AllFloat32(out reason, call.Input, call.Output);
+        SimdSupport.AllFloat32(out reason, ("input", call.Input), ("output", call.Output));
 
     public void Run(in DropoutForward call) => DropoutSimd.Run(
         call.Input, call.Output, call.RandomState, call.Length, call.Probability, call.Stream);
@@ -28,7 +28,8 @@ internal sealed class DropoutForwardSimd : IKernel<DropoutForward>
 internal sealed class DropoutBackwardSimd : IKernel<DropoutBackward>
 {
     public bool Supports(in DropoutBackward call, out string? reason) =>
-        SimdSupport.AllFloat32(out reason, call.OutputGradient, call.InputGradient);
+        SimdSupport.AllFloat32(out reason, ("outputGradient", call.OutputGradient),
+            ("inputGradient", call.InputGradient));
 
     public void Run(in DropoutBackward call) => DropoutSimd.Run(
         call.OutputGradient, call.InputGradient, call.RandomState, call.Length, call.Probability,

@@ -22,9 +22,10 @@ internal sealed unsafe class EmbeddingBackwardSimd : IKernel<EmbeddingBackward>
     private const int ColumnsPerBatch = 32;
 
     public bool Supports(in EmbeddingBackward call, out string? reason) =>
-        SimdSupport.AllFloat32(
-            out reason, call.OutputGradient, call.TableGradient, call.PositionTableGradient,
-            call.SegmentTableGradient);
+        SimdSupport.AllFloat32(out reason, ("outputGradient", call.OutputGradient),
+            ("tableGradient", call.TableGradient),
+            ("positionTableGradient", call.PositionTableGradient),
+            ("segmentTableGradient", call.SegmentTableGradient));
 
     public void Run(in EmbeddingBackward call)
     {

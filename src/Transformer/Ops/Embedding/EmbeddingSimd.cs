@@ -19,8 +19,9 @@ namespace Transformer.Ops;
 internal sealed unsafe class EmbeddingForwardSimd : IKernel<EmbeddingForward>
 {
     public bool Supports(in EmbeddingForward call, out string? reason) =>
-        SimdSupport.AllFloat32(
-            out reason, call.Table, call.PositionTable, call.SegmentTable, call.Output);
+        SimdSupport.AllFloat32(out reason, ("table", call.Table),
+            ("positionTable", call.PositionTable), ("segmentTable", call.SegmentTable),
+            ("output", call.Output));
 
     public void Run(in EmbeddingForward call)
     {

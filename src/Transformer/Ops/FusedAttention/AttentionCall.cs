@@ -60,7 +60,7 @@ public readonly record struct AttentionForward : IAttentionCall<AttentionForward
         AttentionSizes s = Inputs.Sizes;
         long rows = OpCheck.Count(Inputs.QueryRows, s.QueryHeads);
         ShapeText rowShape = Inputs.RowShape;
-        AttentionChecks.Written("output", Output, Inputs.EffectiveOutputStrides,
+        StridedCheck.Written(Op, "output", Output, Inputs.EffectiveOutputStrides,
             Inputs.QueryExtent, s.QueryHeads, s.ValueDimension);
         OpCheck.Defined(Op, nameof(ScoreOutput), ScoreOutput);
         OpCheck.FloatsOrAbsent(Op, "logSumExp", LogSumExp, rows, rowShape);
@@ -136,19 +136,20 @@ public readonly record struct AttentionBackward : IAttentionCall<AttentionBackwa
         AttentionChecks.Inputs(Inputs);
         AttentionSizes s = Inputs.Sizes;
         AttentionStrides output = Inputs.EffectiveOutputStrides;
-        AttentionChecks.Strided("output", Output, output, Inputs.QueryExtent, s.QueryHeads,
+        StridedCheck.Read(Op, "output", Output, output, Inputs.QueryExtent, s.QueryHeads,
             s.ValueDimension);
-        AttentionChecks.Strided("outputGradient", OutputGradient, output, Inputs.QueryExtent,
+        StridedCheck.Read(Op, "outputGradient", OutputGradient, output, Inputs.QueryExtent,
             s.QueryHeads, s.ValueDimension);
         OpCheck.Floats(Op, "logSumExp", LogSumExp, OpCheck.Count(Inputs.QueryRows, s.QueryHeads),
             Inputs.RowShape);
-        AttentionChecks.Written("queryGradient", QueryGradient, Inputs.EffectiveQueryStrides,
-            Inputs.QueryExtent, s.QueryHeads, s.HeadDimension);
-        AttentionChecks.Written("keyGradient", KeyGradient, Inputs.EffectiveKeyStrides,
+        StridedCheck.Written(Op, "queryGradient", QueryGradient,
+            Inputs.EffectiveQueryStrides, Inputs.QueryExtent, s.QueryHeads, s.HeadDimension);
+        StridedCheck.Written(Op, "keyGradient", KeyGradient, Inputs.EffectiveKeyStrides,
             Inputs.KeyExtent, s.KeyValueHeads, s.HeadDimension);
-        AttentionChecks.Written("valueGradient", ValueGradient, Inputs.EffectiveValueStrides,
-            Inputs.KeyExtent, s.KeyValueHeads, s.ValueDimension);
+        StridedCheck.Written(Op, "valueGradient", ValueGradient,
+            Inputs.EffectiveValueStrides, Inputs.KeyExtent, s.KeyValueHeads, s.ValueDimension);
         SumGradient("biasGradient", BiasGradient, "bias", Inputs.Bias);
+        if (BiasGradient.IsPresent) BiasRowsApart(Inputs.BiasLayout, s);
         SumGradient("relativeBiasGradient", RelativeBiasGradient, "relativeBias",
             Inputs.RelativeBias);
         SumGradient("sinkGradient", SinkGradient, "sinks", Inputs.Sinks);
@@ -173,16 +174,75 @@ public readonly record struct AttentionBackward : IAttentionCall<AttentionBackwa
             [("output", Output), ("logSumExp", LogSumExp), ("outputGradient", OutputGradient),
             ("queryGradient", QueryGradient), ("keyGradient", KeyGradient),
             ("valueGradient", ValueGradient)]);
-        // Gradients of a packed query-key-value tensor interleave: their rows, not their ranges,
-        // lie apart.
-        bool interleaved = Inputs.QueryStrides != default || Inputs.KeyStrides != default ||
-            Inputs.ValueStrides != default;
-        bool same = QueryGradient.Address == KeyGradient.Address ||
-            QueryGradient.Address == ValueGradient.Address ||
-            KeyGradient.Address == ValueGradient.Address;
-        if (interleaved && !same) return;
-        OpCheck.Apart(Op, [("queryGradient", QueryGradient), ("keyGradient", KeyGradient),
-            ("valueGradient", ValueGradient)], []);
+        AttentionSizes s = Inputs.Sizes;
+        InterleavedRows query = new(QueryGradient, Inputs.EffectiveQueryStrides, s.QueryHeads,
+            s.HeadDimension);
+        InterleavedRows key = new(KeyGradient, Inputs.EffectiveKeyStrides, s.KeyValueHeads,
+            s.HeadDimension);
+        InterleavedRows value = new(ValueGradient, Inputs.EffectiveValueStrides, s.KeyValueHeads,
+            s.ValueDimension);
+        if (!query.LiesApart(key))
+            OpCheck.Apart(Op, [("queryGradient", QueryGradient)], [("keyGradient", KeyGradient)]);
+        if (!query.LiesApart(value))
+        {
+            OpCheck.Apart(
+                Op, [("queryGradient", QueryGradient)], [("valueGradient", ValueGradient)]);
+        }
+
+        if (!key.LiesApart(value))
+            OpCheck.Apart(Op, [("keyGradient", KeyGradient)], [("valueGradient", ValueGradient)]);
+    }
+
+    /// <summary>The rows of one gradient in a tensor that may hold others between them, such as
+    /// packed query, key and value.</summary>
+    private readonly ref struct InterleavedRows(
+        BufferView view, AttentionStrides strides, int heads, int dimension)
+    {
+        private readonly long period = strides.Sequence;
+        private readonly DType type = view.DType;
+        private readonly nint address = view.Address;
+        private readonly Int128 width = ((Int128)(heads - 1) * strides.Head) + dimension;
+        private readonly bool repeats = strides.Sequence > 0 &&
+            strides.Batch % strides.Sequence == 0;
+
+        /// <summary>True when both repeat with one period and their parts of it do not meet.
+        /// </summary>
+        public bool LiesApart(in InterleavedRows other)
+        {
+            if (type != other.type || period != other.period || !repeats || !other.repeats ||
+                width > period || other.width > period)
+            {
+                return false;
+            }
+
+            (long elements, long rest) = Math.DivRem((long)(other.address - address),
+                (long)type.Size());
+            long distance = ((elements % period) + period) % period;
+            return rest == 0 && distance >= width && distance + other.width <= period;
+        }
+    }
+
+    /// <summary>A bias may be read through rows that overlap; its gradient may not be written so.
+    /// </summary>
+    private static void BiasRowsApart(AttentionMaskLayout layout, in AttentionSizes s)
+    {
+        Span<(long Stride, int Size)> axes = [(layout.Batch, s.Batch),
+            (layout.Head, s.QueryHeads), (layout.Query, s.QueryLength)];
+        axes.Sort(static (a, b) => a.Stride.CompareTo(b.Stride));
+        Int128 end = layout.KeyCount;
+        foreach ((long stride, int size) in axes)
+        {
+            // Stride 0 broadcasts: those rows are summed.
+            if (size <= 1 || stride == 0) continue;
+            if (stride < end)
+            {
+                OpCheck.Throw(Op, "'biasGradient' is written, but with the bias's strides (" +
+                    $"{layout.Batch}, {layout.Head}, {layout.Query}, 1) rows of " +
+                    $"{layout.KeyCount} keys overlap. Copy the bias to rows that lie apart.");
+            }
+
+            end += (Int128)(size - 1) * stride;
+        }
     }
 
     private static void SumGradient(

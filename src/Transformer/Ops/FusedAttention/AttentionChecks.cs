@@ -7,6 +7,9 @@ internal static class AttentionChecks
 {
     private const string Op = "FusedAttention";
 
+    // The smallest normal binary32 number: its reciprocal is finite.
+    private const float SmallestCap = 1.17549435e-38f;
+
     public static void Inputs(in AttentionInputs inputs)
     {
         AttentionSizes s = inputs.Sizes;
@@ -19,12 +22,12 @@ internal static class AttentionChecks
         OpCheck.Positive(Op, "ValueDimension", s.ValueDimension);
         if (s.QueryHeads % s.KeyValueHeads != 0) ThrowHeads(s);
         AttentionLayoutChecks.Layout(inputs);
-        Strided("query", inputs.Query, inputs.EffectiveQueryStrides, inputs.QueryExtent,
-            s.QueryHeads, s.HeadDimension);
-        Strided("key", inputs.Key, inputs.EffectiveKeyStrides, inputs.KeyExtent,
+        StridedCheck.Read(Op, "query", inputs.Query, inputs.EffectiveQueryStrides,
+            inputs.QueryExtent, s.QueryHeads, s.HeadDimension);
+        StridedCheck.Read(Op, "key", inputs.Key, inputs.EffectiveKeyStrides, inputs.KeyExtent,
             s.KeyValueHeads, s.HeadDimension);
-        Strided("value", inputs.Value, inputs.EffectiveValueStrides, inputs.KeyExtent,
-            s.KeyValueHeads, s.ValueDimension);
+        StridedCheck.Read(Op, "value", inputs.Value, inputs.EffectiveValueStrides,
+            inputs.KeyExtent, s.KeyValueHeads, s.ValueDimension);
         AttentionLayoutChecks.Broadcast("mask", inputs.Mask, inputs.MaskLayout, s);
         AttentionLayoutChecks.Broadcast("bias", inputs.Bias, inputs.BiasLayout, s);
         if (inputs.Mask.IsPresent && inputs.Mask.DType != DType.Bool)
@@ -37,51 +40,6 @@ internal static class AttentionChecks
         Options(inputs.Options);
         PositionTerms(inputs);
         Dropout(inputs);
-    }
-
-    public static void Strided(
-        string argument, BufferView view, AttentionStrides strides, (int Outer, int Rows) extent,
-        int heads, int dimension)
-    {
-        if (extent.Outer == 0 || extent.Rows == 0) return;
-        if (strides.Batch < 0 || strides.Head < 0 || strides.Sequence < 0)
-        {
-            OpCheck.Throw(Op, $"'{argument}' has strides ({strides.Batch}, {strides.Head}, " +
-                $"{strides.Sequence}, 1); expected 0 or more. Pass a view that runs forwards.");
-        }
-
-        long needed = AttentionLayoutChecks.Extent(extent.Outer, strides.Batch, heads,
-            strides.Head, extent.Rows, strides.Sequence, dimension);
-        OpCheck.AtLeast(Op, argument, view, needed,
-            $"[{extent.Outer}, {heads}, {extent.Rows}, {dimension}] with strides (" +
-            $"{strides.Batch}, {strides.Head}, {strides.Sequence}, 1)");
-        OpCheck.IsFloat(Op, argument, view);
-    }
-
-    /// <summary>As <see cref="Strided"/>, for a tensor whose rows may not share elements.
-    /// </summary>
-    public static void Written(
-        string argument, BufferView view, AttentionStrides strides, (int Outer, int Rows) extent,
-        int heads, int dimension)
-    {
-        Strided(argument, view, strides, extent, heads, dimension);
-        if (extent.Outer == 0 || extent.Rows == 0) return;
-        Span<(long Stride, int Size)> axes = [(strides.Batch, extent.Outer),
-            (strides.Head, heads), (strides.Sequence, extent.Rows)];
-        axes.Sort(static (a, b) => a.Stride.CompareTo(b.Stride));
-        Int128 end = dimension;
-        foreach ((long stride, int size) in axes)
-        {
-            if (size == 1) continue;
-            if (stride < end)
-            {
-                OpCheck.Throw(Op, $"'{argument}' is written, but with strides ({strides.Batch}, " +
-                    $"{strides.Head}, {strides.Sequence}, 1) rows of [{extent.Outer}, {heads}, " +
-                    $"{extent.Rows}, {dimension}] overlap. Use strides that keep them apart.");
-            }
-
-            end += (Int128)(size - 1) * stride;
-        }
     }
 
     public static void Separate(string argument, BufferView output, in AttentionInputs inputs)
@@ -100,6 +58,13 @@ internal static class AttentionChecks
     {
         OpCheck.InRange(Op, "Scale", options.Scale, 0, float.MaxValue);
         OpCheck.InRange(Op, "SoftCap", options.SoftCap, 0, float.MaxValue);
+        if (options.SoftCap != 0 && options.SoftCap < SmallestCap)
+        {
+            OpCheck.Throw(Op, FormattableString.Invariant(
+                $"'SoftCap' is {options.SoftCap}; expected 0, or {SmallestCap} and more, which ") +
+                "binary32 can divide by. Use 0 for no cap.");
+        }
+
         OpCheck.Defined(Op, "Causal", options.Causal);
         if (options.PastLength < 0)
         {

@@ -11,21 +11,20 @@ namespace Transformer.Ops;
 internal static unsafe class AttentionDropout
 {
     /// <summary>The call's key.</summary>
-    public static (uint Key0, uint Key1) Key(in AttentionInputs inputs)
+    public static ulong Key(in AttentionInputs inputs)
     {
         long* state = inputs.RandomState.Pointer<long>();
         ulong seed = (ulong)state[0];
-        (uint key0, uint key1, _, _) = Philox.Block((uint)state[1], (uint)(state[1] >> 32),
+        (uint low, uint high, _, _) = Philox.Block((uint)state[1], (uint)(state[1] >> 32),
             inputs.Options.DropoutStream, 0, (uint)seed, (uint)(seed >> 32));
-        return (key0, key1);
+        return low | ((ulong)high << 32);
     }
 
     /// <summary>The word of one weight.</summary>
-    /// <param name="key0">Low half of the key.</param>
-    /// <param name="key1">High half of the key.</param>
+    /// <param name="callKey">What <see cref="Key"/> gave.</param>
     /// <param name="head">b·Hq + h.</param>
     /// <param name="query">i.</param>
     /// <param name="key">j.</param>
-    public static uint Word(uint key0, uint key1, uint head, int query, int key) => Philox.Word(
-        key0 | ((ulong)key1 << 32), 0, head, ((ulong)query << 34) | (uint)key);
+    public static uint Word(ulong callKey, uint head, int query, int key) =>
+        Philox.Word(callKey, 0, head, ((ulong)query << 34) | (uint)key);
 }

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Transformer.Numerics;
+using Transformer.Tensors;
 
 namespace Transformer.Ops;
 
@@ -39,7 +40,7 @@ internal unsafe ref struct AttentionForwardUnit<T, TScore>
     private long keyStride;
 
     /// <summary>Lays the unit out in scratch.</summary>
-    public AttentionForwardUnit(in AttentionForwardTiles<T, TScore>.Work work, nint scratch)
+    public AttentionForwardUnit(in AttentionForwardTiles<T, TScore>.Work work, HostBlock scratch)
     {
         problem = work.Problem;
         this.work = work;

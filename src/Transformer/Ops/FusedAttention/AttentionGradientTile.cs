@@ -33,8 +33,12 @@ internal readonly unsafe struct AttentionGradients(in AttentionBackward call, fl
 /// scales P and dO·vᵀ.
 /// </summary>
 /// <remarks>
-/// Scratch: q [48, D], dO [48, Dv], kᵀ [D, 64], vᵀ [Dv, 64], k [64, D], P and dS [48, 80]: rows of
-/// 80 leave room to read them in columns of six past the last key; what lies there is 0.
+/// Memory, in floats: q [48, D], dO [48, Dv], kᵀ [D, 64], vᵀ [Dv, 64], k [64, D], P and dS
+/// [48, 80]: rows of 80 leave room to read them in columns of six past the last key; what lies
+/// there is 0.
+/// One row [64] each of scores, slopes (derivatives of soft cap and modifier) and dropout's
+/// factors; spans [8, 2]; k or v of pages and 16-bit operands [64, max(D, Dv)]; q or dO of 16-bit
+/// ones [48, max(D, Dv)].
 /// Numerics: hidden weights and gradients are 0 by selection; queries that see no key are packed as
 /// zeros, so that nothing they hold reaches a sum.
 /// </remarks>
@@ -109,10 +113,12 @@ internal unsafe ref struct AttentionGradientTile<T, TScore>
         AttentionSizes s = problem.Sizes;
         long width = AttentionPacking.Pad<T>(s.HeadDimension);
         long valueWidth = AttentionPacking.Pad<T>(s.ValueDimension);
-        return ScratchCarver.Bytes(
-            ((QueryTile + (2L * KeyTile)) * (width + valueWidth)) +
-            (2L * QueryTile * Stride) + (3 * KeyTile) + problem.TileScratch +
-            (QueryTile * Math.Max(width, valueWidth))) + (13 * 64);
+        return ScratchCarver.Bytes(QueryTile * width, QueryTile * valueWidth, KeyTile * width,
+            (long)KeyTile * s.HeadDimension, (long)KeyTile * s.ValueDimension,
+            QueryTile * Stride, QueryTile * Stride, KeyTile, KeyTile, KeyTile,
+            problem.TileScratch,
+            QueryTile * (long)Math.Max(s.HeadDimension, s.ValueDimension),
+            QueryTile / Rows * 2);
     }
 
     /// <summary>Floats of a packed row of q and k.</summary>
@@ -142,6 +148,12 @@ internal unsafe ref struct AttentionGradientTile<T, TScore>
 
     /// <summary>True when k of the tile holds neither NaN nor ∞.</summary>
     public bool KeysFinite { get; private set; }
+
+    /// <summary>True when q of the tile holds neither NaN nor ∞.</summary>
+    public bool QueriesFinite { get; private set; }
+
+    /// <summary>True when dO of the tile holds neither NaN nor ∞.</summary>
+    public bool OutputGradientsFinite { get; private set; }
 
     /// <summary>Blocks of six queries in the query tile.</summary>
     public int Blocks { get; private set; }
@@ -207,16 +219,18 @@ internal unsafe ref struct AttentionGradientTile<T, TScore>
         return false;
     }
 
-    private readonly void PackQueries(int head, int query, int rows)
+    private void PackQueries(int head, int query, int rows)
     {
         AttentionSizes s = problem.Sizes;
         float* sums = gradients.LogSumExp + problem.Sequences.RowIndex(sequence, head, query);
         float* q = problem.Query.ReadQueries(
             problem.Sequences, sequence, head, query, rows, queryScratch, out long stride);
-        AttentionPacking.Rows<T>(q, stride, rows, s.HeadDimension, problem.Scale, Queries);
+        QueriesFinite = AttentionPacking.Rows<T>(
+            q, stride, rows, s.HeadDimension, problem.Scale, Queries);
         float* gradient = gradients.OutputGradient.ReadQueries(
             problem.Sequences, sequence, head, query, rows, queryScratch, out stride);
-        AttentionPacking.Rows<T>(gradient, stride, rows, s.ValueDimension, 1, OutputGradients);
+        OutputGradientsFinite = AttentionPacking.Rows<T>(
+            gradient, stride, rows, s.ValueDimension, 1, OutputGradients);
         for (int row = 0; row < Blocks * Rows; row++)
         {
             if (row < rows && !float.IsNegativeInfinity(sums[row])) continue;
@@ -291,7 +305,8 @@ internal unsafe ref struct AttentionGradientTile<T, TScore>
         for (int j = from; j < to; j += T.Width)
         {
             T s = T.Load(p + j);
-            T weight = SimdMath.ExpNonPositive(s - shift);
+            // Selected: a row whose log-sum-exp is NaN spoils the keys it sees, and no others.
+            T weight = T.SelectEqual(s, hidden, T.Zero, SimdMath.ExpNonPositive(s - shift));
             T dropped = weight;
             T weightGradient = T.Load(ds + j);
             if (keep != null)

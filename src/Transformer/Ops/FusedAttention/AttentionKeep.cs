@@ -15,8 +15,7 @@ internal readonly unsafe struct AttentionKeep
     public AttentionKeep(in AttentionInputs inputs)
     {
         if (inputs.Options.DropoutProbability == 0 || inputs.Sizes.Batch == 0) return;
-        (uint key0, uint key1) = AttentionDropout.Key(inputs);
-        key = key0 | ((ulong)key1 << 32);
+        key = AttentionDropout.Key(inputs);
         probability = (float)inputs.Options.DropoutProbability;
         scale = 1 / (1 - probability);
         heads = inputs.Sizes.QueryHeads;

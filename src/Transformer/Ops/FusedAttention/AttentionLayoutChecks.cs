@@ -42,18 +42,11 @@ internal static unsafe class AttentionLayoutChecks
         }
 
         if (layout.KeyCount == 0) return;
-        long needed = Extent(s.Batch, layout.Batch, s.QueryHeads, layout.Head, s.QueryLength,
-            layout.Query, layout.KeyCount);
+        long needed = StridedCheck.Extent(new(layout.Batch, layout.Head, layout.Query),
+            (s.Batch, s.QueryLength), s.QueryHeads, layout.KeyCount);
         OpCheck.AtLeast(Op, argument, view, needed, $"strides ({layout.Batch}, {layout.Head}, " +
             $"{layout.Query}, 1) and {layout.KeyCount} keys a row");
     }
-
-    /// <summary>Elements from the first to the last of a strided tensor.</summary>
-    public static long Extent(
-        int batch, long batchStride, int heads, long headStride, int length, long stride,
-        int dimension) => (long)Int128.Min(long.MaxValue, dimension +
-            ((Int128)(batch - 1) * batchStride) + ((Int128)(heads - 1) * headStride) +
-            ((Int128)(length - 1) * stride));
 
     /// <summary>The integers behind the pointers; called by kernels on host memory before they
     /// write anything.</summary>
@@ -110,12 +103,7 @@ internal static unsafe class AttentionLayoutChecks
         AttentionSizes s = inputs.Sizes;
         OpCheck.IsInt32(Op, "blockTable", inputs.BlockTable);
         OpCheck.Positive(Op, "PageCount", inputs.PageCount);
-        if (inputs.PageSize < 16 || inputs.PageSize % 16 != 0)
-        {
-            OpCheck.Throw(Op, $"'PageSize' is {inputs.PageSize}; expected a multiple of 16. Use " +
-                "16, 32, 64 or more keys a page.");
-        }
-
+        PageCheck.Size(Op, inputs.PageSize);
         if (inputs.KeysArePacked)
         {
             OpCheck.Throw(Op, "'blockTable' and 'keyOffsets' are both given; keys are either " +
@@ -132,9 +120,9 @@ internal static unsafe class AttentionLayoutChecks
         long length = inputs.BlockTable.Length;
         if (s.Batch > 0 && (length % s.Batch != 0 || length / s.Batch < blocks))
         {
-            OpCheck.Throw(Op, $"'blockTable' has {length} elements; expected [{s.Batch}, {blocks} " +
-                $"or more] for {s.KeyLength} keys in pages of {inputs.PageSize}. Give every " +
-                "sequence the same number of entries.");
+            OpCheck.Throw(Op, $"'blockTable' has {length} elements; expected [{s.Batch}, " +
+                $"{blocks} or more] for {s.KeyLength} keys in pages of {inputs.PageSize}. Give " +
+                "every sequence the same number of entries.");
         }
     }
 
@@ -170,8 +158,8 @@ internal static unsafe class AttentionLayoutChecks
         }
 
         if (offsets[0] == 0 && offsets[batch] <= total) return;
-        OpCheck.Throw(Op, $"'{argument}' runs from {offsets[0]} to {offsets[batch]}; expected from " +
-            $"0 to at most the {total} rows there are. Pass cumulative lengths.");
+        OpCheck.Throw(Op, $"'{argument}' runs from {offsets[0]} to {offsets[batch]}; expected " +
+            $"from 0 to at most the {total} rows there are. Pass cumulative lengths.");
     }
 
     private static void CheckPages(in AttentionInputs inputs, int* lengths, bool writesKeys)
@@ -179,31 +167,11 @@ internal static unsafe class AttentionLayoutChecks
         int batch = inputs.Sizes.Batch;
         int* table = inputs.BlockTable.Pointer<int>();
         long stride = inputs.BlockTable.Length / batch;
-        using HostBlock used = writesKeys ? HostMemory.Rent(inputs.PageCount) : default;
-        byte* taken = used.Pointer<byte>();
-        if (writesKeys) new Span<byte>(taken, inputs.PageCount).Clear();
+        using PageCheck check = new(Op, inputs.PageCount, writesKeys);
         for (int b = 0; b < batch; b++)
         {
-            int blocks = (int)(((long)lengths[b] + inputs.PageSize - 1) / inputs.PageSize);
-            for (int block = 0; block < blocks; block++)
-            {
-                int page = table[(b * stride) + block];
-                if ((uint)page >= (uint)inputs.PageCount)
-                {
-                    OpCheck.Throw(Op, $"'blockTable[{b}, {block}]' is {page}; expected 0 to " +
-                        $"{inputs.PageCount - 1}. Pass pages that key and value hold.");
-                }
-
-                if (!writesKeys) continue;
-                if (taken[page] != 0)
-                {
-                    OpCheck.Throw(Op, $"'blockTable[{b}, {block}]' is page {page}, which another " +
-                        "block has, too; gradients of shared pages are not defined. Give every " +
-                        "block a page of its own.");
-                }
-
-                taken[page] = 1;
-            }
+            long blocks = ((long)lengths[b] + inputs.PageSize - 1) / inputs.PageSize;
+            check.Blocks(table + (b * stride), b, 0, blocks);
         }
     }
 }

@@ -1,4 +1,4 @@
-using Transformer.Numerics;
+using Transformer.Backends;
 using Transformer.Tensors;
 
 namespace Transformer.Ops;
@@ -7,29 +7,29 @@ namespace Transformer.Ops;
 /// An attention call as the CPU vector kernels want it: operands, the visibility rules reduced to
 /// an interval of keys for each query, and what else changes scores.
 /// </summary>
-internal unsafe struct AttentionProblem
+internal readonly struct AttentionProblem
 {
-    public AttentionSequences Sequences;
-    public AttentionOperand Query;
-    public AttentionOperand Key;
-    public AttentionOperand Value;
-    public AttentionBias Bias;
-    public AttentionMasks Masks;
-    public AttentionTerms Terms;
-    public AttentionKeep Dropout;
+    public readonly AttentionSequences Sequences;
+    public readonly AttentionOperand Query;
+    public readonly AttentionOperand Key;
+    public readonly AttentionOperand Value;
+    public readonly AttentionBias Bias;
+    public readonly AttentionMasks Masks;
+    public readonly AttentionTerms Terms;
+    public readonly AttentionKeep Dropout;
 
     /// <summary>The call's; unless scores are written, with the lengths that sequences have: of
     /// packed or paged ones the call may give a larger number.</summary>
-    public AttentionSizes Sizes;
+    public readonly AttentionSizes Sizes;
 
-    public float Scale;
-    public float SoftCap;
+    public readonly float Scale;
+    public readonly float SoftCap;
 
     /// <summary>Query heads of a key/value head.</summary>
-    public int Group;
+    public readonly int Group;
 
     /// <summary>True when later queries see more keys than earlier ones.</summary>
-    public bool IsCausal;
+    public readonly bool IsCausal;
 
     /// <summary>Reads a valid call; throws where the integers behind its pointers are not.
     /// </summary>
@@ -39,7 +39,7 @@ internal unsafe struct AttentionProblem
     /// <param name="writesKeys">The call writes gradients of keys.</param>
     /// <param name="writesScores">The call writes [B, Hq, Sq, Skv].</param>
     public AttentionProblem(
-        in AttentionInputs inputs, nint terms, bool writesKeys, bool writesScores = false)
+        in AttentionInputs inputs, HostBlock terms, bool writesKeys, bool writesScores = false)
     {
         Sequences = new(inputs, writesKeys);
         Sizes = writesScores ? inputs.Sizes : Sequences.Shortened();
@@ -57,36 +57,26 @@ internal unsafe struct AttentionProblem
     }
 
     /// <summary>True when scores need more than a scale and an interval.</summary>
-    public readonly bool ShapesScores => SoftCap > 0 || Bias.IsPresent || Masks.ArePresent ||
+    public bool ShapesScores => SoftCap > 0 || Bias.IsPresent || Masks.ArePresent ||
         Terms.ArePresent;
 
     /// <summary>At most one register block of rows reads each key: scores are then dot products
     /// on the keys in place, in the output pass and in the score writer alike, so that both
     /// see the same bits.</summary>
-    public readonly bool HasFewRows => Group * Sizes.QueryLength <= AttentionMultiply.Rows;
+    public bool HasFewRows => Group * Sizes.QueryLength <= AttentionMultiply.Rows;
 
     /// <summary>Floats of scratch that reading one tile of keys and values takes.</summary>
-    public readonly long TileScratch =>
+    public long TileScratch =>
         Key.NeedsScratch(Sequences) || Value.NeedsScratch(Sequences)
             ? (long)AttentionTile.Keys * Math.Max(Sizes.HeadDimension, Sizes.ValueDimension) : 0;
 
     /// <summary>Why a CPU vector kernel cannot take these buffers; null when it can.</summary>
     public static string? Unsupported(in AttentionInputs inputs) =>
-        WrongType("query", inputs.Query) ?? WrongType("key", inputs.Key) ??
-        WrongType("value", inputs.Value) ?? WrongType("bias", inputs.Bias) ??
-        WrongType("alibiSlopes", inputs.AlibiSlopes) ??
-        WrongType("relativeBias", inputs.RelativeBias) ?? WrongType("sinks", inputs.Sinks);
-
-    /// <summary>The reason where a buffer is present and of another type than Float32, Float16 or
-    /// BFloat16.</summary>
-    public static string? WrongType(string argument, BufferView view) =>
-        view.IsAbsent || FloatStorage.Holds(view.DType) ? null
-            : $"takes Float32, Float16 and BFloat16; '{argument}' is {view.DType}";
-
-    /// <summary>The reason where a buffer is present and not Float32.</summary>
-    public static string? NotFloat32(string argument, BufferView view) =>
-        view.IsAbsent || view.DType == DType.Float32
-            ? null : $"takes '{argument}' as Float32; it is {view.DType}";
+        SimdSupport.Storage("query", inputs.Query) ?? SimdSupport.Storage("key", inputs.Key) ??
+        SimdSupport.Storage("value", inputs.Value) ?? SimdSupport.Storage("bias", inputs.Bias) ??
+        SimdSupport.Storage("alibiSlopes", inputs.AlibiSlopes) ??
+        SimdSupport.Storage("relativeBias", inputs.RelativeBias) ??
+        SimdSupport.Storage("sinks", inputs.Sinks);
 
     /// <summary>The reason where a score modifier cannot be differentiated.</summary>
     public static string? NoDerivative(ScoreModifier? score) =>
@@ -102,17 +92,32 @@ internal static class AttentionTile
 }
 
 /// <summary>Hands out consecutive, 64-byte aligned parts of one scratch block.</summary>
-internal unsafe struct ScratchCarver(nint start)
+internal unsafe struct ScratchCarver(HostBlock block)
 {
-    private nint next = start;
+    private nint next = block.Address;
+    private readonly nint end = block.Address + (nint)block.Size;
 
-    /// <summary>Bytes that <paramref name="count"/> floats take, padding included.</summary>
-    public static long Bytes(long count) => ((count * sizeof(float)) + 63) & ~63L;
+    /// <summary>Bytes that parts of so many floats each take, padding included.</summary>
+    public static long Bytes(params ReadOnlySpan<long> counts)
+    {
+        long bytes = 0;
+        foreach (long count in counts)
+        {
+            bytes += ((count * sizeof(float)) + HostMemory.Alignment - 1) &
+                ~(HostMemory.Alignment - 1L);
+        }
 
+        return bytes;
+    }
+
+    /// <summary>The next part.</summary>
+    /// <exception cref="InvalidOperationException">The block is too small: whoever rented it did
+    /// not count this part.</exception>
     public float* Take(long count)
     {
         nint taken = next;
         next += (nint)Bytes(count);
+        if (next > end) throw new InvalidOperationException("A scratch block is too small.");
         return (float*)taken;
     }
 }

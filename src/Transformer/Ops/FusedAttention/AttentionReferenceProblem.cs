@@ -13,21 +13,17 @@ internal sealed unsafe class AttentionReferenceProblem
     private readonly AttentionSizes sizes;
     private readonly AttentionOptions options;
     private readonly AttentionSequences sequences;
-    private readonly uint dropoutKey0;
-    private readonly uint dropoutKey1;
+    private readonly ulong dropoutKey;
 
-    public AttentionReferenceProblem(in AttentionInputs inputs, bool writesKeys)
+    public AttentionReferenceProblem(
+        in AttentionInputs inputs, bool writesKeys, bool writesScores = false)
     {
         this.inputs = inputs;
-        sizes = inputs.Sizes;
         options = inputs.Options;
         sequences = new(inputs, writesKeys);
+        sizes = writesScores ? inputs.Sizes : sequences.Shortened();
         Scale = options.EffectiveScale(sizes.HeadDimension);
-        if (options.DropoutProbability > 0)
-        {
-            (dropoutKey0, dropoutKey1) = AttentionDropout.Key(inputs);
-        }
-
+        if (options.DropoutProbability > 0) dropoutKey = AttentionDropout.Key(inputs);
         Query = GatherQueries(inputs.Query, inputs.EffectiveQueryStrides, sizes.HeadDimension);
         Key = GatherKeys(inputs.Key, inputs.EffectiveKeyStrides, sizes.HeadDimension);
         Value = GatherKeys(inputs.Value, inputs.EffectiveValueStrides, sizes.ValueDimension);
@@ -54,6 +50,10 @@ internal sealed unsafe class AttentionReferenceProblem
     public double[] Value { get; }
 
     public double Scale { get; }
+
+    /// <summary>The call's; unless scores are written, with the lengths that sequences have.
+    /// </summary>
+    public AttentionSizes Sizes => sizes;
 
     public int ValueDimension => sizes.ValueDimension;
 
@@ -179,7 +179,7 @@ internal sealed unsafe class AttentionReferenceProblem
     {
         if (options.DropoutProbability == 0) return 1;
         uint head = (uint)((b * sizes.QueryHeads) + h);
-        uint word = AttentionDropout.Word(dropoutKey0, dropoutKey1, head, i, j);
+        uint word = AttentionDropout.Word(dropoutKey, head, i, j);
         return Philox.ToUnit(word) < (float)options.DropoutProbability
             ? 0 : 1 / (1 - options.DropoutProbability);
     }
@@ -206,8 +206,8 @@ internal sealed unsafe class AttentionReferenceProblem
     private bool BlockIsVisible(int h, int i, int j)
     {
         AttentionBlockSize size = inputs.BlockSize;
-        int rows = ((sizes.QueryLength - 1) / size.QueryBlock) + 1;
-        int columns = ((sizes.KeyLength - 1) / size.KeyBlock) + 1;
+        int rows = ((inputs.Sizes.QueryLength - 1) / size.QueryBlock) + 1;
+        int columns = ((inputs.Sizes.KeyLength - 1) / size.KeyBlock) + 1;
         int row = ((size.PerHead ? h : 0) * rows) + (i / size.QueryBlock);
         return inputs.BlockMask.Pointer<bool>()[((long)row * columns) + (j / size.KeyBlock)];
     }

@@ -103,7 +103,7 @@ internal readonly record struct AttentionRow(
     {
         for (int j = from; j < to; j += T.Width)
         {
-            T t = Tanh(T.Load(scores + j) * T.Broadcast(1 / cap));
+            T t = SimdMath.Tanh(T.Load(scores + j) * T.Broadcast(1 / cap));
             if (slope != null)
             {
                 T.Store((T.Broadcast(1) - t) * (T.Broadcast(1) + t), slope + j);
@@ -181,25 +181,5 @@ internal readonly record struct AttentionRow(
             T s = T.SelectLess(column, first, hidden, T.Load(scores + j));
             T.Store(T.SelectLess(column, end, s, hidden), scores + j);
         }
-    }
-
-    /// <summary>
-    /// (1 − e)/(1 + e) with e = exp(−2|x|), and below 0.3, where 1 − e would cancel, the series up
-    /// to x⁹ (remainder 5e−8 of the value): twice as exact as <see cref="SimdMath.Tanh"/>, whose
-    /// error a cap would multiply.
-    /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static T Tanh<T>(T x) where T : struct, ISimdFloat<T>
-    {
-        T magnitude = T.Abs(x);
-        T one = T.Broadcast(1);
-        T e = SimdMath.ExpNonPositive(magnitude * T.Broadcast(-2));
-        T far = T.CopySign((one - e) / (one + e), x);
-        T square = x * x;
-        T p = T.MultiplyAdd(square, T.Broadcast(62f / 2835), T.Broadcast(-17f / 315));
-        p = T.MultiplyAdd(p, square, T.Broadcast(2f / 15));
-        p = T.MultiplyAdd(p, square, T.Broadcast(-1f / 3));
-        T near = T.MultiplyAdd(p * square, x, x);
-        return T.SelectLess(magnitude, T.Broadcast(0.3f), near, far);
     }
 }

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Transformer.Numerics;
+using Transformer.Tensors;
 
 namespace Transformer.Ops;
 
@@ -21,7 +22,7 @@ internal readonly unsafe struct AttentionTerms
     private readonly int maximum;
 
     /// <summary>Lays the terms out in scratch.</summary>
-    public AttentionTerms(in AttentionInputs inputs, nint scratch)
+    public AttentionTerms(in AttentionInputs inputs, HostBlock scratch)
     {
         int heads = inputs.Sizes.QueryHeads;
         ScratchCarver carver = new(scratch);
@@ -99,7 +100,7 @@ internal readonly unsafe struct AttentionTerms
     private static int StrideOf(int maximum) => (2 * (maximum + Margin)) + 1;
 
     private static float* Copy(
-        Tensors.BufferView view, int heads, ref ScratchCarver carver)
+        BufferView view, int heads, ref ScratchCarver carver)
     {
         if (view.IsAbsent) return null;
         float* copy = carver.Take(heads);

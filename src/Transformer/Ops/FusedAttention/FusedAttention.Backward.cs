@@ -32,8 +32,9 @@ public static unsafe partial class FusedAttention
             options, queryGradient, keyGradient, valueGradient, default, backend);
 
     /// <inheritdoc cref="Backward{T}(ReadOnlySpan{T}, ReadOnlySpan{T}, ReadOnlySpan{T},
-    /// ReadOnlySpan{T}, ReadOnlySpan{float}, ReadOnlySpan{T}, in AttentionExtras, in AttentionSizes,
-    /// in AttentionOptions, Span{T}, Span{T}, Span{T}, in AttentionExtraGradients, Backend)"/>
+    /// ReadOnlySpan{T}, ReadOnlySpan{float}, ReadOnlySpan{T}, in AttentionExtras,
+    /// in AttentionSizes, in AttentionOptions, Span{T}, Span{T}, Span{T},
+    /// in AttentionExtraGradients, Backend)"/>
     public static void Backward(
         ReadOnlySpan<float> query, ReadOnlySpan<float> key, ReadOnlySpan<float> value,
         ReadOnlySpan<float> output, ReadOnlySpan<float> logSumExp,
@@ -128,7 +129,7 @@ public static unsafe partial class FusedAttention
         in AttentionExtraGradients extraGradients = default, Backend? backend = null)
         where T : unmanaged where TScore : struct, IDifferentiableScoreModifier
     {
-        using ScoreModifier.DifferentiableLoan<TScore> loan = new(score);
+        using ScoreModifier.Loan<TScore> loan = ScoreModifier.LendDifferentiable(score);
         Backward(query, key, value, output, logSumExp, outputGradient,
             extras with { Score = loan.Modifier }, sizes, options, queryGradient, keyGradient,
             valueGradient, extraGradients, backend);

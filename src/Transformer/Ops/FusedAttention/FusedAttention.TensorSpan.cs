@@ -13,8 +13,8 @@ public static unsafe partial class FusedAttention
     /// <param name="value">[B, Hkv, Skv, Dv].</param>
     /// <param name="options">Scale, causal alignment, window, soft cap, dropout.</param>
     /// <param name="output">[B, Hq, Sq, Dv].</param>
-    /// <param name="extras">Mask, bias, lengths and position terms; its strides and offsets are not
-    /// used.</param>
+    /// <param name="extras">Mask, bias, lengths and position terms; no strides, offsets or pages:
+    /// the spans say where rows lie.</param>
     /// <param name="logSumExp">[B, Hq, Sq]; may be empty.</param>
     /// <param name="backend">Where to run; null: vectorised on the CPU.</param>
     /// <exception cref="ArgumentException">Shapes that do not fit each other, or an option out of
@@ -26,6 +26,7 @@ public static unsafe partial class FusedAttention
         in AttentionExtras extras = default, Span<float> logSumExp = default,
         Backend? backend = null) where T : unmanaged
     {
+        AttentionTensorSpans.RefusePlaces(extras);
         AttentionTensorSpans.Sizes(query, key, value, out AttentionSizes sizes);
         AttentionTensorSpans.Expect<T>("output", output, sizes.Batch, sizes.QueryHeads,
             sizes.QueryLength, sizes.ValueDimension);
@@ -67,6 +68,7 @@ public static unsafe partial class FusedAttention
         in AttentionExtraGradients extraGradients = default, Backend? backend = null)
         where T : unmanaged
     {
+        AttentionTensorSpans.RefusePlaces(extras);
         AttentionTensorSpans.Sizes(query, key, value, out AttentionSizes sizes);
         AttentionTensorSpans.Expect("output", output, sizes.Batch, sizes.QueryHeads,
             sizes.QueryLength, sizes.ValueDimension);
@@ -92,6 +94,21 @@ public static unsafe partial class FusedAttention
 internal static class AttentionTensorSpans
 {
     private const string Op = "FusedAttention";
+
+    /// <summary>Requires that only the spans say where rows lie.</summary>
+    public static void RefusePlaces(in AttentionExtras extras)
+    {
+        string? given = extras.QueryStrides != default ? "QueryStrides"
+            : extras.KeyStrides != default ? "KeyStrides"
+            : extras.ValueStrides != default ? "ValueStrides"
+            : extras.OutputStrides != default ? "OutputStrides"
+            : !extras.QueryOffsets.IsEmpty ? "QueryOffsets"
+            : !extras.KeyOffsets.IsEmpty ? "KeyOffsets"
+            : !extras.BlockTable.IsEmpty || extras.PageSize != 0 ? "BlockTable" : null;
+        if (given is null) return;
+        OpCheck.Throw(Op, $"'extras.{given}' is given with tensor spans; expected none, because " +
+            "a tensor span brings its strides. Leave it out, or pass plain spans.");
+    }
 
     /// <summary>The call's sizes.</summary>
     public static void Sizes<T>(

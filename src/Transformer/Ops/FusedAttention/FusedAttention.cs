@@ -46,8 +46,8 @@ public static unsafe partial class FusedAttention
         Forward<float>(query, key, value, extras, sizes, options, output, logSumExp, scores,
             scoreOutput, backend);
 
-    /// <summary>Attention on float, <see cref="Half"/> or <see cref="BFloat16"/> with every optional
-    /// input.</summary>
+    /// <summary>Attention on float, <see cref="Half"/> or <see cref="BFloat16"/> with every
+    /// optional input.</summary>
     /// <param name="query">[B, Hq, Sq, D].</param>
     /// <param name="key">[B, Hkv, Skv, D].</param>
     /// <param name="value">[B, Hkv, Skv, Dv].</param>
@@ -110,7 +110,7 @@ public static unsafe partial class FusedAttention
         TScore score, Span<T> output, Span<float> logSumExp = default, Backend? backend = null)
         where T : unmanaged where TScore : struct, IScoreModifier
     {
-        using ScoreModifier.Loan<TScore> loan = new(score);
+        using ScoreModifier.Loan<TScore> loan = ScoreModifier.Lend(score);
         Forward(query, key, value, extras with { Score = loan.Modifier }, sizes, options, output,
             logSumExp, backend: backend);
     }
@@ -125,36 +125,22 @@ public static unsafe partial class FusedAttention
     public static void Forward(in AttentionForward call, Backend? backend = null) =>
         SpanEntry.Run(backend, call);
 
-    /// <summary>Pins the optional inputs, adds them to the call's operands and runs it.</summary>
+    /// <summary>Adds every optional input to the call's operands and runs it.</summary>
     private static void Run<TCall>(
         in AttentionExtras extras, in AttentionSizes sizes, in AttentionOptions options,
         Backend? backend, in TCall call) where TCall : struct, IAttentionCall<TCall>
     {
-        // A mask or bias that is there but has no keys needs an address: it hides every key.
-        bool noMask = false;
-        float noBias = 0;
-        long* state = stackalloc long[2] { extras.DropoutSeed, extras.DropoutStep };
-        fixed (bool* m = AttentionExtras.OnlyShape(extras.Mask.IsEmpty, extras.MaskShape)
-            ? new(ref noMask) : extras.Mask)
-        fixed (float* b = AttentionExtras.OnlyShape(extras.Bias.IsEmpty, extras.BiasShape)
-            ? new(ref noBias) : extras.Bias)
-        fixed (int* n = extras.KeyLengths, queryOffsets = extras.QueryOffsets,
+        fixed (int* lengths = extras.KeyLengths, queryOffsets = extras.QueryOffsets,
             keyOffsets = extras.KeyOffsets, table = extras.BlockTable)
         fixed (bool* blocks = extras.BlockMask)
-        fixed (float* slopes = extras.AlibiSlopes, relative = extras.RelativeBias,
-            sinks = extras.Sinks)
         {
-            SpanEntry.Run(backend, call.With(call.Inputs with
+            Run(extras, backend, call.With(call.Inputs with
             {
                 QueryStrides = extras.QueryStrides,
                 KeyStrides = extras.KeyStrides,
                 ValueStrides = extras.ValueStrides,
                 OutputStrides = extras.OutputStrides,
-                Mask = BufferView.Of(m, extras.Mask.Length),
-                MaskLayout = extras.MaskLayout(sizes),
-                Bias = BufferView.Of(b, extras.Bias.Length),
-                BiasLayout = extras.BiasLayout(sizes),
-                KeyLengths = BufferView.Of(n, extras.KeyLengths.Length),
+                KeyLengths = BufferView.Of(lengths, extras.KeyLengths.Length),
                 QueryOffsets = BufferView.Of(queryOffsets, extras.QueryOffsets.Length),
                 KeyOffsets = BufferView.Of(keyOffsets, extras.KeyOffsets.Length),
                 TotalQueries = extras.QueryOffsets.IsEmpty ? 0 : extras.QueryOffsets[^1],
@@ -164,13 +150,44 @@ public static unsafe partial class FusedAttention
                 PageCount = extras.PageCount,
                 BlockMask = BufferView.Of(blocks, extras.BlockMask.Length),
                 BlockSize = extras.BlockSize,
+                Sizes = sizes,
+                Options = options,
+            }));
+        }
+    }
+
+    /// <summary>Adds what changes scores and weights to a call and runs it: mask, bias, position
+    /// terms, sinks, dropout, score modifier.</summary>
+    /// <param name="extras">Of these alone; where sequences lie and how long they are, the call
+    /// says.</param>
+    /// <param name="backend">Where to run; null: vectorised on the CPU.</param>
+    /// <param name="call">With operands, layout, sizes and options.</param>
+    internal static void Run<TCall>(in AttentionExtras extras, Backend? backend, in TCall call)
+        where TCall : struct, IAttentionCall<TCall>
+    {
+        AttentionInputs inputs = call.Inputs;
+        // A mask or bias that is there but has no keys needs an address: it hides every key.
+        bool noMask = false;
+        float noBias = 0;
+        long* state = stackalloc long[2] { extras.DropoutSeed, extras.DropoutStep };
+        fixed (bool* mask = AttentionExtras.OnlyShape(extras.Mask.IsEmpty, extras.MaskShape)
+            ? new(ref noMask) : extras.Mask)
+        fixed (float* bias = AttentionExtras.OnlyShape(extras.Bias.IsEmpty, extras.BiasShape)
+            ? new(ref noBias) : extras.Bias)
+        fixed (float* slopes = extras.AlibiSlopes, relative = extras.RelativeBias,
+            sinks = extras.Sinks)
+        {
+            SpanEntry.Run(backend, call.With(inputs with
+            {
+                Mask = BufferView.Of(mask, extras.Mask.Length),
+                MaskLayout = extras.MaskLayout(inputs.Sizes),
+                Bias = BufferView.Of(bias, extras.Bias.Length),
+                BiasLayout = extras.BiasLayout(inputs.Sizes),
                 AlibiSlopes = BufferView.Of(slopes, extras.AlibiSlopes.Length),
                 RelativeBias = BufferView.Of(relative, extras.RelativeBias.Length),
                 Sinks = BufferView.Of(sinks, extras.Sinks.Length),
                 RandomState = BufferView.Of(state, 2),
                 Score = extras.Score,
-                Sizes = sizes,
-                Options = options,
             }));
         }
     }

@@ -37,7 +37,7 @@ internal sealed partial class FusedAttentionReference
         private readonly AttentionSizes sizes;
         private readonly AttentionInputs inputs;
         private readonly AttentionReferenceProblem problem;
-        private readonly double[] output;
+        private readonly double[] outputGradient;
         private readonly double[] capped;
         private readonly double[] weights;
         private readonly double[] weightGradient;
@@ -45,9 +45,9 @@ internal sealed partial class FusedAttentionReference
         public Gradients(in AttentionBackward call, AttentionReferenceProblem problem)
         {
             inputs = call.Inputs;
-            sizes = inputs.Sizes;
+            sizes = problem.Sizes;
             this.problem = problem;
-            output = problem.GatherQueries(
+            outputGradient = problem.GatherQueries(
                 call.OutputGradient, inputs.EffectiveOutputStrides, sizes.ValueDimension);
             Query = new double[problem.Query.Length];
             Key = new double[problem.Key.Length];
@@ -114,8 +114,8 @@ internal sealed partial class FusedAttentionReference
                 double sum = 0;
                 for (int d = 0; d < sizes.ValueDimension && keep != 0; d++)
                 {
-                    sum += output[row + d] * problem.Value[value + d];
-                    Value[value + d] += weights[j] * keep * output[row + d];
+                    sum += outputGradient[row + d] * problem.Value[value + d];
+                    Value[value + d] += weights[j] * keep * outputGradient[row + d];
                 }
 
                 weightGradient[j] = keep * sum;

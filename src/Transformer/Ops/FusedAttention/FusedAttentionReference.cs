@@ -42,9 +42,10 @@ internal sealed partial class FusedAttentionReference : IKernel<AttentionForward
 
     public void Run(in AttentionForward call)
     {
-        AttentionSizes sizes = call.Inputs.Sizes;
-        if (sizes.Batch == 0 || sizes.QueryLength == 0) return;
-        AttentionReferenceProblem problem = new(call.Inputs, writesKeys: false);
+        if (call.Inputs.Sizes.Batch == 0 || call.Inputs.Sizes.QueryLength == 0) return;
+        AttentionReferenceProblem problem = new(
+            call.Inputs, writesKeys: false, call.ScoreOutput != ScoreOutput.None);
+        AttentionSizes sizes = problem.Sizes;
         FillScores(call);
         double[] scores = new double[sizes.KeyLength];
         double[] output =

@@ -16,6 +16,8 @@ namespace Transformer.Ops;
 /// Memory of a unit: one <see cref="AttentionGradientTile{T, TScore}"/>, dK and dV of a tile, dQ.
 /// Bytes: k and v once, q, dO and dQ once a tile of keys; five products, 2·(3·D + 2·Dv) operations
 /// a visible score: bound by arithmetic.
+/// Numerics: binary32, sums over queries and ranges in a fixed order, results rounded once.
+/// Preconditions: those of <see cref="FusedAttentionBackwardSimd"/>.
 /// Source: Dao et al. 2022, algorithm 4.
 /// </remarks>
 internal static unsafe class AttentionGradientTiles<T, TScore>
@@ -219,15 +221,15 @@ internal static unsafe class AttentionGradientTiles<T, TScore>
             AttentionSizes s = Problem.Sizes;
             int width = AttentionPacking.Pad<T>(s.HeadDimension);
             int valueWidth = AttentionPacking.Pad<T>(s.ValueDimension);
+            long shareFloats = Ranges == 1 ? ShareFloats : 0;
             using HostBlock block = HostMemory.Rent(
-                AttentionGradientTile<T, TScore>.ScratchBytes(Problem) +
-                ScratchCarver.Bytes((long)KeyRows * (width + valueWidth)) + 64 +
-                ScratchCarver.Bytes(Ranges == 1 ? ShareFloats : 0));
-            ScratchCarver carver = new(block.Address);
+                AttentionGradientTile<T, TScore>.ScratchBytes(Problem) + ScratchCarver.Bytes(
+                    (long)KeyRows * width, (long)KeyRows * valueWidth, shareFloats));
+            ScratchCarver carver = new(block);
             AttentionGradientTile<T, TScore> tile = new(Problem, Score, Gradients, ref carver);
             float* keys = carver.Take((long)KeyRows * width);
             float* values = carver.Take((long)KeyRows * valueWidth);
-            float* ownShare = carver.Take(Ranges == 1 ? ShareFloats : 0);
+            float* ownShare = carver.Take(shareFloats);
             long first = (long)batch * UnitsPerBatch;
             long end = Math.Min(Units, first + UnitsPerBatch);
             for (long unit = first; unit < end; unit++)
@@ -333,14 +335,29 @@ internal static unsafe class AttentionGradientTiles<T, TScore>
                 while (first < end && Misses(tile.Spans + ((end - 1) * 2), key)) end--;
                 if (first == end) continue;
                 int row = first * Rows, steps = (end - first) * Rows;
-                AttentionMultiply.Run<T>(tile.Weights + (row * stride) + key, 1, stride,
+                Accumulate(tile.Weights + (row * stride) + key, stride,
                     tile.OutputGradients + (row * tile.ValueWidth), tile.ValueWidth,
-                    values + (key * tile.ValueWidth), tile.ValueWidth, steps,
-                    tile.ValueWidth / T.Width, AttentionMultiply.Ones);
-                AttentionMultiply.Run<T>(tile.ScoreGradients + (row * stride) + key, 1, stride,
+                    values + (key * tile.ValueWidth), steps, tile.OutputGradientsFinite);
+                Accumulate(tile.ScoreGradients + (row * stride) + key, stride,
                     tile.Queries + (row * tile.Width), tile.Width,
-                    keys + (key * tile.Width), tile.Width, steps,
-                    tile.Width / T.Width, AttentionMultiply.Ones);
+                    keys + (key * tile.Width), steps, tile.QueriesFinite);
+            }
+        }
+
+        /// <summary>c += aᵀ·b for six keys; where b is not finite, rows of weight 0 are skipped.
+        /// </summary>
+        private static void Accumulate(
+            float* a, int stride, float* b, int width, float* c, int steps, bool finite)
+        {
+            if (finite)
+            {
+                AttentionMultiply.Run<T>(a, 1, stride, b, width, c, width, steps,
+                    width / T.Width, AttentionMultiply.Ones);
+            }
+            else
+            {
+                AttentionVisible.Add<T>(a, 1, stride, b, width, c, width, steps,
+                    width / T.Width, AttentionMultiply.Ones);
             }
         }
 

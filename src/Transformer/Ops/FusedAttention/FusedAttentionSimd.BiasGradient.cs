@@ -14,6 +14,8 @@ namespace Transformer.Ops;
 /// Bytes: q, k, v and dO once a tile of scores; two products, 2·(D + Dv) operations a visible
 /// score.
 /// Numerics: summed in binary32 scratch, rounded once where the bias has 16 bits.
+/// Preconditions: those of <see cref="FusedAttentionBackwardSimd"/>; δ of every row is there.
+/// Source: the chain rule through a sum; dS as in Dao et al. 2022, appendix B.2.
 /// </remarks>
 internal static unsafe class AttentionBiasGradient<T, TScore>
     where T : struct, ISimdFloat<T> where TScore : struct, IDifferentiableScoreModifier
@@ -67,7 +69,7 @@ internal static unsafe class AttentionBiasGradient<T, TScore>
             using HostBlock block =
                 HostMemory.Rent(AttentionGradientTile<T, TScore>.ScratchBytes(Problem) +
                     ScratchCarver.Bytes((QueryTile + 1) * KeyTile));
-            ScratchCarver carver = new(block.Address);
+            ScratchCarver carver = new(block);
             float* sums = carver.Take((QueryTile + 1) * KeyTile);
             new Span<float>(sums, QueryTile * KeyTile).Clear();
             AttentionGradientTile<T, TScore> tile =

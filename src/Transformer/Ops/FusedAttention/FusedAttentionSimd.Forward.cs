@@ -15,12 +15,17 @@ namespace Transformer.Ops;
 /// over more than 1024 keys (decoding) are also split into ranges of 512 keys, whose partial
 /// results <see cref="AttentionSplits{T}"/> joins; up to six rows in all take dot products instead
 /// of transposing k.
-/// Memory of a unit: q and o [240, D + Dv] floats, k and v tile [64, D + Dv], scores [6, 64].
-/// Bytes: q, o once, k, v once a unit; 2·(D + Dv) operations a visible score, so 60 operations a
-/// byte at D = 64 with 240 queries: bound by arithmetic.
+/// Memory of a unit (floats): q [240, D], o [240, Dv], kᵀ [D, 64], v [64, Dv], sums [240, W],
+/// maxima [40, 16], spans [40, 4], scores [6, 64], one row [64] and factors [16]; for pages and
+/// 16-bit operands also k or v [64, max(D, Dv)]; for 16-bit ones q [6, D]. D and Dv are padded to
+/// whole vectors of W.
+/// Bytes: q, o once, k, v once a unit; 2·(D + Dv) operations a visible score, so that 240 queries
+/// take 240·2·(D + Dv) operations for the 4·(D + Dv) bytes of a key and its value: 120 a byte,
+/// bound by arithmetic.
 /// Numerics: binary32 with the running maximum subtracted. A block knows its interval of keys;
 /// tiles outside it are skipped and columns inside a tile are cut to it, so only blocks at an edge
 /// select.
+/// Preconditions: those of <see cref="FusedAttentionForwardSimd"/>.
 /// Source: Dao et al. 2022, algorithm 1, with keys in the outer loop of a unit.
 /// </remarks>
 internal static unsafe class AttentionForwardTiles<T, TScore>
@@ -105,15 +110,13 @@ internal static unsafe class AttentionForwardTiles<T, TScore>
             int width = AttentionPacking.Pad<T>(s.HeadDimension);
             int valueWidth = AttentionPacking.Pad<T>(s.ValueDimension);
             long rows = (long)BlocksPerUnit * Rows;
-            long floats = ScratchCarver.Bytes(rows * (width + valueWidth)) +
-                ScratchCarver.Bytes((long)KeyTile * (s.HeadDimension + valueWidth)) +
-                ScratchCarver.Bytes(rows * T.Width) +
-                ScratchCarver.Bytes(BlocksPerUnit * (AttentionSoftmax.MaximumStride + 4L)) +
-                ScratchCarver.Bytes((Rows + 1L) * KeyTile) +
-                ScratchCarver.Bytes(Problem.TileScratch) +
-                ScratchCarver.Bytes(Rows * (long)s.HeadDimension) + (10 * 64);
-            using HostBlock block = HostMemory.Rent(floats);
-            AttentionForwardUnit<T, TScore> unit = new(this, block.Address);
+            using HostBlock block = HostMemory.Rent(ScratchCarver.Bytes(
+                rows * width, rows * valueWidth, (long)KeyTile * s.HeadDimension,
+                (long)KeyTile * valueWidth, rows * T.Width,
+                BlocksPerUnit * (long)AttentionSoftmax.MaximumStride, BlocksPerUnit * 4L,
+                Rows * KeyTile, KeyTile, AttentionSoftmax.MaximumStride, Problem.TileScratch,
+                Rows * (long)s.HeadDimension));
+            AttentionForwardUnit<T, TScore> unit = new(this, block);
             long first = (long)batch * UnitsPerBatch;
             long end = Math.Min(Units, first + UnitsPerBatch);
             for (long index = first; index < end; index++) unit.Run(index);

@@ -12,6 +12,8 @@ namespace Transformer.Ops;
 /// Work: a batch is up to 16 rows; a row is summed in the order of its splits.
 /// Bytes: every partial once.
 /// Numerics: a range without visible keys has lᵢ = 0 and is skipped.
+/// Preconditions: every partial is written.
+/// Source: the associativity of the online softmax, Milakov, Gimelshein 2018.
 /// </remarks>
 internal static unsafe class AttentionSplits<T> where T : struct, ISimdFloat<T>
 {

@@ -11,7 +11,12 @@ namespace Transformer.Ops;
 /// Work: a unit is (sequence, query head, 48 queries); it runs over all keys in tiles of 64. Scores
 /// are computed again rather than kept, so that attention without them needs no such buffer;
 /// weights are exp(s − logSumExp), final when they are written.
-/// Bytes: Sq·Skv floats out, which bound it.
+/// Bytes: Sq·Skv numbers out, which bound it.
+/// Numerics: binary32, rounded once where the scores have 16 bits; hidden scores are −∞ in the
+/// masked stage, their weights 0 by selection; a row without visible keys has weights 0.
+/// Preconditions: those of <see cref="FusedAttentionForwardSimd"/>; for weights the log-sum-exps
+/// of every row.
+/// Source: the definition; stages as the qk_matmul_output of Attention of ai.onnx, opset 23.
 /// </remarks>
 internal static unsafe class AttentionScoreWriter<T, TScore>
     where T : struct, ISimdFloat<T> where TScore : struct, IScoreModifier
@@ -58,12 +63,10 @@ internal static unsafe class AttentionScoreWriter<T, TScore>
             int tileRows = Math.Min(QueryTile, s.QueryLength - query);
             int rows = Math.Clamp(Problem.Sequences.Queries(sequence) - query, 0, tileRows);
             int width = AttentionPacking.Pad<T>(s.HeadDimension);
-            using HostBlock block = HostMemory.Rent(
-                ScratchCarver.Bytes((long)QueryTile * (width + s.HeadDimension)) +
-                ScratchCarver.Bytes((long)KeyTile * s.HeadDimension) + 64 +
-                ScratchCarver.Bytes(Problem.TileScratch) +
-                ScratchCarver.Bytes((Rows + 1L) * KeyTile));
-            ScratchCarver carver = new(block.Address);
+            using HostBlock block = HostMemory.Rent(ScratchCarver.Bytes(
+                (long)QueryTile * width, (long)QueryTile * s.HeadDimension,
+                (long)KeyTile * s.HeadDimension, Problem.TileScratch, (Rows + 1L) * KeyTile));
+            ScratchCarver carver = new(block);
             float* queries = carver.Take((long)QueryTile * width);
             float* queryScratch = carver.Take((long)QueryTile * s.HeadDimension);
             float* keys = carver.Take((long)KeyTile * s.HeadDimension);
@@ -146,9 +149,12 @@ internal static unsafe class AttentionScoreWriter<T, TScore>
                 float sum = LogSumExp[
                     Problem.Sequences.RowIndex(row.Batch, row.Head, row.Query)];
                 T shift = T.Broadcast(float.IsNegativeInfinity(sum) ? 0 : sum);
+                T hidden = T.Broadcast(float.NegativeInfinity);
                 for (int j = 0; j < padded; j += T.Width)
                 {
-                    T.Store(SimdMath.ExpNonPositive(T.Load(values + j) - shift), values + j);
+                    T s = T.Load(values + j);
+                    T weight = SimdMath.ExpNonPositive(s - shift);
+                    T.Store(T.SelectEqual(s, hidden, T.Zero, weight), values + j);
                 }
             }
 

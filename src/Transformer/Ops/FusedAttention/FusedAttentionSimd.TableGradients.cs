@@ -15,6 +15,8 @@ namespace Transformer.Ops;
 /// Bytes: q, k, v and dO once a tile of scores; two products, 2·(D + Dv) operations a visible
 /// score.
 /// Numerics: binary32 a unit, binary64 over the units.
+/// Preconditions: those of <see cref="FusedAttentionBackwardSimd"/>; δ of every row is there.
+/// Source: the chain rule through a table that is added to the scores.
 /// </remarks>
 internal static unsafe class AttentionRelativeGradient<T, TScore>
     where T : struct, ISimdFloat<T> where TScore : struct, IDifferentiableScoreModifier
@@ -76,7 +78,7 @@ internal static unsafe class AttentionRelativeGradient<T, TScore>
             new Span<float>(sums, Problem.Terms.Stride).Clear();
             using HostBlock block =
                 HostMemory.Rent(AttentionGradientTile<T, TScore>.ScratchBytes(Problem));
-            ScratchCarver carver = new(block.Address);
+            ScratchCarver carver = new(block);
             AttentionGradientTile<T, TScore> tile =
                 new(Problem, Score, Gradients, ref carver, beforeSoftCap: false);
             int stored = Problem.Sequences.StoredKeys(sequence);
@@ -106,6 +108,15 @@ internal static unsafe class AttentionRelativeGradient<T, TScore>
 
 /// <summary>d(sink)[h] −= Σ exp(sink − L)·δ over sequences and queries: the sink's weight takes no
 /// value, so its dP is 0.</summary>
+/// <remarks>
+/// Shapes: sinks [Hq]; L and δ [B, Hq, Sq].
+/// Work: one thread, over B·Hq·Sq rows in order: an exponential a row, beside the
+/// 2·(3·D + 2·Dv)·Skv operations that the other gradients take for it.
+/// Bytes: L and δ once.
+/// Numerics: exponentials in binary32, their sum in binary64; a row with L = −∞ adds nothing.
+/// Preconditions: those of <see cref="FusedAttentionBackwardSimd"/>; δ of every row is there.
+/// Source: the chain rule through the softmax with one more score.
+/// </remarks>
 internal static unsafe class AttentionSinkGradient
 {
     /// <summary>Adds to the gradient of the sinks, each summed in binary64 in order.</summary>

@@ -9,12 +9,13 @@ namespace Transformer.Ops;
 /// </summary>
 /// <remarks>
 /// Shapes: as <see cref="AttentionInputs"/>.
-/// Work: <see cref="AttentionForwardTiles{T, TScore}"/> computes output and log-sum-exp; scores that are
-/// asked for are written afterwards by <see cref="AttentionScoreWriter{T, TScore}"/>.
+/// Work: <see cref="AttentionForwardTiles{T, TScore}"/> computes output and log-sum-exp; scores
+/// that are asked for are written afterwards by <see cref="AttentionScoreWriter{T, TScore}"/>.
 /// Bytes: q, k, v and output once a unit of tiles; scores only where asked for.
-/// Numerics: binary32 throughout; a hidden key has weight 0 by selection and its value row is never
-/// multiplied; a row without visible keys gives 0 and −∞.
-/// Preconditions: a validated call, Float32 buffers.
+/// Numerics: binary32 throughout, 16-bit operands converted as they are read and results rounded
+/// once; a hidden key has weight 0 by selection and its value row is never multiplied; a row
+/// without visible keys gives 0 and −∞.
+/// Preconditions: a validated call; Float32, Float16 or BFloat16 buffers, the log-sum-exp Float32.
 /// Source: Dao et al. 2022; Milakov, Gimelshein 2018.
 /// </remarks>
 internal sealed class FusedAttentionForwardSimd : IKernel<AttentionForward>
@@ -23,9 +24,9 @@ internal sealed class FusedAttentionForwardSimd : IKernel<AttentionForward>
     public bool Supports(in AttentionForward call, out string? reason)
     {
         reason = AttentionProblem.Unsupported(call.Inputs) ??
-            AttentionProblem.WrongType("output", call.Output) ??
-            AttentionProblem.NotFloat32("logSumExp", call.LogSumExp) ??
-            AttentionProblem.WrongType("scores", call.Scores);
+            SimdSupport.Storage("output", call.Output) ??
+            SimdSupport.Float32("logSumExp", call.LogSumExp) ??
+            SimdSupport.Storage("scores", call.Scores);
         return reason is null;
     }
 
@@ -50,7 +51,7 @@ internal sealed class FusedAttentionForwardSimd : IKernel<AttentionForward>
         long rows = inputs.QueryRows * sizes.QueryHeads;
         bool writesScores = call.ScoreOutput != ScoreOutput.None && sizes.KeyLength > 0;
         using HostBlock terms = HostMemory.Rent(AttentionTerms.Bytes(inputs));
-        AttentionProblem problem = new(inputs, terms.Address, writesKeys: false, writesScores);
+        AttentionProblem problem = new(inputs, terms, writesKeys: false, writesScores);
         if (rows == 0 || problem.Sizes.QueryLength == 0)
         {
             if (writesScores) FillScores(call);
@@ -94,12 +95,15 @@ internal sealed class FusedAttentionForwardSimd : IKernel<AttentionForward>
 /// <summary>Gradients of attention by recomputation on vector units.</summary>
 /// <remarks>
 /// Shapes: as <see cref="AttentionBackward"/>.
-/// Work: <see cref="AttentionGradientTiles{T, TScore}"/> computes dQ, dK and dV,
-/// <see cref="AttentionBiasGradient{T, TScore}"/> the gradient of the bias where it is asked for.
+/// Work: <see cref="AttentionGradientTiles{T, TScore}"/> computes dQ, dK and dV; where they are
+/// asked for, <see cref="AttentionBiasGradient{T, TScore}"/> the gradient of the bias,
+/// <see cref="AttentionRelativeGradient{T, TScore}"/> that of the relative table and
+/// <see cref="AttentionSinkGradient"/> that of the sinks.
+/// Memory: δ, a float a row of queries.
 /// Bytes: operands and gradients once a tile; no buffer of Sq×Skv.
 /// Numerics: as in <see cref="FusedAttentionForwardSimd"/>; every sum has a fixed order, so results
 /// do not depend on the number of threads.
-/// Preconditions: a validated call, Float32 buffers.
+/// Preconditions: as the forward kernel; every score modifier has a derivative.
 /// Source: Dao et al. 2022, appendix B.2.
 /// </remarks>
 internal sealed class FusedAttentionBackwardSimd : IKernel<AttentionBackward>
@@ -109,15 +113,15 @@ internal sealed class FusedAttentionBackwardSimd : IKernel<AttentionBackward>
     {
         reason = AttentionProblem.Unsupported(call.Inputs) ??
             AttentionProblem.NoDerivative(call.Inputs.Score) ??
-            AttentionProblem.WrongType("output", call.Output) ??
-            AttentionProblem.NotFloat32("logSumExp", call.LogSumExp) ??
-            AttentionProblem.WrongType("outputGradient", call.OutputGradient) ??
-            AttentionProblem.WrongType("queryGradient", call.QueryGradient) ??
-            AttentionProblem.WrongType("keyGradient", call.KeyGradient) ??
-            AttentionProblem.WrongType("valueGradient", call.ValueGradient) ??
-            AttentionProblem.WrongType("biasGradient", call.BiasGradient) ??
-            AttentionProblem.WrongType("relativeBiasGradient", call.RelativeBiasGradient) ??
-            AttentionProblem.WrongType("sinkGradient", call.SinkGradient);
+            SimdSupport.Storage("output", call.Output) ??
+            SimdSupport.Float32("logSumExp", call.LogSumExp) ??
+            SimdSupport.Storage("outputGradient", call.OutputGradient) ??
+            SimdSupport.Storage("queryGradient", call.QueryGradient) ??
+            SimdSupport.Storage("keyGradient", call.KeyGradient) ??
+            SimdSupport.Storage("valueGradient", call.ValueGradient) ??
+            SimdSupport.Storage("biasGradient", call.BiasGradient) ??
+            SimdSupport.Storage("relativeBiasGradient", call.RelativeBiasGradient) ??
+            SimdSupport.Storage("sinkGradient", call.SinkGradient);
         return reason is null;
     }
 
@@ -140,7 +144,7 @@ internal sealed class FusedAttentionBackwardSimd : IKernel<AttentionBackward>
         AttentionSizes sizes = inputs.Sizes;
         if (sizes.Batch == 0 || (sizes.QueryLength == 0 && sizes.KeyLength == 0)) return;
         using HostBlock terms = HostMemory.Rent(AttentionTerms.Bytes(inputs));
-        AttentionProblem problem = new(inputs, terms.Address, writesKeys: true);
+        AttentionProblem problem = new(inputs, terms, writesKeys: true);
         if (problem.Sizes is { QueryLength: 0, KeyLength: 0 }) return;
         long rows = inputs.QueryRows * sizes.QueryHeads;
         using HostBlock deltas = HostMemory.Rent(Math.Max(1, rows) * sizeof(float));

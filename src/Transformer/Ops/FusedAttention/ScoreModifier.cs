@@ -19,12 +19,24 @@ public abstract class ScoreModifier
     /// <summary>Wraps a modifier for forward calls.</summary>
     /// <param name="modifier">The struct; copied.</param>
     public static ScoreModifier Of<TScore>(TScore modifier)
-        where TScore : struct, IScoreModifier => new ForwardOnly<TScore>(modifier);
+        where TScore : struct, IScoreModifier => new Typed<TScore> { Modifier = modifier };
 
     /// <summary>Wraps a modifier for forward and backward calls.</summary>
     /// <param name="modifier">The struct; copied.</param>
     public static ScoreModifier OfDifferentiable<TScore>(TScore modifier)
-        where TScore : struct, IDifferentiableScoreModifier => new Both<TScore>(modifier);
+        where TScore : struct, IDifferentiableScoreModifier =>
+        new Differentiable<TScore> { Modifier = modifier };
+
+    /// <summary>A wrapper for the time of one forward call, kept by its thread for the next:
+    /// entries that take the struct itself allocate nothing.</summary>
+    internal static Loan<TScore> Lend<TScore>(TScore modifier)
+        where TScore : struct, IScoreModifier => new(Typed<TScore>.Take() ?? new(), modifier);
+
+    /// <summary>As <see cref="Lend"/>, for a backward call.</summary>
+    internal static Loan<TScore> LendDifferentiable<TScore>(TScore modifier)
+        where TScore : struct, IDifferentiableScoreModifier => new(
+            Typed<TScore>.Take() as Differentiable<TScore> ?? new Differentiable<TScore>(),
+            modifier);
 
     /// <summary>The struct's <see cref="IScoreModifier.Apply"/>.</summary>
     internal abstract float Apply(float score, int batch, int head, int query, int key);
@@ -34,110 +46,86 @@ public abstract class ScoreModifier
 
     /// <summary>The struct's derivative.</summary>
     /// <exception cref="NotSupportedException">It has none.</exception>
-    internal abstract float Derivative(float score, int batch, int head, int query, int key);
+    internal virtual float Derivative(float score, int batch, int head, int query, int key) =>
+        throw NoDerivative();
 
     /// <summary>Runs an action that is generic over the struct.</summary>
     internal abstract void Dispatch<TAction>(in TAction action)
         where TAction : struct, IScoreAction;
 
     /// <summary>As <see cref="Dispatch"/>, for an action that differentiates.</summary>
-    internal abstract void DispatchBackward<TAction>(in TAction action)
-        where TAction : struct, IScoreBackwardAction;
+    /// <exception cref="NotSupportedException">The struct has no derivative.</exception>
+    internal virtual void DispatchBackward<TAction>(in TAction action)
+        where TAction : struct, IScoreBackwardAction => throw NoDerivative();
 
-    /// <summary>A wrapper for the time of one call, kept by its thread for the next: entries that
-    /// take the struct itself allocate nothing.</summary>
+    private NotSupportedException NoDerivative() => new(
+        $"FusedAttention: '{Name}' has no derivative. Implement " +
+        $"{nameof(IDifferentiableScoreModifier)}.");
+
+    /// <summary>A wrapper on loan; goes back empty, so that nothing that the struct refers to
+    /// outlives the call.</summary>
     internal readonly ref struct Loan<TScore> where TScore : struct, IScoreModifier
     {
-        public Loan(TScore modifier) =>
-            Modifier = Spare<ForwardOnly<TScore>>.Take(modifier) ?? Of(modifier);
+        private readonly Typed<TScore> wrapper;
 
-        public ScoreModifier Modifier { get; }
+        public Loan(Typed<TScore> wrapper, TScore modifier)
+        {
+            this.wrapper = wrapper;
+            wrapper.Modifier = modifier;
+        }
 
-        public void Dispose() => Spare<ForwardOnly<TScore>>.Item = (ForwardOnly<TScore>)Modifier;
+        public ScoreModifier Modifier => wrapper;
+
+        public void Dispose() => wrapper.Return();
     }
 
-    /// <summary>As <see cref="Loan{TScore}"/>, for backward calls.</summary>
-    internal readonly ref struct DifferentiableLoan<TScore>
-        where TScore : struct, IDifferentiableScoreModifier
-    {
-        public DifferentiableLoan(TScore modifier) =>
-            Modifier = Spare<Both<TScore>>.Take(modifier) ?? OfDifferentiable(modifier);
-
-        public ScoreModifier Modifier { get; }
-
-        public void Dispose() => Spare<Both<TScore>>.Item = (Both<TScore>)Modifier;
-    }
-
-    private interface ILendable<TScore>
-    {
-        void Set(TScore modifier);
-    }
-
-    private static class Spare<TWrapper> where TWrapper : ScoreModifier
+    internal class Typed<TScore> : ScoreModifier where TScore : struct, IScoreModifier
     {
         [ThreadStatic]
-        public static TWrapper? Item;
+        private static Typed<TScore>? spare;
 
-        public static TWrapper? Take<TScore>(TScore modifier)
-        {
-            TWrapper? taken = Item;
-            Item = null;
-            (taken as ILendable<TScore>)?.Set(modifier);
-            return taken;
-        }
-    }
+        public TScore Modifier { get; set; }
 
-    private sealed class ForwardOnly<TScore>(TScore modifier) : ScoreModifier, ILendable<TScore>
-        where TScore : struct, IScoreModifier
-    {
         public override string Name => typeof(TScore).Name;
 
         public override bool IsDifferentiable => false;
 
-        public void Set(TScore other) => modifier = other;
+        /// <summary>The thread's spare wrapper; null where there is none, or it is on loan.
+        /// </summary>
+        public static Typed<TScore>? Take()
+        {
+            Typed<TScore>? taken = spare;
+            spare = null;
+            return taken;
+        }
+
+        /// <summary>Becomes the thread's spare wrapper.</summary>
+        public void Return()
+        {
+            Modifier = default;
+            spare = this;
+        }
 
         internal override float Apply(float score, int batch, int head, int query, int key) =>
-            modifier.Apply(score, batch, head, query, key);
+            Modifier.Apply(score, batch, head, query, key);
 
         internal override bool IsVisible(int batch, int head, int query, int key) =>
-            !TScore.HidesKeys || modifier.IsVisible(batch, head, query, key);
+            !TScore.HidesKeys || Modifier.IsVisible(batch, head, query, key);
 
-        internal override float Derivative(
-            float score, int batch, int head, int query, int key) => throw NoDerivative();
-
-        internal override void Dispatch<TAction>(in TAction action) => action.Run(modifier);
-
-        internal override void DispatchBackward<TAction>(in TAction action) =>
-            throw NoDerivative();
-
-        private NotSupportedException NoDerivative() => new(
-            $"FusedAttention: '{Name}' has no derivative. Implement " +
-            $"{nameof(IDifferentiableScoreModifier)}.");
+        internal override void Dispatch<TAction>(in TAction action) => action.Run(Modifier);
     }
 
-    private sealed class Both<TScore>(TScore modifier) : ScoreModifier, ILendable<TScore>
+    private sealed class Differentiable<TScore> : Typed<TScore>
         where TScore : struct, IDifferentiableScoreModifier
     {
-        public override string Name => typeof(TScore).Name;
-
         public override bool IsDifferentiable => true;
-
-        public void Set(TScore other) => modifier = other;
-
-        internal override float Apply(float score, int batch, int head, int query, int key) =>
-            modifier.Apply(score, batch, head, query, key);
-
-        internal override bool IsVisible(int batch, int head, int query, int key) =>
-            !TScore.HidesKeys || modifier.IsVisible(batch, head, query, key);
 
         internal override float Derivative(
             float score, int batch, int head, int query, int key) =>
-            modifier.Derivative(score, batch, head, query, key);
-
-        internal override void Dispatch<TAction>(in TAction action) => action.Run(modifier);
+            Modifier.Derivative(score, batch, head, query, key);
 
         internal override void DispatchBackward<TAction>(in TAction action) =>
-            action.Run(modifier);
+            action.Run(Modifier);
     }
 }
 

@@ -23,10 +23,11 @@ namespace Transformer.Ops;
 internal sealed class GeluFeedForwardBackwardSimd : IKernel<GeluFeedForwardBackward>
 {
     public bool Supports(in GeluFeedForwardBackward call, out string? reason) =>
-        SimdSupport.AllFloat32(
-            out reason, call.Input, call.Weight1, call.Weight2, call.PreActivation,
-            call.OutputGradient, call.InputGradient, call.Weight1Gradient, call.Bias1Gradient,
-            call.Weight2Gradient, call.Bias2Gradient);
+        SimdSupport.AllFloat32(out reason, ("input", call.Input), ("weight1", call.Weight1),
+            ("weight2", call.Weight2), ("preActivation", call.PreActivation),
+            ("outputGradient", call.OutputGradient), ("inputGradient", call.InputGradient),
+            ("weight1Gradient", call.Weight1Gradient), ("bias1Gradient", call.Bias1Gradient),
+            ("weight2Gradient", call.Weight2Gradient), ("bias2Gradient", call.Bias2Gradient));
 
     public void Run(in GeluFeedForwardBackward call) =>
         SimdDispatch.Run(new GeluFeedForwardBackwardAction(call));

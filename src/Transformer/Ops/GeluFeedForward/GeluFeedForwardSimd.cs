@@ -22,9 +22,9 @@ namespace Transformer.Ops;
 internal sealed class GeluFeedForwardForwardSimd : IKernel<GeluFeedForwardForward>
 {
     public bool Supports(in GeluFeedForwardForward call, out string? reason) =>
-        SimdSupport.AllFloat32(
-            out reason, call.Input, call.Weight1, call.Bias1, call.Weight2, call.Bias2,
-            call.Output, call.PreActivation);
+        SimdSupport.AllFloat32(out reason, ("input", call.Input), ("weight1", call.Weight1),
+            ("bias1", call.Bias1), ("weight2", call.Weight2), ("bias2", call.Bias2),
+            ("output", call.Output), ("preActivation", call.PreActivation));
 
     public void Run(in GeluFeedForwardForward call) =>
         SimdDispatch.Run(new GeluFeedForwardForwardAction(call));

@@ -21,7 +21,8 @@ internal sealed unsafe class GradientNormSimd : IKernel<GradientNormForward>
     private const int BatchLength = 16384;
 
     public bool Supports(in GradientNormForward call, out string? reason) =>
-        SimdSupport.AllFloat32(out reason, call.Gradient, call.Norm, call.ClipScale);
+        SimdSupport.AllFloat32(out reason, ("gradient", call.Gradient), ("norm", call.Norm),
+            ("clipScale", call.ClipScale));
 
     public void Run(in GradientNormForward call)
     {

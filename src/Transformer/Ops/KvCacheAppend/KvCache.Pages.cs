@@ -51,7 +51,8 @@ public sealed partial class KvCache
         if (Pool is null || Pool != source.Pool)
         {
             OpCheck.Throw(nameof(KvCache), "a prefix is shared between caches of one KvPagePool; " +
-                $"this one has {(Pool is null ? "no pool" : "another")}. Make both with that pool.");
+                $"this one has {(Pool is null ? "no pool" : "another")}. Make both with that " +
+                "pool.");
         }
 
         RequireSequence(nameof(sequence), sequence);
@@ -65,8 +66,9 @@ public sealed partial class KvCache
         int most = Math.Min(source.lengths[sourceSequence], Shape.Capacity);
         if (rows < 0 || rows > most)
         {
-            OpCheck.Throw(nameof(KvCache), $"'rows' is {rows}; expected 0 to {most}, which sequence " +
-                $"{sourceSequence} has and sequence {sequence} can hold. Share fewer rows.");
+            OpCheck.Throw(nameof(KvCache), $"'rows' is {rows}; expected 0 to {most}, which " +
+                $"sequence {sourceSequence} has and sequence {sequence} can hold. Share fewer " +
+                "rows.");
         }
 
         int count = rows / PageSize;

@@ -65,8 +65,8 @@ public static unsafe class KvCacheAppend
     /// <param name="positions">[Batch]: rows that each sequence's cache holds already.</param>
     /// <param name="extras">Row stride, rotary tables, block table.</param>
     /// <param name="sizes">Sizes.</param>
-    /// <param name="cache">[Batch, Capacity, Width], or [PageCount, PageSize, Width]; rows outside the
-    /// new ones stay.</param>
+    /// <param name="cache">[Batch, Capacity, Width], or [PageCount, PageSize, Width]; rows outside
+    /// the new ones stay.</param>
     /// <param name="backend">Where to run; null: vectorised on the CPU.</param>
     /// <exception cref="ArgumentException">A span does not fit the sizes, or cache, block table
     /// or rotary tables are too small for the new rows. Nothing was written.</exception>

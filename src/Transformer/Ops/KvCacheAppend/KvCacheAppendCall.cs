@@ -10,7 +10,7 @@ namespace Transformer.Ops;
 public readonly record struct KvCacheAppendForward : IOpCall
 {
     /// <summary>Fewest rows of a page, and what the rows of a page are a multiple of.</summary>
-    public const int PageSizeStep = 16;
+    public const int PageSizeStep = PageCheck.SizeStep;
 
     /// <inheritdoc/>
     public static string Op => "KvCacheAppend";
@@ -25,8 +25,8 @@ public readonly record struct KvCacheAppendForward : IOpCall
     /// <summary>[Batch] Int32: rows that each sequence's cache holds already.</summary>
     public BufferView Positions { get; init; }
 
-    /// <summary>[Batch, Capacity, Width], with a block table [PageCount, PageSize, Width]; contiguous;
-    /// rows outside the new ones stay.</summary>
+    /// <summary>[Batch, Capacity, Width], with a block table [PageCount, PageSize, Width];
+    /// contiguous; rows outside the new ones stay.</summary>
     public BufferView Cache { get; init; }
 
     /// <summary>Sequences.</summary>
@@ -113,12 +113,7 @@ public readonly record struct KvCacheAppendForward : IOpCall
     {
         OpCheck.Positive(Op, nameof(MaximumBlocks), MaximumBlocks);
         OpCheck.NotNegative(Op, nameof(PageCount), PageCount);
-        if (PageSize < PageSizeStep || PageSize % PageSizeStep != 0)
-        {
-            OpCheck.Throw(Op, $"'PageSize' is {PageSize}; expected a multiple of {PageSizeStep}. " +
-                $"Use {PageSizeStep} or 256.");
-        }
-
+        PageCheck.Size(Op, PageSize);
         if (Capacity != 0)
         {
             OpCheck.Throw(Op, $"'Capacity' is {Capacity} with a block table; expected 0. The " +

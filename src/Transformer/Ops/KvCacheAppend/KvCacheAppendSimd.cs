@@ -26,16 +26,17 @@ internal sealed class KvCacheAppendForwardSimd : IKernel<KvCacheAppendForward>
         reason = null;
         bool copies = !call.Rotary.IsPresent && call.Source.DType == call.Cache.DType;
         if (copies) return true;
-        if (!FloatStorage.Holds(call.Source.DType) ||
-            !FloatStorage.Holds(call.Cache.DType))
+        if ((SimdSupport.Storage("source", call.Source) ??
+            SimdSupport.Storage("cache", call.Cache)) is not null)
         {
             reason = "the kernel converts and rotates Float32, Float16 and BFloat16 only; " +
                 $"'source' is {call.Source.DType}, 'cache' is {call.Cache.DType}";
             return false;
         }
 
-        return !call.Rotary.IsPresent ||
-            SimdSupport.AllFloat32(out reason, call.Rotary.Cosines, call.Rotary.Sines);
+        reason = SimdSupport.Float32("cosines", call.Rotary.Cosines) ??
+            SimdSupport.Float32("sines", call.Rotary.Sines);
+        return reason is null;
     }
 
     /// <inheritdoc/>

@@ -18,13 +18,7 @@ internal static class KvCacheChecks
     public static void PageShape(in KvPageShape shape)
     {
         OpCheck.Positive(Pool, nameof(shape.PageCount), shape.PageCount);
-        if (shape.PageSize < KvCacheAppendForward.PageSizeStep ||
-            shape.PageSize % KvCacheAppendForward.PageSizeStep != 0)
-        {
-            OpCheck.Throw(Pool, $"'PageSize' is {shape.PageSize}; expected a multiple of " +
-                $"{KvCacheAppendForward.PageSizeStep}. Use 16 for little waste, 64 for speed.");
-        }
-
+        PageCheck.Size(Pool, shape.PageSize);
         Heads(Pool, shape.KeyValueHeads, shape.HeadDimension, shape.ValueDimension, shape.DType);
     }
 

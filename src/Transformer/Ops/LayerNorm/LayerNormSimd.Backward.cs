@@ -15,6 +15,7 @@ namespace Transformer.Ops;
 /// Work: a batch is 16 rows; a row belongs to one thread. Each batch sums dWeight and dBias in
 /// its own scratch; these are added up in order of batches afterwards, so results do not depend on
 /// the number of threads.
+/// Registers: the sums of g and of g ⊙ x̂; dWeight and dBias are added to in L1.
 /// Memory: [2, Width] floats a batch.
 /// Bytes: sum and dY read once from memory (the second pass hits L1), dX written once; about 15
 /// operations for 12 to 16 bytes: bound by memory.
@@ -26,10 +27,11 @@ namespace Transformer.Ops;
 internal sealed unsafe class LayerNormBackwardSimd : IKernel<LayerNormBackward>
 {
     public bool Supports(in LayerNormBackward call, out string? reason) =>
-        SimdSupport.AllFloat32(
-            out reason, call.Sum, call.Weight, call.Mean, call.InverseStd, call.OutputGradient,
-            call.SumGradient, call.InputGradient, call.WeightGradient) &&
-        SimdSupport.AllFloat32(out reason, call.BiasGradient);
+        SimdSupport.AllFloat32(out reason, ("sum", call.Sum), ("weight", call.Weight),
+            ("mean", call.Mean), ("inverseStd", call.InverseStd),
+            ("outputGradient", call.OutputGradient), ("sumGradient", call.SumGradient),
+            ("inputGradient", call.InputGradient), ("weightGradient", call.WeightGradient),
+            ("biasGradient", call.BiasGradient));
 
     public void Run(in LayerNormBackward call) =>
         SimdDispatch.Run(new LayerNormBackwardAction(call));

@@ -24,9 +24,9 @@ namespace Transformer.Ops;
 internal sealed unsafe class LayerNormForwardSimd : IKernel<LayerNormForward>
 {
     public bool Supports(in LayerNormForward call, out string? reason) =>
-        SimdSupport.AllFloat32(
-            out reason, call.Input, call.Residual, call.Weight, call.Bias, call.Sum, call.Output,
-            call.Mean, call.InverseStd);
+        SimdSupport.AllFloat32(out reason, ("input", call.Input), ("residual", call.Residual),
+            ("weight", call.Weight), ("bias", call.Bias), ("sum", call.Sum),
+            ("output", call.Output), ("mean", call.Mean), ("inverseStd", call.InverseStd));
 
     public void Run(in LayerNormForward call) =>
         SimdDispatch.Run(new LayerNormForwardAction(call));

@@ -22,8 +22,10 @@ namespace Transformer.Ops;
 internal sealed class LinearBackwardSimd : IKernel<LinearBackward>
 {
     public bool Supports(in LinearBackward call, out string? reason) => SimdSupport.AllFloat32(
-        out reason, call.Input, call.Weight, call.PreActivation, call.OutputGradient,
-        call.InputGradient, call.WeightGradient, call.BiasGradient);
+        out reason, ("input", call.Input), ("weight", call.Weight),
+        ("preActivation", call.PreActivation),
+        ("outputGradient", call.OutputGradient), ("inputGradient", call.InputGradient),
+        ("weightGradient", call.WeightGradient), ("biasGradient", call.BiasGradient));
 
     public void Run(in LinearBackward call) => SimdDispatch.Run(new LinearBackwardAction(call));
 }
@@ -130,6 +132,14 @@ internal static unsafe class LinearProducts
 }
 
 /// <summary>passed[i] = gradient[i]·f′(preActivation[i]).</summary>
+/// <remarks>
+/// Shapes: gradient, preActivation and passed [length], contiguous.
+/// Work: a batch is 8,192 elements.
+/// Bytes: 12 an element; bound by memory but for derivatives that take an exponential.
+/// Numerics: binary32.
+/// Preconditions: passed is the gradient, the pre-activation or apart from both.
+/// Source: the chain rule.
+/// </remarks>
 internal static unsafe class ActivationGradient
 {
     private const int BatchLength = 8192;

@@ -18,7 +18,8 @@ namespace Transformer.Ops;
 internal sealed class LinearForwardSimd : IKernel<LinearForward>
 {
     public bool Supports(in LinearForward call, out string? reason) => SimdSupport.AllFloat32(
-        out reason, call.Input, call.Weight, call.Bias, call.Output, call.PreActivation);
+        out reason, ("input", call.Input), ("weight", call.Weight), ("bias", call.Bias),
+        ("output", call.Output), ("preActivation", call.PreActivation));
 
     public void Run(in LinearForward call) => SimdDispatch.Run(new LinearForwardAction(call));
 }

@@ -14,24 +14,16 @@ namespace Transformer.Ops;
 /// </remarks>
 internal sealed class LogSoftmaxReference : IKernel<LogSoftmaxForward>
 {
-    public void Run(in LogSoftmaxForward call)
-    {
-        if (call.Input.Length == 0) return;
-        double[] values = ReferenceBuffers.Read(call.Input);
-        double[] line = new double[call.Length];
-        for (int o = 0; o < call.Outer; o++)
-        {
-            for (int i = 0; i < call.Inner; i++)
-            {
-                int first = (o * call.Length * call.Inner) + i;
-                for (int l = 0; l < line.Length; l++) line[l] = values[first + (l * call.Inner)];
-                (double maximum, double sum) = SoftmaxReference.MaximumAndSum(line);
-                double logSum = Math.Log(sum);
-                for (int l = 0; l < line.Length; l++)
-                    values[first + (l * call.Inner)] = line[l] - maximum - logSum;
-            }
-        }
+    public void Run(in LogSoftmaxForward call) => SoftmaxReference.Run<Logarithm>(
+        call.Input, call.Output, call.Outer, call.Length, call.Inner);
 
-        ReferenceBuffers.Write(call.Output, values);
+    private readonly struct Logarithm : ILineFunction
+    {
+        public static void Replace(Span<double> line)
+        {
+            (double maximum, double sum) = SoftmaxReference.MaximumAndSum(line);
+            double logSum = Math.Log(sum);
+            foreach (ref double x in line) x = x - maximum - logSum;
+        }
     }
 }

@@ -21,7 +21,7 @@ namespace Transformer.Ops;
 internal sealed unsafe class LogSoftmaxForwardSimd : IKernel<LogSoftmaxForward>
 {
     public bool Supports(in LogSoftmaxForward call, out string? reason) =>
-        SimdSupport.AllFloat32(out reason, call.Input, call.Output);
+        SimdSupport.AllFloat32(out reason, ("input", call.Input), ("output", call.Output));
 
     public void Run(in LogSoftmaxForward call) =>
         SimdDispatch.Run(new SoftmaxAction<LogProbabilities>(

@@ -3,7 +3,8 @@ using Transformer.Tensors;
 
 namespace Transformer.Ops;
 
-/// <summary>Sizes of a negative log-likelihood: log-probabilities [Outer, Classes, Inner].</summary>
+/// <summary>Sizes of a negative log-likelihood: log-probabilities [Outer, Classes, Inner].
+/// </summary>
 /// <param name="Outer">Product of the axes before the classes.</param>
 /// <param name="Classes">Classes.</param>
 /// <param name="Inner">Product of the axes behind the classes; 1 where they are the last.</param>
@@ -20,8 +21,8 @@ public readonly record struct NegativeLogLikelihoodOptions
 }
 
 /// <summary>Loss of labels under given log-probabilities, on spans.</summary>
-/// <remarks>For logits use <see cref="SoftmaxCrossEntropy"/>, which stores no probabilities. Safe to
-/// call from many threads; allocates nothing.</remarks>
+/// <remarks>For logits use <see cref="SoftmaxCrossEntropy"/>, which stores no probabilities. Safe
+/// to call from many threads; allocates nothing.</remarks>
 public static unsafe class NegativeLogLikelihood
 {
     /// <summary>losses[o, i] = −weight[label]·logProbabilities[o, label, i]; returns the reduced
@@ -65,8 +66,8 @@ public static unsafe class NegativeLogLikelihood
         return loss;
     }
 
-    /// <summary>Gradient of the forward call: −lossGradient·s·weight at the labels, 0 elsewhere; see
-    /// <see cref="NegativeLogLikelihoodBackward"/> for s.</summary>
+    /// <summary>Gradient of the forward call: −lossGradient·s·weight at the labels, 0 elsewhere;
+    /// see <see cref="NegativeLogLikelihoodBackward"/> for s.</summary>
     /// <param name="labels">[Outer, Inner].</param>
     /// <param name="classWeights">[Classes] of the forward call; empty means ones.</param>
     /// <param name="lossGradient">Gradient that arrives at the loss; 1 where it is the end.

@@ -6,8 +6,8 @@ namespace Transformer.Ops;
 /// <summary>
 /// loss[o, i] = −weight[label]·logProbabilities[o, label, i], label = labels[o, i].
 /// </summary>
-/// <remarks>NegativeLogLikelihoodLoss of ai.onnx, classes on axis 1 of any rank. An op of its own and
-/// not <see cref="SoftmaxCrossEntropyForward"/> with a flag: it picks one number a label, needs
+/// <remarks>NegativeLogLikelihoodLoss of ai.onnx, classes on axis 1 of any rank. An op of its own
+/// and not <see cref="SoftmaxCrossEntropyForward"/> with a flag: it picks one number a label, needs
 /// neither a log-sum-exp nor a pass over the classes, and its gradient is 0 but at the labels.
 /// </remarks>
 public readonly record struct NegativeLogLikelihoodForward : IOpCall
@@ -67,8 +67,9 @@ public readonly record struct NegativeLogLikelihoodForward : IOpCall
 }
 
 /// <summary>
-/// logProbabilitiesGradient[o, c, i] = −lossGradient·s·weight[c] at c = labels[o, i] and 0 elsewhere,
-/// where s is 1/(Σ weight[label] of the labels that count) for the mean and 1 for the sum.
+/// logProbabilitiesGradient[o, c, i] = −lossGradient·s·weight[c] at c = labels[o, i] and 0
+/// elsewhere, where s is 1/(Σ weight[label] of the labels that count) for the mean and 1 for the
+/// sum.
 /// </summary>
 public readonly record struct NegativeLogLikelihoodBackward : IOpCall
 {

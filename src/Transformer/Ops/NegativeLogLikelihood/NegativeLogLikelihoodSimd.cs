@@ -21,8 +21,8 @@ internal sealed unsafe class NegativeLogLikelihoodForwardSimd
     : IKernel<NegativeLogLikelihoodForward>
 {
     public bool Supports(in NegativeLogLikelihoodForward call, out string? reason) =>
-        SimdSupport.AllFloat32(
-            out reason, call.LogProbabilities, call.ClassWeights, call.Losses, call.Loss);
+        SimdSupport.AllFloat32(out reason, ("logProbabilities", call.LogProbabilities),
+            ("classWeights", call.ClassWeights), ("losses", call.Losses), ("loss", call.Loss));
 
     public void Run(in NegativeLogLikelihoodForward call)
     {
@@ -88,8 +88,9 @@ internal sealed unsafe class NegativeLogLikelihoodBackwardSimd
     : IKernel<NegativeLogLikelihoodBackward>
 {
     public bool Supports(in NegativeLogLikelihoodBackward call, out string? reason) =>
-        SimdSupport.AllFloat32(
-            out reason, call.ClassWeights, call.LossGradient, call.LogProbabilitiesGradient);
+        SimdSupport.AllFloat32(out reason, ("classWeights", call.ClassWeights),
+            ("lossGradient", call.LossGradient),
+            ("logProbabilitiesGradient", call.LogProbabilitiesGradient));
 
     public void Run(in NegativeLogLikelihoodBackward call)
     {

@@ -78,7 +78,8 @@ public readonly record struct RmsNormForward : IOpCall
 
 /// <summary>
 /// With x̂ = sum·inverseRms and g = outputGradient ⊙ weight:
-/// inputGradient = inverseRms·(g − x̂·avg(g ⊙ x̂)) + sumGradient. It is the residual's gradient, too.
+/// inputGradient = inverseRms·(g − x̂·avg(g ⊙ x̂)) + sumGradient. It is the residual's
+/// gradient, too.
 /// weightGradient += Σ outputGradient ⊙ x̂.
 /// </summary>
 public readonly record struct RmsNormBackward : IOpCall

@@ -14,6 +14,7 @@ namespace Transformer.Ops;
 /// Work: a batch is 16 rows; a row belongs to one thread. Each batch sums dWeight in its own
 /// scratch; these are added up in order of batches afterwards, so results do not depend on the
 /// number of threads.
+/// Registers: the sum of g ⊙ x̂; dWeight is added to in L1.
 /// Memory: [Width] floats a batch.
 /// Bytes: sum and dY read once from memory (the second pass hits L1), dX written once; about 10
 /// operations for 12 to 16 bytes: bound by memory.
@@ -25,9 +26,10 @@ namespace Transformer.Ops;
 internal sealed unsafe class RmsNormBackwardSimd : IKernel<RmsNormBackward>
 {
     public bool Supports(in RmsNormBackward call, out string? reason) =>
-        SimdSupport.AllFloat32(
-            out reason, call.Sum, call.Weight, call.InverseRms, call.OutputGradient,
-            call.SumGradient, call.InputGradient, call.WeightGradient);
+        SimdSupport.AllFloat32(out reason, ("sum", call.Sum), ("weight", call.Weight),
+            ("inverseRms", call.InverseRms), ("outputGradient", call.OutputGradient),
+            ("sumGradient", call.SumGradient), ("inputGradient", call.InputGradient),
+            ("weightGradient", call.WeightGradient));
 
     public void Run(in RmsNormBackward call) => SimdDispatch.Run(new RmsNormBackwardAction(call));
 

@@ -20,9 +20,9 @@ namespace Transformer.Ops;
 internal sealed unsafe class RmsNormForwardSimd : IKernel<RmsNormForward>
 {
     public bool Supports(in RmsNormForward call, out string? reason) =>
-        SimdSupport.AllFloat32(
-            out reason, call.Input, call.Residual, call.Weight, call.Sum, call.Output,
-            call.InverseRms);
+        SimdSupport.AllFloat32(out reason, ("input", call.Input), ("residual", call.Residual),
+            ("weight", call.Weight), ("sum", call.Sum), ("output", call.Output),
+            ("inverseRms", call.InverseRms));
 
     public void Run(in RmsNormForward call) => SimdDispatch.Run(new RmsNormForwardAction(call));
 

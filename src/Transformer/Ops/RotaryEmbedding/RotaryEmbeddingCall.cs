@@ -151,9 +151,9 @@ internal static class RotaryChecks
         if (gathered || inputs.PositionIds.IsPresent) return;
         long last = (long)inputs.Tables.MaxPositions - s.Length;
         if (inputs.PositionOffset >= 0 && inputs.PositionOffset <= last) return;
-        OpCheck.Throw(Op, $"'PositionOffset' is {inputs.PositionOffset}; expected 0 to {last}, so " +
-            $"that {s.Length} positions fit tables of {inputs.Tables.MaxPositions}. Make larger " +
-            "tables with RotaryTable.Fill.");
+        OpCheck.Throw(Op, $"'PositionOffset' is {inputs.PositionOffset}; expected 0 to {last}, " +
+            $"so that {s.Length} positions fit tables of {inputs.Tables.MaxPositions}. Make " +
+            "larger tables with RotaryTable.Fill.");
     }
 
     public static void Pair(
@@ -161,10 +161,11 @@ internal static class RotaryChecks
         (string Name, BufferView View, AttentionStrides Strides) target)
     {
         RotarySizes s = inputs.Sizes;
-        StridedCheck.Read(Op, source.Name, source.View, source.Strides, s.Batch, s.Heads, s.Length,
+        (int Outer, int Rows) extent = (s.Batch, s.Length);
+        StridedCheck.Read(Op, source.Name, source.View, source.Strides, extent, s.Heads,
             s.HeadDimension);
-        StridedCheck.Written(Op, target.Name, target.View, target.Strides, s.Batch, s.Heads,
-            s.Length, s.HeadDimension);
+        StridedCheck.Written(Op, target.Name, target.View, target.Strides, extent, s.Heads,
+            s.HeadDimension);
         OpCheck.NoOverlap(Op, target.Name, target.View, source.Name, source.View,
             inPlaceAllowed: source.Strides == target.Strides);
         OpCheck.Apart(Op, [(target.Name, target.View)], [("cosines", inputs.Tables.Cosines),

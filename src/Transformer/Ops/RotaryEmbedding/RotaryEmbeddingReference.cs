@@ -54,6 +54,7 @@ internal sealed class RotaryEmbeddingReference
         pass.CheckPositions();
         RotaryInputs inputs = pass.Inputs;
         RotarySizes sizes = inputs.Sizes;
+        if (sizes.Length == 0) return; // however many heads
         AttentionStrides a = pass.SourceStrides, z = pass.TargetStrides;
         int* ids = inputs.PositionIds.Pointer<int>();
         for (int b = 0; b < sizes.Batch; b++)

@@ -18,8 +18,9 @@ namespace Transformer.Ops;
 internal sealed class RotaryEmbeddingForwardSimd : IKernel<RotaryEmbeddingForward>
 {
     public bool Supports(in RotaryEmbeddingForward call, out string? reason) =>
-        SimdSupport.AllFloat32(out reason, call.Input, call.Inputs.Tables.Cosines,
-            call.Inputs.Tables.Sines, call.Output);
+        SimdSupport.AllFloat32(out reason, ("input", call.Input),
+            ("cosines", call.Inputs.Tables.Cosines), ("sines", call.Inputs.Tables.Sines),
+            ("output", call.Output));
 
     public void Run(in RotaryEmbeddingForward call) =>
         SimdDispatch.Run(new RotaryEmbeddingAction(call.Pass));
@@ -36,8 +37,9 @@ internal sealed class RotaryEmbeddingForwardSimd : IKernel<RotaryEmbeddingForwar
 internal sealed class RotaryEmbeddingBackwardSimd : IKernel<RotaryEmbeddingBackward>
 {
     public bool Supports(in RotaryEmbeddingBackward call, out string? reason) =>
-        SimdSupport.AllFloat32(out reason, call.OutputGradient, call.Inputs.Tables.Cosines,
-            call.Inputs.Tables.Sines, call.InputGradient);
+        SimdSupport.AllFloat32(out reason, ("outputGradient", call.OutputGradient),
+            ("cosines", call.Inputs.Tables.Cosines), ("sines", call.Inputs.Tables.Sines),
+            ("inputGradient", call.InputGradient));
 
     public void Run(in RotaryEmbeddingBackward call) =>
         SimdDispatch.Run(new RotaryEmbeddingAction(call.Pass));

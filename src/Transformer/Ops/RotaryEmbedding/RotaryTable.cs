@@ -23,8 +23,8 @@ public static class RotaryTable
         OpCheck.NotNegative(nameof(RotaryTable), nameof(maxPositions), maxPositions);
         if (rotaryDimension < 2 || rotaryDimension % 2 != 0)
         {
-            OpCheck.Throw(nameof(RotaryTable), $"'rotaryDimension' is {rotaryDimension}; expected " +
-                "an even number of 2 or more. Pass the number of elements to rotate.");
+            OpCheck.Throw(nameof(RotaryTable), $"'rotaryDimension' is {rotaryDimension}; " +
+                "expected an even number of 2 or more. Pass the number of elements to rotate.");
         }
 
         OpCheck.InRange(

@@ -5,6 +5,18 @@ using Transformer.Numerics;
 namespace Transformer.Ops;
 
 /// <summary>Softmax or its logarithm over the last axis: lines without gaps.</summary>
+/// <remarks>
+/// Shapes: input and output [outer, length], contiguous.
+/// Work: a batch is 16 lines; a line belongs to one thread, a vector to 16/8/4 elements of it.
+/// Registers: four maxima and two sums, to cover the latency of their operations.
+/// Memory: the elements behind the last whole vector, 16 floats on the stack, padded by −∞.
+/// Bytes: a line is read for its maximum and for its exponentials; softmax writes these and scales
+/// them where they lie, the logarithm reads the line once more instead. All but the first hit L2.
+/// Numerics: binary32; the maximum is subtracted first, so that no exponent is positive; NaN, +∞
+/// or nothing but −∞ makes the line NaN.
+/// Preconditions: length at least 1; output is the input or apart from it.
+/// Source: the definition.
+/// </remarks>
 internal readonly unsafe struct SoftmaxLines<T, TForm>(
     float* input, int outer, int length, float* output) : IBatchWork
     where T : struct, ISimdFloat<T>

@@ -6,6 +6,16 @@ namespace Transformer.Ops;
 
 /// <summary>Softmax or its logarithm over an axis that is not the last: a panel is 64 lines that
 /// lie side by side.</summary>
+/// <remarks>
+/// Shapes: input and output [outer, length, inner], contiguous.
+/// Work: a batch is 16 panels; a panel belongs to one thread, a vector to 16/8/4 of its lines; its
+/// rows of 64 floats are read in order of memory.
+/// Memory: maxima and sums, 64 floats each, on the stack.
+/// Bytes: as in <see cref="SoftmaxLines{T, TForm}"/>, with maxima and sums in L1 besides.
+/// Numerics: as in <see cref="SoftmaxLines{T, TForm}"/>; a line is summed in order of its elements.
+/// Preconditions: length and inner at least 1; output is the input or apart from it.
+/// Source: the definition.
+/// </remarks>
 internal readonly unsafe struct SoftmaxPanels<T, TForm>(
     float* input, int outer, int length, int inner, float* output) : IBatchWork
     where T : struct, ISimdFloat<T>

@@ -1,4 +1,5 @@
 using Transformer.Backends;
+using Transformer.Tensors;
 
 namespace Transformer.Ops;
 
@@ -14,24 +15,29 @@ namespace Transformer.Ops;
 /// </remarks>
 internal sealed class SoftmaxReference : IKernel<SoftmaxForward>
 {
-    public void Run(in SoftmaxForward call)
+    public void Run(in SoftmaxForward call) =>
+        Run<Normalised>(call.Input, call.Output, call.Outer, call.Length, call.Inner);
+
+    /// <summary>Replaces every line of [outer, length, inner].</summary>
+    public static void Run<TLine>(
+        BufferView input, BufferView output, int outer, int length, int inner)
+        where TLine : struct, ILineFunction
     {
-        if (call.Input.Length == 0) return;
-        double[] values = ReferenceBuffers.Read(call.Input);
-        double[] line = new double[call.Length];
-        for (int o = 0; o < call.Outer; o++)
+        if (input.Length == 0) return;
+        double[] values = ReferenceBuffers.Read(input);
+        double[] line = new double[length];
+        for (int o = 0; o < outer; o++)
         {
-            for (int i = 0; i < call.Inner; i++)
+            for (int i = 0; i < inner; i++)
             {
-                int first = (o * call.Length * call.Inner) + i;
-                for (int l = 0; l < line.Length; l++) line[l] = values[first + (l * call.Inner)];
-                (double maximum, double sum) = MaximumAndSum(line);
-                for (int l = 0; l < line.Length; l++)
-                    values[first + (l * call.Inner)] = Math.Exp(line[l] - maximum) / sum;
+                int first = (o * length * inner) + i;
+                for (int l = 0; l < length; l++) line[l] = values[first + (l * inner)];
+                TLine.Replace(line);
+                for (int l = 0; l < length; l++) values[first + (l * inner)] = line[l];
             }
         }
 
-        ReferenceBuffers.Write(call.Output, values);
+        ReferenceBuffers.Write(output, values);
     }
 
     /// <summary>m = maxₖ xₖ and Σₖ exp(xₖ − m); NaN where the line holds NaN.</summary>
@@ -43,4 +49,19 @@ internal sealed class SoftmaxReference : IKernel<SoftmaxForward>
         foreach (double x in line) sum += Math.Exp(x - maximum);
         return (maximum, sum);
     }
+
+    private readonly struct Normalised : ILineFunction
+    {
+        public static void Replace(Span<double> line)
+        {
+            (double maximum, double sum) = MaximumAndSum(line);
+            foreach (ref double x in line) x = Math.Exp(x - maximum) / sum;
+        }
+    }
+}
+
+/// <summary>What a softmax makes of one line.</summary>
+internal interface ILineFunction
+{
+    static abstract void Replace(Span<double> line);
 }

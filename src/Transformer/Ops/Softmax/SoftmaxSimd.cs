@@ -7,8 +7,8 @@ namespace Transformer.Ops;
 /// </summary>
 /// <remarks>
 /// Shapes: input and output [Outer, Length, Inner], contiguous; a line is one o and i.
-/// Work: the last axis: a batch is 16 lines, a line belongs to one thread. Other axes: a batch is 16
-/// panels of 64 neighbouring lines, whose rows of 64 floats are read in order of memory.
+/// Work: the last axis: a batch is 16 lines, a line belongs to one thread. Other axes: a batch is
+/// 16 panels of 64 neighbouring lines, whose rows of 64 floats are read in order of memory.
 /// Registers: four maxima, two sums; panels keep theirs in L1.
 /// Bytes: a line is read for its maximum, read and written as exponentials, read and written
 /// scaled; from memory once each way while it fits L2. One exponential for 8 bytes.
@@ -20,7 +20,7 @@ namespace Transformer.Ops;
 internal sealed unsafe class SoftmaxForwardSimd : IKernel<SoftmaxForward>
 {
     public bool Supports(in SoftmaxForward call, out string? reason) =>
-        SimdSupport.AllFloat32(out reason, call.Input, call.Output);
+        SimdSupport.AllFloat32(out reason, ("input", call.Input), ("output", call.Output));
 
     public void Run(in SoftmaxForward call) => SimdDispatch.Run(new SoftmaxAction<Probabilities>(
         call.Input.Pointer<float>(), call.Outer, call.Length, call.Inner,

@@ -82,8 +82,8 @@ public readonly record struct SoftmaxCrossEntropyForward : IOpCall
 /// <summary>
 /// With p = softmax(logits[r]), w the class weights and W their sum: logitsGradient[r, c] =
 /// lossGradient·s·(((1 − ε)·w[label] + ε/Classes·W)·p[c] − (1 − ε)·w[label]·[c = label] −
-/// ε/Classes·w[c]), where s is 1/(Σ w[label] of the rows that count) for the mean and 1 for the sum;
-/// 0 for ignored rows. Without weights that is p minus the target.
+/// ε/Classes·w[c]), where s is 1/(Σ w[label] of the rows that count) for the mean and 1 for the
+/// sum; 0 for ignored rows. Without weights that is p minus the target.
 /// </summary>
 public readonly record struct SoftmaxCrossEntropyBackward : IOpCall
 {

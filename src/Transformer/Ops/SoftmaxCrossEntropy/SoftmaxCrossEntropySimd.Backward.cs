@@ -5,8 +5,8 @@ using Transformer.Numerics;
 namespace Transformer.Ops;
 
 /// <summary>
-/// dX[r, c] = s·(a·exp(x[r, c] − lse[r]) − ε/C·w[c] − (1 − ε)·w[label]·[c = label]), class weights w,
-/// a = (1 − ε)·w[label] + ε/C·Σ w, s = dLoss (/ Σ w[label] of the rows that count).
+/// dX[r, c] = s·(a·exp(x[r, c] − lse[r]) − ε/C·w[c] − (1 − ε)·w[label]·[c = label]), class weights
+/// w, a = (1 − ε)·w[label] + ε/C·Σ w, s = dLoss (/ Σ w[label] of the rows that count).
 /// </summary>
 /// <remarks>
 /// Shapes: logits, dX [Rows, Classes]; w [Classes]; labels, logSumExp [Rows]; dLoss [1].
@@ -20,9 +20,9 @@ internal sealed unsafe class SoftmaxCrossEntropyBackwardSimd
     : IKernel<SoftmaxCrossEntropyBackward>
 {
     public bool Supports(in SoftmaxCrossEntropyBackward call, out string? reason) =>
-        SimdSupport.AllFloat32(
-            out reason, call.Logits, call.ClassWeights, call.LogSumExp, call.LossGradient,
-            call.LogitsGradient);
+        SimdSupport.AllFloat32(out reason, ("logits", call.Logits),
+            ("classWeights", call.ClassWeights), ("logSumExp", call.LogSumExp),
+            ("lossGradient", call.LossGradient), ("logitsGradient", call.LogitsGradient));
 
     public void Run(in SoftmaxCrossEntropyBackward call)
     {

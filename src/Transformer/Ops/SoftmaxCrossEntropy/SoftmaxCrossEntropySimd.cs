@@ -25,8 +25,9 @@ namespace Transformer.Ops;
 internal sealed unsafe class SoftmaxCrossEntropyForwardSimd : IKernel<SoftmaxCrossEntropyForward>
 {
     public bool Supports(in SoftmaxCrossEntropyForward call, out string? reason) =>
-        SimdSupport.AllFloat32(
-            out reason, call.Logits, call.ClassWeights, call.RowLosses, call.LogSumExp, call.Loss);
+        SimdSupport.AllFloat32(out reason, ("logits", call.Logits),
+            ("classWeights", call.ClassWeights), ("rowLosses", call.RowLosses),
+            ("logSumExp", call.LogSumExp), ("loss", call.Loss));
 
     public void Run(in SoftmaxCrossEntropyForward call)
     {

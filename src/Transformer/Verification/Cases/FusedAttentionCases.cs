@@ -7,7 +7,7 @@ namespace Transformer.Verification.Cases;
 internal static class FusedAttentionCases
 {
     private static readonly int[] HeadDimensions =
-        [1, 8, 16, 32, 40, 59, 64, 80, 96, 111, 128, 192, 256];
+        [1, 8, 16, 32, 40, 59, 64, 80, 96, 111, 128, 192, 256, 320];
 
     // Query and key lengths around vector widths and tiles, both ways, primes, and one.
     private static readonly (int Queries, int Keys)[] Lengths =
@@ -190,7 +190,8 @@ internal static class FusedAttentionCases
 
     // Everything but the many head sizes and lengths.
     private static bool IsQuick(FusedAttentionSpec spec) =>
-        spec.Quick || spec.Sizes.HeadDimension == 40 || spec.LargeLogits || spec.Scores != ScoreOutput.None ||
+        spec.Quick || spec.Sizes.HeadDimension == 40 || spec.LargeLogits ||
+        spec.Scores != ScoreOutput.None ||
         spec.Layout != AttentionLayout.Default || spec.Sizes.QueryLength is 31 or 64;
 
     // Scores are sums over D and enter an exponential: their absolute error becomes a relative

@@ -156,6 +156,7 @@ internal static class LayerNormCases
             (Statistics ? "" : " no statistics") + (InPlace ? " in place" : "") +
             (SumInPlace ? " sum in place" : "") + (Omit ? " input gradient only" : "") +
             (Mean == 0 ? "" : FormattableString.Invariant($" mean {Mean}")) +
-            (Constant == 0 ? "" : " constant") + (Epsilon is null ? "" : FormattableString.Invariant($" epsilon {Epsilon}"));
+            (Constant == 0 ? "" : " constant") +
+            (Epsilon is null ? "" : FormattableString.Invariant($" epsilon {Epsilon}"));
     }
 }

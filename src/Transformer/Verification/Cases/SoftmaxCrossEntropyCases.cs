@@ -177,7 +177,8 @@ internal static class SoftmaxCrossEntropyCases
 
         public string Name => FormattableString.Invariant($"[{Rows}, {Classes}] {Reduction}") +
             (Smoothing == 0 ? "" : " smoothing") + (Ignores ? " ignores some" : "") +
-            (Weighted ? " weighted" : "") + (IgnoresAll ? " ignores all" : "") + (RowLosses ? "" : " no row losses") +
+            (Weighted ? " weighted" : "") + (IgnoresAll ? " ignores all" : "") +
+            (RowLosses ? "" : " no row losses") +
             (LargeLogits ? " large logits" : "") + (InPlace ? " in place" : "") +
             (ScaledGradient ? " scaled gradient" : "");
     }

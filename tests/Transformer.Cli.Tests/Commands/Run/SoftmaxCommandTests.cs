@@ -131,7 +131,8 @@ public sealed class SoftmaxCommandTests : IDisposable
         Turn(files["x"], "--heads", "3").IsBadInput("4 must be a multiple of it");
         Turn(files.Floats("x", new double[8], 8)).IsBadInput("--x has shape [8]; expected rank");
         files.Floats("s", [0], 1, 1);
-        Turn(files.Floats("x", new double[8], 1, 2, 4), "--heads", "2").IsBadInput("--sin has shape [1, 1]; expected [2, 1]");
+        Turn(files.Floats("x", new double[8], 1, 2, 4), "--heads", "2").IsBadInput(
+            "--sin has shape [1, 1]; expected [2, 1]");
 
         CommandResult Turn(string input, params string[] options) => CommandLine.Run(
             ["run", "rotary", "--x", input, "--cos", cos, "--sin", sin, "--out", files["o"],

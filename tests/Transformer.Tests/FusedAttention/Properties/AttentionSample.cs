@@ -113,7 +113,8 @@ internal sealed record AttentionSample
             int[] packed = PackedKeys;
             return [.. Enumerable.Range(0, Batch).Select(b =>
             {
-                int most = packed.Length > 0 ? packed[b] : Keys, length = lengths[b % lengths.Length];
+                int most = packed.Length > 0 ? packed[b] : Keys;
+                int length = lengths[b % lengths.Length];
                 return length < 0 ? most : Math.Min(length, most);
             })];
         }

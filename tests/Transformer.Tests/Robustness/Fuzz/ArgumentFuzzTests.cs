@@ -7,7 +7,8 @@ namespace Transformer.Tests.Robustness.Fuzz;
 /// that nobody may touch: no call crashes, hangs, writes where it may not, or fails without a
 /// message; a set whose arguments are all right runs.
 /// </summary>
-/// <remarks>TRANSFORMER_FUZZ_SETS and TRANSFORMER_FUZZ_SEED take more sets, or others.</remarks>
+/// <remarks>TRANSFORMER_FUZZ_SETS=1000000 takes a million, about a minute;
+/// TRANSFORMER_FUZZ_SEED=2 others.</remarks>
 public sealed class ArgumentFuzzTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
@@ -15,7 +16,7 @@ public sealed class ArgumentFuzzTests
     [Fact]
     public void RandomArguments_NeverCrashHangOrLeaveTheirBuffers()
     {
-        long sets = Number("TRANSFORMER_FUZZ_SETS", 1_000_000);
+        long sets = Number("TRANSFORMER_FUZZ_SETS", 100_000);
         FuzzOutcome outcome =
             FuzzProcess.Run((ulong)Number("TRANSFORMER_FUZZ_SEED", 1), 0, sets, Patience);
 
@@ -24,13 +25,14 @@ public sealed class ArgumentFuzzTests
         Assert.InRange(outcome.Accepted, sets / 10, sets * 9 / 10);
     }
 
-    [Theory]
+    [SkippableTheory]
     [InlineData("read", "ended the process with code ")]
     [InlineData("write", "ended the process with code ")]
     [InlineData("hang", "does not end: ")]
     public void Mistakes_AreReportedWithTheirSet(string mistake, string report)
     {
-        if (!GuardedMemory.HasGuards && mistake != "hang") return;
+        Skip.If(!GuardedMemory.HasGuards && mistake != "hang",
+            "this system has no pages whose access ends the process");
         FuzzOutcome outcome =
             FuzzProcess.Run(7, 100, 1000, TimeSpan.FromSeconds(3), mistake, at: 611);
 

@@ -191,7 +191,8 @@ internal sealed class FuzzCall : IDisposable
 
     public T Note<T>(string name, T value)
     {
-        log?.Append(CultureInfo.InvariantCulture, $"{(log.Length > 0 ? ", " : "")}{name} {value}");
+        log?.Append(
+            CultureInfo.InvariantCulture, $"{(log.Length > 0 ? ", " : "")}{name} {value}");
         return value;
     }
 
@@ -214,7 +215,8 @@ internal sealed class FuzzCall : IDisposable
         return buffers[other].Share<T>(shift, count);
     }
 
-    /// <summary>Elements that fit a buffer: as many as are right, or too few, or too many.</summary>
+    /// <summary>Elements that fit a buffer: as many as are right, or too few, or too many.
+    /// </summary>
     private int Count(Int128 right, int size)
     {
         int limit = FuzzBuffer.Bytes / size;

@@ -93,7 +93,8 @@ internal static partial class OperationFuzz
         EmbeddingSizes s = Embedding(c);
         bool positions = c.Flag("positions"), segments = c.Flag("segments");
         EmbeddingOptions options = new() { Scale = c.Number("scale", 0, 1, 8) };
-        Kernels.Embedding.Forward(Ids(c, s, positions, segments), c.In("table", 7 * (Int128)s.Width),
+        Kernels.Embedding.Forward(
+            Ids(c, s, positions, segments), c.In("table", 7 * (Int128)s.Width),
             positions ? c.In("positionTable", 6 * (Int128)s.Width) : default,
             segments ? c.In("segmentTable", 2 * (Int128)s.Width) : default, s, options,
             c.Out("output", (Int128)s.Rows * s.Width), c.Backend());
