@@ -7,18 +7,27 @@ namespace Transformer.Benchmarks;
 /// <summary>A call built once from the library's case table, on the CPU.</summary>
 public sealed class BenchmarkCall<TCall> where TCall : struct, IOpCall
 {
+    // The call holds addresses alone: without its owner, finalisers free what they point to.
+    private readonly CaseMemory memory;
+
     private readonly TCall call;
 
     public BenchmarkCall(Func<CaseMemory, TCall> build)
     {
         Backend cpu = BackendRegistry.Cpu;
-        // Lives as long as the process: so do its buffers.
-        CaseMemory memory = new(
-            new(1, DType.Float32, false, [cpu], DType.Float32), cpu.Memory, DType.Float32);
+        memory = new(new(1, DType.Float32, false, [cpu], DType.Float32), cpu.Memory, DType.Float32);
         call = build(memory);
     }
 
-    public void Run() => BackendRegistry.Cpu.Run(in call);
+    public void Run()
+    {
+        BackendRegistry.Cpu.Run(in call);
+        GC.KeepAlive(memory);
+    }
 
-    public void RunUnfused(Action<TCall> unfused) => unfused(call);
+    public void RunUnfused(Action<TCall> unfused)
+    {
+        unfused(call);
+        GC.KeepAlive(memory);
+    }
 }

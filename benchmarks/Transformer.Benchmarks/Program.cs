@@ -1,8 +1,10 @@
 using BenchmarkDotNet.Running;
 using Transformer.Benchmarks;
 using Transformer.Benchmarks.FusedAttention;
+using Transformer.Benchmarks.Peers;
 
 if (args.Contains("--smoke")) return Smoke.Run();
+if (args is ["--peer"]) return PeerProcess.Run(Console.In, Console.Out);
 if (args is ["--attention-costs", string file]) return AttentionCosts.Run(file);
 BenchmarkSwitcher.FromAssembly(typeof(Smoke).Assembly).Run(args);
 return 0;

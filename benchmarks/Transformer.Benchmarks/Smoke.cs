@@ -1,9 +1,11 @@
 using System.Reflection;
 using BenchmarkDotNet.Attributes;
+using Transformer.Benchmarks.Peers;
 
 namespace Transformer.Benchmarks;
 
-/// <summary>Runs every benchmark once in this process: proves that all of them start.</summary>
+/// <summary>Runs every benchmark once in this process, and the library as a peer: proves that all
+/// of them start.</summary>
 public static class Smoke
 {
     public static int Run()
@@ -34,6 +36,7 @@ public static class Smoke
             }
         }
 
+        PeerSmoke.Run();
         return 0;
     }
 

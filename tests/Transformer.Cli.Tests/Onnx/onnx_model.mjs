@@ -1,4 +1,4 @@
-// Writes ONNX models of one node, by hand: the messages of onnx.proto that such a model needs.
+// Writes ONNX models by hand: the messages of onnx.proto that small graphs need.
 // Field numbers are those of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
 
 /** ONNX element types by name. */
@@ -17,20 +17,60 @@ const attributeType = { FLOAT: 1, INT: 2, STRING: 3 };
  * @returns {Uint8Array} the file's bytes
  */
 export function oneNodeModel(op, opset, attributes, inputs, outputs) {
-  const node = message(
-    ...inputs.map((x) => text(1, x?.name ?? '')),
-    ...outputs.map((x) => text(2, x?.name ?? '')),
-    text(4, op),
-    ...Object.entries(attributes).map(([name, value]) => bytes(5, attribute(name, value))),
-  );
+  return graphModel({
+    opsets: { '': opset },
+    nodes: [{
+      op, attributes, inputs: inputs.map((x) => x?.name ?? ''),
+      outputs: outputs.map((x) => x?.name ?? ''),
+    }],
+    inputs: inputs.filter(Boolean),
+    outputs: outputs.filter(Boolean),
+  });
+}
+
+/**
+ * A model of any nodes.
+ * @param {object} graph
+ * @param {Record<string, number>} graph.opsets version of each domain; '' is ai.onnx
+ * @param {{op: string, domain?: string, attributes?: object, inputs: string[],
+ *   outputs: string[]}[]} graph.nodes in the order of their work; attributes as above, '' for an
+ *   input or output that is left out
+ * @param {{name: string, type: number, rank: number}[]} graph.inputs
+ * @param {{name: string, type: number}[]} graph.outputs
+ * @param {Record<string, {type: string, dims: number[], data: ArrayBufferView}>}
+ *   [graph.constants] tensors that the model holds
+ * @returns {Uint8Array} the file's bytes
+ */
+export function graphModel({ opsets, nodes, inputs, outputs, constants = {} }) {
   const graph = message(
-    bytes(1, node),
-    text(2, 'one_node'),
-    ...inputs.filter(Boolean).map((x) => bytes(11, value(x.name, x.type, x.rank))),
-    ...outputs.filter(Boolean).map((x) => bytes(12, value(x.name, x.type, null))),
+    ...nodes.map((x) => bytes(1, node(x))),
+    text(2, 'graph'),
+    ...Object.entries(constants).map(([name, x]) => bytes(5, tensor(name, x))),
+    ...inputs.map((x) => bytes(11, value(x.name, x.type, x.rank))),
+    ...outputs.map((x) => bytes(12, value(x.name, x.type, null))),
   );
-  const imported = message(text(1, ''), integer(2, opset));
-  return message(integer(1, 10), bytes(7, graph), bytes(8, imported));
+  const imported = Object.entries(opsets).map(([domain, version]) =>
+    bytes(8, message(text(1, domain), integer(2, version))));
+  return message(integer(1, 10), bytes(7, graph), ...imported);
+}
+
+function node({ op, domain = '', attributes = {}, inputs, outputs }) {
+  return message(
+    ...inputs.map((name) => text(1, name)),
+    ...outputs.map((name) => text(2, name)),
+    text(4, op),
+    ...Object.entries(attributes).map(([name, x]) => bytes(5, attribute(name, x))),
+    text(7, domain),
+  );
+}
+
+function tensor(name, { type, dims, data }) {
+  return message(
+    ...dims.map((size) => integer(1, size)),
+    integer(2, ElementType[type]),
+    text(8, name),
+    bytes(9, Buffer.from(data.buffer, data.byteOffset, data.byteLength)),
+  );
 }
 
 function attribute(name, value) {

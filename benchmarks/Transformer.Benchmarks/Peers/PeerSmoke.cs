@@ -1,0 +1,97 @@
+using Transformer.Backends;
+
+namespace Transformer.Benchmarks.Peers;
+
+/// <summary>One small case of each op through the lines of <see cref="PeerProcess"/>, its outputs
+/// compared with the reference's.</summary>
+internal static class PeerSmoke
+{
+    // Sums of up to 64 products in binary32; the reference works in double precision.
+    private const double Tolerance = 1e-5;
+
+    private const string Attention =
+        "\"sizes\":{\"batch\":1,\"heads\":4,\"keyValueHeads\":2,\"queries\":9,\"keys\":9," +
+        "\"width\":16,\"causal\":true}";
+
+    private static readonly (string Op, string Sizes, (string Name, int Count)[] Inputs)[] Cases =
+    [
+        ("attention-forward", Attention, [("query", 576), ("key", 288), ("value", 288)]),
+        ("attention-backward", Attention,
+            [("query", 576), ("key", 288), ("value", 288), ("outputGradient", 576)]),
+        ("layer-norm", "\"sizes\":{\"rows\":3,\"width\":64,\"residual\":true}",
+            [("input", 192), ("residual", 192), ("weight", 64), ("bias", 64)]),
+        ("rms-norm", "\"sizes\":{\"rows\":3,\"width\":64,\"residual\":false}",
+            [("input", 192), ("weight", 64)]),
+        ("linear", "\"sizes\":{\"rows\":3,\"inputs\":64,\"outputs\":5}",
+            [("input", 192), ("weight", 320), ("bias", 5)]),
+        ("feed-forward",
+            "\"sizes\":{\"rows\":3,\"width\":16,\"hidden\":64,\"activation\":\"gelu\"}",
+            [("input", 48), ("weight1", 1024), ("bias1", 64), ("weight2", 1024), ("bias2", 16)]),
+    ];
+
+    /// <summary>Runs all.</summary>
+    /// <exception cref="InvalidOperationException">An answer or an output is wrong.</exception>
+    public static void Run()
+    {
+        foreach ((string op, string sizes, (string Name, int Count)[] inputs) in Cases)
+        {
+            string folder = Directory.CreateTempSubdirectory("transformer-peer-").FullName;
+            try
+            {
+                Random random = new(1);
+                foreach ((string name, int count) in inputs)
+                {
+                    float[] values = new float[count];
+                    for (int i = 0; i < count; i++) values[i] = random.NextSingle() - 0.5f;
+                    PeerCase.Write(folder, name, values);
+                }
+
+                File.WriteAllText(Path.Combine(folder, "case.json"),
+                    $"{{\"op\":\"{op}\",{sizes},\"copies\":2}}");
+                Check(op, folder);
+                Console.WriteLine($"peer {op}: answered");
+            }
+            finally
+            {
+                Directory.Delete(folder, recursive: true);
+            }
+        }
+    }
+
+    private static void Check(string op, string folder)
+    {
+        using StringReader requests = new(string.Join('\n', "hello", $"prepare\t{folder}",
+            "run\tTransformer\t3", $"write\tTransformer\t{folder}", "release", "nonsense"));
+        using StringWriter answers = new();
+        PeerProcess.Run(requests, answers);
+        string[] lines = answers.ToString().Split(Environment.NewLine);
+        bool asExpected = lines is [_, "ok [\"Transformer\"]", _, "ok []", "ok []", _, ""] &&
+            lines[0].Contains("\"peer\":\"Transformer\"", StringComparison.Ordinal) &&
+            lines[2].StartsWith("ok [", StringComparison.Ordinal) &&
+            lines[2].Split(',').Length == 3 &&
+            lines[5].StartsWith("error ", StringComparison.Ordinal);
+        if (!asExpected) throw new InvalidOperationException($"peer {op} answered {answers}");
+        PeerCase work = PeerCase.Open(folder);
+        PeerWork reference = PeerWork.Of(work, BackendRegistry.Reference);
+        reference.Run();
+        foreach ((string name, float[] expected) in reference.Outputs)
+            Compare($"{op} {name}", work.Input(name), expected);
+    }
+
+    private static void Compare(string name, float[] actual, float[] expected)
+    {
+        double error = 0, size = 0;
+        for (int i = 0; i < expected.Length; i++)
+        {
+            error += Math.Pow(actual[i] - expected[i], 2);
+            size += Math.Pow(expected[i], 2);
+        }
+
+        if (!(size > 0 && Math.Sqrt(error / size) <= Tolerance))
+        {
+            throw new InvalidOperationException(
+                $"peer {name}: relative L2 error {Math.Sqrt(error / size):g3}; expected at most " +
+                $"{Tolerance:g1}");
+        }
+    }
+}
