@@ -5,7 +5,7 @@ using Transformer.Verification;
 namespace Transformer.Benchmarks;
 
 /// <summary>A call built once from the library's case table, on the CPU.</summary>
-public sealed class BenchmarkCall<TCall> where TCall : struct, IOpCall
+public sealed class BenchmarkCall<TCall> : IDisposable where TCall : struct, IOpCall
 {
     // The call holds addresses alone: without its owner, finalisers free what they point to.
     private readonly CaseMemory memory;
@@ -30,4 +30,6 @@ public sealed class BenchmarkCall<TCall> where TCall : struct, IOpCall
         unfused(call);
         GC.KeepAlive(memory);
     }
+
+    public void Dispose() => memory.Dispose();
 }

@@ -1,5 +1,4 @@
 using Transformer.Backends;
-using Transformer.Tensors;
 
 namespace Transformer.Tests.KvCacheAppend;
 
@@ -17,7 +16,7 @@ internal sealed class FewBlocks(int most) : BackendMemory
 
     public override MemoryBlock Allocate(long bytes)
     {
-        if (given++ == most) throw new OutOfMemoryException("no more blocks");
+        if (given++ == most) throw new InsufficientMemoryException("no more blocks");
         Blocks.Add(Host.Allocate(bytes));
         return Blocks[^1];
     }
