@@ -28,7 +28,10 @@ internal static class RunRotary
         {
             Description = "R: leading elements of a head that are rotated; 0, the default: all D.",
         };
-        OptionalNumberOption<int> heads = new("--heads") { Description = "Heads of a rank-3 input." };
+        OptionalNumberOption<int> heads = new("--heads")
+        {
+            Description = "Heads of a rank-3 input.",
+        };
         Option<string> output = RunOptions.Required("--out", "Receives the output.");
         Command command = new("rotary", "Rotary position embedding of .npy files.")
         {

@@ -19,7 +19,10 @@ internal static class RunDropout
         };
         NumberOption<ulong> seed = CommonOptions.Seed();
         NumberOption<uint> step = new("--step") { Description = "Training step (0)." };
-        NumberOption<uint> stream = new("--stream") { Description = "Which dropout of a model (0)." };
+        NumberOption<uint> stream = new("--stream")
+        {
+            Description = "Which dropout of a model (0).",
+        };
         Option<string> output = RunOptions.Required("--out", "Receives the output.");
         Command command = new("dropout", "Dropout with counter-based random numbers.")
         {

@@ -257,8 +257,8 @@ public sealed partial class KvCache : IDisposable
     private void RequireOpen()
     {
         if (!lengthsView.IsDisposed) return;
-        throw new ObjectDisposedException(null, "KvCache: the cache was disposed. Make a new one, " +
-            "or dispose this one after its last use.");
+        throw new ObjectDisposedException(null, "KvCache: the cache was disposed. Make a new " +
+            "one, or dispose this one after its last use.");
     }
 
     private int Width(int dimension) => Shape.KeyValueHeads * dimension;
