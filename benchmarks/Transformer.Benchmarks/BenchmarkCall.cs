@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Transformer.Backends;
 using Transformer.Tensors;
 using Transformer.Verification;
@@ -5,7 +6,9 @@ using Transformer.Verification;
 namespace Transformer.Benchmarks;
 
 /// <summary>A call built once from the library's case table, on the CPU.</summary>
-public sealed class BenchmarkCall<TCall> : IDisposable where TCall : struct, IOpCall
+[SuppressMessage("Design", "CA1001",
+    Justification = "Benchmark classes live until the process ends; its owner keeps the memory.")]
+public sealed class BenchmarkCall<TCall> where TCall : struct, IOpCall
 {
     // The call holds addresses alone: without its owner, finalisers free what they point to.
     private readonly CaseMemory memory;
@@ -30,6 +33,4 @@ public sealed class BenchmarkCall<TCall> : IDisposable where TCall : struct, IOp
         unfused(call);
         GC.KeepAlive(memory);
     }
-
-    public void Dispose() => memory.Dispose();
 }
