@@ -39,7 +39,8 @@ internal sealed unsafe class NegativeLogLikelihoodForwardSimd
             counted += sums[(2 * batch) + 1];
         }
 
-        if (call.Reduction == LossReduction.Mean) total = counted == 0 ? total * 0 : total / counted;
+        if (call.Reduction == LossReduction.Mean)
+            total = counted == 0 ? total * 0 : total / counted;
         *call.Loss.Pointer<float>() = (float)total;
     }
 
