@@ -1,4 +1,3 @@
-using Transformer.Numerics;
 using Transformer.Tensors;
 
 namespace Transformer.Backends;
@@ -10,7 +9,7 @@ internal static class SimdSupport
     /// <summary>For a buffer that the kernel converts on the way: Float32, Float16 or BFloat16.
     /// </summary>
     public static string? Storage(string argument, BufferView view) =>
-        view.IsAbsent || FloatStorage.Holds(view.DType) ? null
+        view.IsAbsent || view.DType.WidensToSingle() ? null
             : $"takes Float32, Float16 and BFloat16; '{argument}' is {view.DType}";
 
     /// <summary>For a buffer that the kernel reads or writes as it is.</summary>

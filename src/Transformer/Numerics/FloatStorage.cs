@@ -8,11 +8,6 @@ namespace Transformer.Numerics;
 /// <summary>Runs of floats to and from the types that tensors are stored in.</summary>
 internal static unsafe class FloatStorage
 {
-    /// <summary>True for the types that <see cref="Widen"/> and <see cref="Narrow"/> take.
-    /// </summary>
-    public static bool Holds(DType type) =>
-        type is DType.Float32 or DType.Float16 or DType.BFloat16;
-
     /// <summary>Copies to floats, exactly.</summary>
     public static void Widen(DType type, void* source, float* destination, int count)
     {

@@ -46,6 +46,10 @@ public static class DTypes
     public static bool IsFloatingPoint(this DType dtype) =>
         dtype is DType.Float32 or DType.Float16 or DType.BFloat16 or DType.Float64;
 
+    /// <summary>True for the types that the vector kernels compute on as binary32.</summary>
+    internal static bool WidensToSingle(this DType dtype) =>
+        dtype is DType.Float32 or DType.Float16 or DType.BFloat16;
+
     /// <summary>The <see cref="DType"/> that stores <typeparamref name="T"/>.</summary>
     /// <exception cref="NotSupportedException"><typeparamref name="T"/> is no element type.
     /// </exception>

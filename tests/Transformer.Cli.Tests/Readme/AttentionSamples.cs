@@ -21,8 +21,10 @@ internal static class AttentionSamples
         float[] slopes = new float[heads];
         AlibiSlopes.Fill(slopes);
 
-        FusedAttention.Forward<Half>(q, k, v, new AttentionExtras { AlibiSlopes = slopes }, sizes,
-            new AttentionOptions { Causal = CausalAlignment.TopLeft, Window = new(32, -1) }, output);
+        AttentionOptions options =
+            new() { Causal = CausalAlignment.TopLeft, Window = new(32, -1) };
+        FusedAttention.Forward<Half>(
+            q, k, v, new AttentionExtras { AlibiSlopes = slopes }, sizes, options, output);
         // /snippet
         return (float)output[^1];
     }

@@ -105,7 +105,7 @@ public sealed class KvPagePoolTests
         {
             FewBlocks memory = new(most);
             FewBlocksBackend backend = new(memory);
-            Assert.Throws<OutOfMemoryException>(() => new KvCache(new(2, 8, 2, 8), backend));
+            Assert.Throws<InsufficientMemoryException>(() => new KvCache(new(2, 8, 2, 8), backend));
             Assert.Equal(0, memory.Open);
         }
 
@@ -113,7 +113,7 @@ public sealed class KvPagePoolTests
         {
             FewBlocks memory = new(most);
             FewBlocksBackend backend = new(memory);
-            Assert.Throws<OutOfMemoryException>(() => new KvPagePool(Shape, backend));
+            Assert.Throws<InsufficientMemoryException>(() => new KvPagePool(Shape, backend));
             Assert.Equal(0, memory.Open);
         }
 
@@ -121,7 +121,7 @@ public sealed class KvPagePoolTests
         {
             FewBlocks memory = new(most);
             KvPagePool pool = new(Shape, new FewBlocksBackend(memory));
-            Assert.Throws<OutOfMemoryException>(() => new KvCache(pool, 2, 50));
+            Assert.Throws<InsufficientMemoryException>(() => new KvCache(pool, 2, 50));
             Assert.Equal(2, memory.Open);
             pool.Dispose();
             Assert.Equal(0, memory.Open);

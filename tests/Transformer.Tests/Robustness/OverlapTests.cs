@@ -179,6 +179,8 @@ public sealed class OverlapTests : KernelTest
         };
         BackendRegistry.Cpu.Run(call);
         Refuses(call with { ValueGradient = At(308, 56) },
+            "FusedAttention: 'keyGradient' overlaps 'valueGradient'. ");
+        Refuses(call with { QueryGradient = At(304, 56) },
             "FusedAttention: 'queryGradient' overlaps 'keyGradient'. ");
     }
 

@@ -1,4 +1,3 @@
-using Transformer.Numerics;
 using Transformer.Tensors;
 
 namespace Transformer.Ops;
@@ -34,7 +33,7 @@ internal static class KvCacheChecks
                 "Use fewer or smaller heads.");
         }
 
-        if (FloatStorage.Holds(dtype)) return;
+        if (dtype.WidensToSingle()) return;
         OpCheck.Throw(owner, $"'DType' is {dtype}; expected Float32, Float16 or BFloat16. Choose " +
             "the type that keys and values are stored as.");
     }
