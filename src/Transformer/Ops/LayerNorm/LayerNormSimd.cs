@@ -13,8 +13,9 @@ namespace Transformer.Ops;
 /// Registers: four accumulators a pass, to cover the latency of the add.
 /// Bytes: input and residual read once, sum and output written once; the two later passes over
 /// the row hit L1 up to a width of about 8,000. 9 operations for 8 to 16 bytes: bound by memory.
-/// Numerics: the mean is summed in double and split into a binary32 center and the rest; x − center
-/// is exact where the mean is large, and the rest is subtracted apart, so that the output keeps the
+/// Numerics: binary32 where |mean| ≤ the standard deviation and Width ≤ 4,096, as after any layer.
+/// Else the mean is summed in double and split into a binary32 center and the rest; x − center is
+/// exact where the mean is large, and the rest is subtracted apart, so that the output keeps the
 /// digits that a rounded mean has lost. Squares of 4,096 differences at a time are summed in
 /// binary32, these sums in double.
 /// Preconditions: a validated call on Float32 buffers. The row being normalised is kept in sum, or
@@ -76,15 +77,53 @@ internal sealed unsafe class LayerNormForwardSimd : IKernel<LayerNormForward>
                     x = kept;
                 }
 
-                double average = NormRows.Total(x, width) / width;
-                float center = (float)average;
-                double shift = average - center;
-                double variance = (Squares(x, center) / width) - (shift * shift);
-                float scale = (float)(1 / Math.Sqrt(Math.Max(0, variance) + epsilon));
-                Normalise(x, center, (float)shift, scale, output + offset);
+                if (!Usual(x, out float center, out float shift, out float scale))
+                    Exact(x, out center, out shift, out scale);
+                Normalise(x, center, shift, scale, output + offset);
                 if (mean != null) mean[row] = center;
                 if (inverseStd != null) inverseStd[row] = scale;
             }
+        }
+
+        /// <summary>The moments in binary32; false where they would lose digits.</summary>
+        private bool Usual(float* x, out float center, out float shift, out float scale)
+        {
+            center = shift = scale = 0;
+            if (width > NormRows.SumLength) return false;
+            center = Total(x) / width;
+            float variance = Squares(x, width, center) / width;
+            scale = 1f / MathF.Sqrt(variance + (float)epsilon);
+            return center * center <= variance;
+        }
+
+        /// <summary>The moments in double; the mean is center + shift.</summary>
+        private void Exact(float* x, out float center, out float shift, out float scale)
+        {
+            double average = NormRows.Total(x, width) / width;
+            center = (float)average;
+            double rest = average - center;
+            double variance = (Squares(x, center) / width) - (rest * rest);
+            shift = (float)rest;
+            scale = (float)(1 / Math.Sqrt(Math.Max(0, variance) + epsilon));
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private float Total(float* x)
+        {
+            T s0 = T.Zero, s1 = T.Zero, s2 = T.Zero, s3 = T.Zero;
+            int i = 0;
+            for (; i + (4 * T.Width) <= width; i += 4 * T.Width)
+            {
+                s0 += T.Load(x + i);
+                s1 += T.Load(x + i + T.Width);
+                s2 += T.Load(x + i + (2 * T.Width));
+                s3 += T.Load(x + i + (3 * T.Width));
+            }
+
+            for (; i + T.Width <= width; i += T.Width) s0 += T.Load(x + i);
+            float tail = 0;
+            for (; i < width; i++) tail += x[i];
+            return T.Sum((s0 + s1) + (s2 + s3)) + tail;
         }
 
         /// <summary>Σ (x − center)² of a row.</summary>
