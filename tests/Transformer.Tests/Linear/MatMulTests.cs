@@ -79,7 +79,8 @@ public unsafe class MatMulTests
             foreach (bool packsLeft in new[] { false, true })
             {
                 MatMulPlan plan = new(rows, in b, packsLeft, packsRight: false);
-                Assert.InRange(plan.Batches, 16, int.MaxValue);
+                // Two rounds of eight; rounding rows up to whole tiles may take one away.
+                Assert.InRange(plan.Batches, 15, int.MaxValue);
                 long work = (long)plan.RowBlock * plan.PanelBlock * panelWidth * depth;
                 Assert.InRange(work, 1 << 18, long.MaxValue);
             }
