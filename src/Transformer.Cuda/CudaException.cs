@@ -29,7 +29,7 @@ public sealed class CudaException : Exception
     /// </param>
     /// <param name="call">The expression of the call, given by the compiler.</param>
     /// <exception cref="CudaException">The call failed.</exception>
-    /// <exception cref="OutOfMemoryException">The device has not enough memory.</exception>
+    /// <exception cref="InsufficientMemoryException">The device has not enough memory.</exception>
     internal static void Check(
         int status, string device, string? subject = null,
         [CallerArgumentExpression(nameof(status))] string call = "")
@@ -57,7 +57,7 @@ public sealed class CudaException : Exception
         string message = $"CUDA: {name}{about} gave {Describe(status)} on {device}.";
         if (status == OutOfMemory)
         {
-            throw new OutOfMemoryException(
+            throw new InsufficientMemoryException(
                 $"{message} Use a smaller batch, or free other tensors first.");
         }
 

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Transformer.Cuda.Memory;
 
 namespace Transformer.Cuda.Driver;
 
@@ -9,6 +10,9 @@ internal sealed class CudaQueue(CudaStream stream, KernelLibrary library)
     public CudaDevice Device => stream.Device;
 
     public CudaStream Stream => stream;
+
+    /// <summary>Memory for a launch.</summary>
+    public CudaScratch Rent(long bytes) => new(stream, bytes);
 
     /// <summary>One kernel of a file of native/.</summary>
     /// <param name="file">The file's name without its extension.</param>

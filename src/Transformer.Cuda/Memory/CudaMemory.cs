@@ -1,6 +1,5 @@
 using Transformer.Backends;
 using Transformer.Cuda.Driver;
-using Transformer.Tensors;
 
 namespace Transformer.Cuda.Memory;
 
