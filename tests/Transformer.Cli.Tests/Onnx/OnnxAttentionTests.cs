@@ -41,8 +41,17 @@ public sealed class OnnxAttentionTests : IDisposable
 
     private void Compare(string file, string name, DType type, double unit, double smallest)
     {
+        Compare("simd", file, name, type, unit, smallest);
+        Compare("reference", file, name, type, unit, smallest);
+    }
+
+    private void Compare(
+        string backend, string file, string name, DType type, double unit, double smallest)
+    {
         using SafeTensorsFile recorded = OnnxRecords.Open(Path.Combine("Attention", file));
-        foreach (string output in OnnxRecords.Run(recorded, name, files, type))
+        List<string> outputs =
+            OnnxRecords.Run(recorded, name, files, type, "--backend", backend);
+        foreach (string output in outputs)
         {
             string tensor = $"{name}/{output}";
             float[] expected = recorded.ToSingles(tensor);
@@ -55,7 +64,7 @@ public sealed class OnnxAttentionTests : IDisposable
                     ? double.IsNegativeInfinity(actual[i])
                     : Math.Abs(actual[i] - expected[i]) <= allowed;
                 Assert.True(
-                    close, $"{tensor}[{i}] is {actual[i]}; ONNX Runtime gave {expected[i]}");
+                    close, $"{backend}: {tensor}[{i}] is {actual[i]}; ONNX Runtime gave {expected[i]}");
             }
         }
     }

@@ -34,8 +34,10 @@ internal static class OnnxRecords
     /// <param name="files">Receive inputs and outputs.</param>
     /// <param name="floats">Type that floating-point inputs are given as; null as recorded.
     /// </param>
+    /// <param name="options">Further options of the command.</param>
     public static List<string> Run(
-        SafeTensorsFile recorded, string name, RunFiles files, DType? floats = null)
+        SafeTensorsFile recorded, string name, RunFiles files, DType? floats = null,
+        params string[] options)
     {
         string[] command = [.. JsonDocument.Parse(recorded.Metadata[name]).RootElement
             .EnumerateArray().Select(argument => argument.GetString()!)];
@@ -49,8 +51,8 @@ internal static class OnnxRecords
             command[i] = files[argument[1..]];
         }
 
-        string[] options = floats == DType.BFloat16 ? ["--bf16"] : [];
-        CommandLine.Run(["run", .. command, .. options]).Succeeded();
+        string[] type = floats == DType.BFloat16 ? ["--bf16"] : [];
+        CommandLine.Run(["run", .. command, .. type, .. options]).Succeeded();
         Assert.NotEmpty(outputs);
         return outputs;
     }

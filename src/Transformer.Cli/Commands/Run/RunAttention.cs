@@ -106,7 +106,7 @@ internal sealed class RunAttention
         string? scoresPath = parsed.GetValue(scoresOut), lsePath = parsed.GetValue(lseOut);
         Tensor? scoreTensor = files.ResultFor(scoresPath, [.. rows, sizes.KeyLength]);
         Tensor? lse = files.ResultFor(lsePath, rows);
-        backend.Run(new AttentionForward
+        common.ForWork(parsed, backend, Work(sizes)).Run(new AttentionForward
         {
             Inputs = inputs,
             Output = result.View,
@@ -209,6 +209,10 @@ internal sealed class RunAttention
         return new(
             q.Batch, q.Heads, k.Heads, q.Length, k.Length, q.Dimension, v.Dimension);
     }
+
+    private static long Work(AttentionSizes sizes) =>
+        (long)sizes.Batch * sizes.QueryHeads * sizes.QueryLength * sizes.KeyLength *
+        (sizes.HeadDimension + sizes.ValueDimension);
 
     private static AttentionMaskLayout Layout(Tensor? tensor, AttentionSizes sizes) =>
         tensor is null ? default : AttentionMaskLayout.FromShape(tensor.Shape, sizes);

@@ -31,6 +31,9 @@ internal static class RunCommand
 /// <summary>What the subcommands of <c>run</c> have in common.</summary>
 internal sealed class RunOptions
 {
+    // Multiply-adds that the reference does in about a third of a second on one core.
+    private const long SmallWork = 1L << 28;
+
     private readonly Option<string?> backend = CommonOptions.Backend();
     private readonly Option<bool> bfloat16 = new("--bf16")
     {
@@ -57,6 +60,21 @@ internal sealed class RunOptions
         RequireOutputs(parsed);
         chosen = CommonOptions.Resolve(parsed.GetValue(backend));
         return new(name, chosen, parsed.GetValue(bfloat16));
+    }
+
+    /// <summary>
+    /// Where a call runs that binary32 may answer less exactly than rtol 1e-5, atol 1e-6: on the
+    /// reference, if nobody named a backend and its double precision costs no time worth speaking
+    /// of; else on the chosen one.
+    /// </summary>
+    /// <param name="parsed">The invocation.</param>
+    /// <param name="chosen">What <see cref="Open"/> gave; owns the tensors.</param>
+    /// <param name="work">Multiply-adds of the call.</param>
+    public Backend ForWork(ParseResult parsed, Backend chosen, long work)
+    {
+        bool exact = parsed.GetValue(backend) is null && work <= SmallWork &&
+            chosen.Memory == BackendMemory.Host;
+        return exact ? BackendRegistry.Find("reference") : chosen;
     }
 
     /// <summary>An option that names a file to read or write.</summary>
