@@ -20,11 +20,13 @@ internal sealed record BenchPage(
     private const string StyleSheet = """
 
         :root { color-scheme: light dark; }
-        body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1120px;
+        body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1240px;
           padding: 0 1rem; color: #1f2328; background: #ffffff; }
         h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; }
-        table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-        th, td { padding: 0.2rem 0.7rem; text-align: right; border-bottom: 1px solid #d1d9e0; }
+        table { border-collapse: collapse; font: 13px/1.5 system-ui, sans-serif;
+          font-variant-numeric: tabular-nums; }
+        th, td { padding: 0.15rem 0.5rem; text-align: right; border-bottom: 1px solid #d1d9e0;
+          white-space: nowrap; }
         th.word, td.word { text-align: left; }
         tr:hover td { background: #f6f8fa; }
         .scroll { overflow-x: auto; } .scroll svg { display: block; }
@@ -65,7 +67,7 @@ internal sealed record BenchPage(
             "output written once; hidden pairs of attention do not count.");
         html.WriteElementString("h2", "Ops");
         OpRows(html);
-        Note(html, "Of limit: the time that the roofline asks for, over the time taken. Copies: " +
+        Note(html, "Allocated: managed bytes a call. Of limit: the time that the roofline asks for, over the time taken. Copies: " +
             "instances of the operands that calls took in turns where memory is the limit; with " +
             "one, they may have stayed in a cache. ~: the reference was timed on a smaller call.");
         html.WriteElementString("h2", "How cost grows");
@@ -115,7 +117,7 @@ internal sealed record BenchPage(
 
     private void OpRows(XmlWriter html) => Table(html,
         ["op", "direction", "backend", "shape", "ms", "GFLOP/s", "GB/s", "of limit", "copies",
-            "bytes allocated", "× unfused", "× reference"], words: 4,
+            "allocated", "× unfused", "× reference"], words: 4,
         [.. Rows.Select(row => (string[])
         [
             row.Op, row.Direction.ToString().ToLowerInvariant(), row.Backend,

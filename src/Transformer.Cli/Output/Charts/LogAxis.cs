@@ -22,8 +22,11 @@ internal sealed record LogAxis(string Title, double Low, double High)
         double[] positive = [.. values.Where(v => v > 0 && double.IsFinite(v))];
         (double low, double high) =
             positive.Length > 0 ? (positive.Min(), positive.Max()) : (1, 10);
+        // A tick next to the corner moves up, so that its label is not beside the other axis's.
         double room = binary ? Math.Sqrt(2) : 1.6;
-        return new(title, low / room, high * room) { IsBinary = binary };
+        LogAxis axis = new(title, low / room, high * room) { IsBinary = binary };
+        return axis.Ticks() is [double first, ..] && axis.Share(first) is > 0 and < 0.04
+            ? axis with { Low = first / room } : axis;
     }
 
     /// <summary>Where a value lies, from 0 at the beginning to 1 at the end.</summary>

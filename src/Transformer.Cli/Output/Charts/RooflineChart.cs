@@ -10,23 +10,27 @@ internal static class RooflineChart
 {
     private const double Width = 1120, Left = 76, Top = 44, PlotWidth = 760, PlotHeight = 480;
     private const double LegendLeft = Left + PlotWidth + 40, LegendLine = 22;
+    private const int Notes = 6;
+
+    // Ops that only move data would stretch the axis by powers of ten: they stand at its edge.
+    private const double LeastIntensity = 0.05;
 
     /// <summary>Writes the drawing into a page.</summary>
     /// <param name="svg">The page's writer.</param>
     /// <param name="limits">The roof.</param>
-    /// <param name="rows">The rows; those without operations or bytes have no place.</param>
+    /// <param name="rows">The rows.</param>
     public static void Write(SvgWriter svg, MachineLimits limits, IReadOnlyList<BenchRow> rows) =>
         svg.Root(Width, Height(rows), "Roofline: measured rows and the machine's limits",
             inner => Draw(inner, limits, rows));
 
     private static double Height(IReadOnlyList<BenchRow> rows) =>
-        Math.Max(Top + PlotHeight + 56, Top + ((Ops(rows).Length + 4) * LegendLine));
+        Math.Max(Top + PlotHeight + 56, Top + ((Ops(rows).Length + Notes + 2) * LegendLine));
 
     private static string[] Ops(IReadOnlyList<BenchRow> rows) =>
         [.. rows.Where(HasPlace).Select(row => row.Op).Distinct()];
 
     private static bool HasPlace(BenchRow row) =>
-        row.Unsupported is null && row.Gflops > 0 && row.GBs > 0;
+        row.Unsupported is null && row.GBs > 0;
 
     private static void Draw(SvgWriter svg, MachineLimits limits, IReadOnlyList<BenchRow> rows)
     {
@@ -35,7 +39,7 @@ internal static class RooflineChart
         LogAxis intensity = LogAxis.Around("operations per byte that must move",
             [.. placed.Select(Intensity), ridge / 4, ridge * 8]);
         LogAxis rate = LogAxis.Around("GFLOP/s",
-            [.. placed.Select(row => row.Gflops), limits.FmaPeakGflops * 1.2,
+            [.. placed.Select(Rate), limits.FmaPeakGflops * 1.2,
                 limits.FmaPeakGflops / 100]);
         LogPanel panel = new(svg, intensity, rate, Left, Top, PlotWidth, PlotHeight);
         panel.DrawAxes("Roofline");
@@ -47,7 +51,7 @@ internal static class RooflineChart
             {
                 IsHollow = row.Direction == OpDirection.Backward,
             };
-            panel.Mark(mark, Intensity(row), row.Gflops, Describe(row));
+            panel.Mark(mark, Intensity(row), Rate(row), Describe(row));
         }
 
         foreach ((int i, string op) in ops.Index())
@@ -58,43 +62,52 @@ internal static class RooflineChart
         }
 
         double last = Top + 8 + ((ops.Length + 0.5) * LegendLine);
-        svg.Label("quiet", LegendLeft - 6, last, "start", "filled forward, hollow backward");
-        svg.Label("quiet", LegendLeft - 6, last + LegendLine, "start",
-            "above the roof: operands in a cache");
+        svg.Line("roof", (LegendLeft - 8, last - 4), (LegendLeft + 8, last - 4));
+        svg.Line("guide", (LegendLeft - 8, last + LegendLine - 4),
+            (LegendLeft + 8, last + LegendLine - 4));
+        bool reads = limits.ReadGBs >= limits.CopyGBs;
+        string read = string.Create(
+            CultureInfo.InvariantCulture, $"read {limits.ReadGBs:0.0} GB/s");
+        string copy = string.Create(
+            CultureInfo.InvariantCulture, $"copy {limits.CopyGBs:0.0} GB/s");
+        svg.Label("", LegendLeft + 14, last, "start", reads ? read : copy);
+        svg.Label("", LegendLeft + 14, last + LegendLine, "start", reads ? copy : read);
+        string[] notes =
+        [
+            "filled forward, hollow backward", "above the roof: operands in a cache",
+            "or updated in place", "left edge: hardly any operations,", "placed by bytes a second",
+        ];
+        foreach ((int i, string note) in notes.Index())
+        {
+            svg.Label("quiet", LegendLeft - 8, last + ((i + 3) * (LegendLine - 3)), "start",
+                note);
+        }
     }
 
     private static void Roof(
         LogPanel panel, MachineLimits limits, LogAxis intensity, LogAxis rate)
     {
         double peak = limits.FmaPeakGflops;
-        foreach ((double bandwidth, string name, string style) in new[]
-        {
-            (limits.Bandwidth, limits.ReadGBs >= limits.CopyGBs ? "read" : "copy", "roof"),
-            (Math.Min(limits.CopyGBs, limits.ReadGBs),
-                limits.ReadGBs >= limits.CopyGBs ? "copy" : "read", "guide"),
-        })
-        {
-            double ridge = peak / bandwidth;
-            double start = Math.Max(intensity.Low, rate.Low / bandwidth);
-            if (start < ridge) panel.Line(style, (start, start * bandwidth), (ridge, peak));
-            if (style == "roof")
-            {
-                panel.Line(style, (ridge, peak), (intensity.High, peak));
-                panel.Label("quiet", intensity.High, peak, "end", string.Create(
-                    CultureInfo.InvariantCulture, $"{peak:0} GFLOP/s, FMA peak"), -7);
-            }
+        double slower = Math.Min(limits.CopyGBs, limits.ReadGBs);
+        Slope("guide", slower);
+        double ridge = Slope("roof", limits.Bandwidth);
+        panel.Line("roof", (ridge, peak), (intensity.High, peak));
+        panel.Label("quiet", intensity.High, peak, "end",
+            string.Create(CultureInfo.InvariantCulture, $"FMA peak {peak:0} GFLOP/s"), -7);
 
-            // Beside the line: the roof's at its left, the other's at its right.
-            double at = Math.Sqrt(start * ridge);
-            bool roof = style == "roof";
-            panel.Label("quiet", roof ? at / 1.12 : at * 1.12, at * bandwidth,
-                roof ? "end" : "start",
-                string.Create(CultureInfo.InvariantCulture, $"{name} {bandwidth:0.0} GB/s"),
-                roof ? -6 : 14);
+        double Slope(string style, double bandwidth)
+        {
+            double end = peak / bandwidth, start = Math.Max(intensity.Low, rate.Low / bandwidth);
+            if (start < end) panel.Line(style, (start, start * bandwidth), (end, peak));
+            return end;
         }
     }
 
-    private static double Intensity(BenchRow row) => row.Gflops / row.GBs;
+    private static double Intensity(BenchRow row) =>
+        Math.Max(row.Gflops / row.GBs, LeastIntensity);
+
+    // As far below the roof as its bytes are, where it stands at the edge.
+    private static double Rate(BenchRow row) => row.GBs * Intensity(row);
 
     private static string Describe(BenchRow row) => string.Create(CultureInfo.InvariantCulture,
         $"{row.Op} {row.Direction.ToString().ToLowerInvariant()} {row.Shape} on {row.Backend}: ") +

@@ -7,7 +7,7 @@ namespace Transformer.Cli.Output.Charts;
 /// width.</summary>
 internal static class ScalingChart
 {
-    private const double Width = 1120, Height = 460;
+    private const double Width = 1120, Height = 472;
     private const double PanelTop = 44, PanelWidth = 280, PanelHeight = 280;
     private const double LegendTop = PanelTop + PanelHeight + 66, LegendLine = 20;
 
@@ -36,7 +36,9 @@ internal static class ScalingChart
         Panel(svg, Lefts[2], "Time over width", "width W", "milliseconds a call", widths,
             lengths.Length, point => point.Milliseconds);
         Legend(svg, Lefts[0], lengths, 0);
-        Legend(svg, Lefts[2], widths, lengths.Length);
+        Legend(svg, Lefts[2] - 90, widths, lengths.Length);
+        svg.Label("quiet", Lefts[0], Height - 14, "start",
+            "× a doubling: at the last one. Where curves coincide, the later one is seen.");
     }
 
     private static void Panel(
@@ -77,7 +79,7 @@ internal static class ScalingChart
             svg.Mark(MarkStyle.Of(firstColour + i), left, y - 4, null);
             string slope = curve.Points.Count < 2 ? "" : string.Create(
                 CultureInfo.InvariantCulture,
-                $", time × {Math.Pow(2, curve.TimeSlopes.Last()):0.0} at the last doubling");
+                $"; time × {Math.Pow(2, curve.TimeSlopes.Last()):0.0} a doubling");
             svg.Label("", left + 12, y, "start", curve.Series.Name + slope);
         }
     }
