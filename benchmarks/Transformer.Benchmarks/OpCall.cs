@@ -1,4 +1,3 @@
-using Transformer.Backends;
 using Transformer.Verification;
 
 namespace Transformer.Benchmarks;

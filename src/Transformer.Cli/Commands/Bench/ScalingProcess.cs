@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using Transformer.Backends;
-using Transformer.Ops;
 
 namespace Transformer.Cli.Commands.Bench;
 
