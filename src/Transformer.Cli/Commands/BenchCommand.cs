@@ -108,7 +108,7 @@ internal static class BenchCommand
         // An unknown op is found before anything is measured.
         BenchCases.Select(BenchSize.Small, options.Ops, options.Cases);
         (MachineLimits limits, List<BenchRow> rows) = curvesOnly
-            ? (Limits(console), []) : Run(console, options, cancellation);
+            ? (MeasureLimits(console), []) : Run(console, options, cancellation);
         ScalingResult? curves = !outputs.Scaling && outputs.Html is null ? null : ScalingRun.Run(
             console, options.Ops ?? [], quick: options.Size == BenchSize.Small,
             options.Budget!.Value, cancellation);
@@ -131,7 +131,7 @@ internal static class BenchCommand
     public static (MachineLimits Limits, List<BenchRow> Rows) Run(
         IAnsiConsole console, BenchOptions options, CancellationToken cancellation)
     {
-        MachineLimits limits = Limits(console);
+        MachineLimits limits = MeasureLimits(console);
         List<BenchRow> rows = [];
         foreach (BenchRow row in BenchRunner.Run(limits, options))
         {
@@ -150,7 +150,8 @@ internal static class BenchCommand
         return (limits, rows);
     }
 
-    private static MachineLimits Limits(IAnsiConsole console)
+    /// <summary>Measures and prints what the machine can do.</summary>
+    public static MachineLimits MeasureLimits(IAnsiConsole console)
     {
         MachineLimits limits = MachineLimits.Measure(TimeSpan.FromSeconds(1));
         console.WriteLine(string.Create(CultureInfo.InvariantCulture,
