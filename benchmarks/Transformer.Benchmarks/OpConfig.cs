@@ -8,7 +8,7 @@ using Transformer.Verification;
 
 namespace Transformer.Benchmarks;
 
-/// <summary>Columns of every op: rate, bandwidth, share of the measured limit, allocation.</summary>
+/// <summary>Columns of every op: rate, bandwidth, share of the limit, allocation.</summary>
 public sealed class OpConfig : ManualConfig
 {
     private static readonly Lazy<MachineLimits> Limits =

@@ -132,8 +132,8 @@ internal sealed class TargetsTable
             .Select(results.Find).OfType<JsonElement>()
             .SelectMany(file => file.GetProperty("rows").EnumerateArray())
             .Select(row => ResultFiles.Value(row, "allocatedBytes")).OfType<double>()];
-        Add("managed allocation of a call, every op", "0 bytes", bytes, $"{Range(bytes, "0")} bytes",
-            all => all.Max() == 0);
+        Add("managed allocation of a call, every op", "0 bytes", bytes,
+            $"{Range(bytes, "0")} bytes", all => all.Max() == 0);
         double[] first = results.Find("scaling.json") is { } scaling &&
             ResultFiles.Value(scaling.GetProperty("scaling"), "firstResultMs") is { } ms ? [ms]
             : [];

@@ -67,9 +67,10 @@ internal sealed record BenchPage(
             "output written once; hidden pairs of attention do not count.");
         html.WriteElementString("h2", "Ops");
         OpRows(html);
-        Note(html, "Allocated: managed bytes a call. Of limit: the time that the roofline asks for, over the time taken. Copies: " +
-            "instances of the operands that calls took in turns where memory is the limit; with " +
-            "one, they may have stayed in a cache. ~: the reference was timed on a smaller call.");
+        Note(html, "Allocated: managed bytes a call. Of limit: the time that the roofline asks " +
+            "for, over the time taken. Copies: instances of the operands that calls took in " +
+            "turns where memory is the limit; with one, they may have stayed in a cache. " +
+            "~: the reference was timed on a smaller call.");
         html.WriteElementString("h2", "How cost grows");
         Chart(html, svg => ScalingChart.Write(svg, Scaling));
         foreach (ScalingCurve curve in Scaling.Curves) Curve(html, curve);
