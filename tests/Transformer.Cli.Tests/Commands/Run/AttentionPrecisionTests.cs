@@ -1,11 +1,7 @@
 namespace Transformer.Cli.Tests.Commands.Run;
 
-<<<<<<< HEAD
-/// <summary><c>run attention</c> without <c>--backend</c>: exact where that costs no time.</summary>
-=======
 /// <summary><c>run attention</c> without <c>--backend</c>: exact where that costs no time.
 /// </summary>
->>>>>>> main
 public sealed class AttentionPrecisionTests : IDisposable
 {
     private readonly RunFiles files = new();
