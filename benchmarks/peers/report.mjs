@@ -26,7 +26,7 @@ export function completed(row, machine) {
   // NaN is written as null.
   return {
     ...row, gflops: row.flops / seconds / 1e9, gbs: row.bytes / seconds / 1e9,
-    ofLimit: work / seconds / limit.of(machine),
+    ofLimit: work / seconds / limit.of(row.machine ?? machine),
     others: row.others.map((other) => (other.ms
       ? { ...other, ratio: row.ms ? other.ms.median / row.ms.median : null } : other)),
   };

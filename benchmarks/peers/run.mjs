@@ -76,7 +76,15 @@ function earlier({ resume, out, settings, threads }) {
   return report;
 }
 
-async function measureAll(options, peers, rows, note, save) {
+// Memory is shared with whoever else is on the host: its limits are taken around each case.
+async function withLimits(one, limits, run) {
+  if (one.limit === 'flops') return rowOf(one, await run());
+  const before = await limits();
+  const result = await run();
+  return { ...rowOf(one, result), machine: better(before, await limits()) };
+}
+
+async function measureAll(options, peers, rows, limits, note, save) {
   const scratch = mkdtempSync(join(tmpdir(), 'transformer-peers-'));
   process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
   const end = Date.now() + 1000 * options.endSeconds;
@@ -84,7 +92,8 @@ async function measureAll(options, peers, rows, note, save) {
     if (rows.some((row) => isOf(row, one))) continue;
     if (Date.now() > end) return options.chosen.filter((x) => !rows.some((row) => isOf(row, x)));
     note(`${one.group} ${one.shape}`);
-    rows.push(rowOf(one, await measure(one, peers, { ...options, scratch })));
+    rows.push(await withLimits(
+      one, limits, () => measure(one, peers, { ...options, scratch })));
     save();
   }
   return [];
@@ -100,7 +109,7 @@ async function main(options) {
   });
   for (const { peer, reason } of leftOut) note(`${peer} is left out: ${reason}`);
   const peers = [ours, ...others];
-  const limitSeconds = options.quick ? 1 : 3;
+  const limitSeconds = options.quick ? 1 : 2;
   const limits = async () => (await ours.ask('limits', limitSeconds)).machine;
   const rows = before?.rows ?? [], limitsBefore = await limits();
   let machine = before ? better(before.machine, limitsBefore) : limitsBefore;
@@ -112,7 +121,7 @@ async function main(options) {
   };
   const save = () => writeReport(options.out,
     { ...report, machine, rows: rows.map((row) => completed(row, machine)) });
-  const left = await measureAll(options, peers, rows, note, save);
+  const left = await measureAll(options, peers, rows, limits, note, save);
   report.limitsAfter = await limits();
   machine = better(machine, report.limitsAfter);
   for (const peer of peers) await peer.close();
