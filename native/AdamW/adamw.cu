@@ -24,7 +24,7 @@ struct AdamW {
 };
 
 // Four elements: 16 bytes of floats, 8 of the 16-bit types.
-template <typename T> struct __attribute__((aligned(4 * sizeof(T)))) Four {
+template <typename T> struct alignas(4 * sizeof(T)) Four {
   T values[4];
 };
 

@@ -39,7 +39,7 @@ __device__ __forceinline__ void embedding_forward(const EmbeddingForward &p) {
   const T *token_row = row_of(p.table, id), *position_row = row_of(p.positions, position);
   const T *segment_row = row_of(p.segments, segment);
   T *output = static_cast<T *>(p.output) + u64(row) * width;
-  float scale = valid ? p.scale : __builtin_nanf("");
+  float scale = valid ? p.scale : not_a_number();
   if (p.aligned) {
     for (u32 start = lane * count; start < width; start += 32 * count) {
       float sum[count], added[count];

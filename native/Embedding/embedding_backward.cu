@@ -91,8 +91,8 @@ extern "C" __global__ void __launch_bounds__(256) embedding_order(ARGUMENT(Embed
   p.ordered[p.starts[id] + smaller] = i32(row);
 }
 
-// Sums `count` rows, add(k, values) adding the k-th, for the lane's columns of blockIdx.y, and
-// hands the sums to write(start, float (&sums)[N]), N being a chunk or 1.
+// Sums `count` rows, of which row(k) is the k-th's number, for the lane's columns of blockIdx.y,
+// and hands the sums to write(start, float (&sums)[N]), N being a chunk or 1.
 template <typename T, typename Row, typename Write>
 __device__ __forceinline__ void sum_rows(
     bool aligned, u32 width, u32 count, const T *rows, Row row, Write write) {

@@ -31,7 +31,7 @@ template <typename T> __device__ __forceinline__ void loss_reduction(
     if (p.losses) losses += p.losses[i];
     if (p.ignores && label == p.ignored) continue;
     bool valid = u32(label) < u32(p.classes);
-    counted += !valid ? __builtin_nanf("") : weights ? to_float(weights[label]) : 1;
+    counted += !valid ? not_a_number() : weights ? to_float(weights[label]) : 1;
   }
   if (p.weight_total && weights)
     for (u32 i = threadIdx.x; i < u32(p.classes); i += threads) total += to_float(weights[i]);

@@ -30,7 +30,7 @@ __device__ __forceinline__ void negative_log_likelihood(const NegativeLogLikelih
     bool ignored = p.ignores && label == p.ignored, valid = u32(label) < u32(p.classes);
     u64 outer = i / u32(p.inner), inner = i % u32(p.inner);
     u64 at = (outer * u32(p.classes) + (valid ? u32(label) : 0)) * u32(p.inner) + inner;
-    float weight = !valid ? __builtin_nanf("") : weights ? to_float(weights[label]) : 1;
+    float weight = !valid ? not_a_number() : weights ? to_float(weights[label]) : 1;
     if (!p.gradient) {
       const T *probabilities = static_cast<const T *>(p.log_probabilities);
       p.losses[i] = ignored ? 0 : -weight * to_float(probabilities[at]);

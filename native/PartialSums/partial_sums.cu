@@ -14,7 +14,8 @@ struct PartialSums {
   i32 parts, width;
 };
 
-template <typename T> __device__ __forceinline__ void partial_sums(const PartialSums &p, u8 *bytes) {
+template <typename T>
+__device__ __forceinline__ void partial_sums(const PartialSums &p, u8 *bytes) {
   constexpr u32 warps = 16;
   float *shared = reinterpret_cast<float *>(bytes);
   u32 lane = threadIdx.x % 32, warp = threadIdx.x / 32;

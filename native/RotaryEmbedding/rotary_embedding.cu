@@ -35,7 +35,7 @@ template <u32 Count> struct Rotation {
     u64 at = u64(row) * u32(p.half) + i;
     if (row < 0) {
 #pragma unroll
-      for (u32 k = 0; k < Count; k++) cosines[k] = sines[k] = __builtin_nanf("");
+      for (u32 k = 0; k < Count; k++) cosines[k] = sines[k] = not_a_number();
     } else if constexpr (Count % 4 == 0) {
 #pragma unroll
       for (u32 k = 0; k < Count; k += 4) {

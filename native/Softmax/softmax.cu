@@ -75,7 +75,7 @@ __device__ __forceinline__ void softmax_columns(const Softmax &p, float *shared)
   line.raise(peak);
   sums[threadIdx.x] = line.sum;
   __syncthreads();
-  line.sum = peak == -infinity ? not_a_number : 0;
+  line.sum = peak == -infinity ? not_a_number() : 0;
   for (u32 i = 0; i < warps; i++) line.sum += sums[32 * i + lane];
   LineResult result(line, p.logarithm != 0);
   for (u32 k = warp; inside && k < u32(p.length); k += warps)

@@ -91,7 +91,7 @@ __device__ __forceinline__ void softmax_cross_entropy_forward(
   p.log_sum_exp[row] = maximum + log_sum;
   i32 label = p.labels[row];
   bool ignored = p.ignores && label == p.ignored;
-  float loss = ignored ? 0 : not_a_number;
+  float loss = ignored ? 0 : not_a_number();
   if (!ignored && u32(label) < classes) {
     float weight = weights ? to_float(weights[label]) : 1;
     loss = (1 - p.smoothing) * weight * (maximum - to_float(logits[label]) + log_sum);
@@ -113,7 +113,7 @@ __device__ __forceinline__ void softmax_cross_entropy_backward(
   i32 label = p.labels[row];
   bool ignored = p.ignores && label == p.ignored, valid = u32(label) < classes;
   if (ignored || !valid) {
-    float value = ignored ? 0 : not_a_number;
+    float value = ignored ? 0 : not_a_number();
     map_row(logits, gradient, classes, rank, Threads, [=](u32, auto &x) {
 #pragma unroll
       for (u32 i = 0; i < sizeof(x) / sizeof(float); i++) x[i] = value;

@@ -6,7 +6,9 @@
 // Activation of src/Transformer/Ops/Activation.
 enum : i32 { activation_none, activation_relu, activation_gelu, activation_gelu_tanh };
 
-__device__ __forceinline__ float absolute(float x) { return __builtin_fabsf(x); }
+__device__ __forceinline__ float absolute(float x) {
+  return bits_as<float>(bits_as<u32>(x) & 0x7FFFFFFF);
+}
 __device__ __forceinline__ float copy_sign(float size, float sign) {
   return bits_as<float>((bits_as<u32>(size) & 0x7FFFFFFF) | (bits_as<u32>(sign) & 0x80000000));
 }

@@ -3,8 +3,6 @@
 
 #include "reduce.cuh"
 
-static constexpr float not_a_number = __builtin_nanf("");
-
 // The maximum over a group, as group_sum.
 template <u32 Threads> __device__ __forceinline__ float group_maximum(float value, float *scratch) {
   value = warp_maximum(value);
@@ -67,6 +65,6 @@ struct LineSum {
   template <u32 Threads> __device__ __forceinline__ void merge(float *scratch) {
     raise(group_maximum<Threads>(maximum, scratch));
     sum = group_sum<Threads>(sum, scratch);
-    if (maximum == -infinity) sum = not_a_number;
+    if (maximum == -infinity) sum = not_a_number();
   }
 };
