@@ -12,7 +12,7 @@ namespace Transformer.Cuda;
 /// does every copy to the host. Safe to call from many threads: their work is put into the stream
 /// in the order of the calls.
 /// </remarks>
-public sealed class CudaBackend : Backend
+public sealed partial class CudaBackend : Backend
 {
     private static readonly Lazy<CudaBackend> Shared = new(() => new CudaBackend(0));
     private static int registered;
@@ -32,6 +32,7 @@ public sealed class CudaBackend : Backend
         queue = new(stream, library);
         memory = new CudaMemory(stream);
         Register(new LayerNormForwardCuda(queue));
+        RegisterRows(queue);
     }
 
     /// <summary>The first device of the process.</summary>
