@@ -1,0 +1,161 @@
+using Transformer.Backends;
+using Transformer.Ops;
+using Transformer.Verification;
+
+namespace Transformer.Cuda.Tests;
+
+/// <summary>Shapes that the parity table lacks: large tiles in every product, products whose inner
+/// dimension is split over blocks, aligned and unaligned, in every element type.</summary>
+public sealed class LinearTests
+{
+    private static readonly (int Rows, int Inputs, int Outputs)[] Shapes =
+    [
+        (150, 200, 304), // large tiles
+        (600, 40, 52), // the weight gradient is split
+        (20, 704, 24), // the forward product is
+        (24, 36, 720), // the input gradient is
+        (131, 197, 67), // large tiles of unaligned rows
+    ];
+
+    [SkippableFact]
+    public void LinearForwardMatchesReference() => Check(Linear(), OpDirection.Forward);
+
+    [SkippableFact]
+    public void LinearBackwardMatchesReference() => Check(Linear(), OpDirection.Backward);
+
+    [SkippableFact]
+    public void FeedForwardBackwardMatchesReference() =>
+        Check(FeedForward(), OpDirection.Backward);
+
+    [SkippableFact]
+    public void FeedForwardMatchesReferenceInPieces() => Check(FeedForward(), OpDirection.Forward);
+
+    private static void Check(IEnumerable<ParityCase> cases, OpDirection direction)
+    {
+        CudaBackend backend = EmulatedDevice.Require();
+        List<ParityCase> own = [.. cases.Where(c => c.Direction == direction)];
+        HashSet<string> names = [.. own.Select(c => c.Name)];
+        List<ParityCase> all = [.. ParityCases.Select([own[0].Op], quick: false, own)
+            .Where(c => c.Direction == direction && names.Contains(c.Name))];
+        Assert.Equal(3 * own.Count, all.Count); // in three element types
+        Assert.All(all, parity =>
+        {
+            ParityResult result = parity.Run(backend);
+            Assert.True(result.Passed, result.ToString());
+        });
+    }
+
+    private static IEnumerable<ParityCase> Linear()
+    {
+        foreach ((int rows, int inputs, int outputs) in Shapes)
+        {
+            foreach (Activation activation in (Activation[])[Activation.Gelu, Activation.GeluTanh])
+            {
+                string name = $"[{rows}, {inputs}] to {outputs} {activation} on a device";
+                yield return new ParityCase<LinearForward>(
+                    name, Tolerance.Sum(inputs), m => Forward(m, rows, inputs, outputs, activation))
+                {
+                    SixteenBit = true,
+                };
+                yield return new ParityCase<LinearBackward>(
+                    name, Tolerance.Sum(Math.Max(rows, outputs)),
+                    m => Backward(m, rows, inputs, outputs, activation))
+                {
+                    SixteenBit = true,
+                };
+            }
+        }
+    }
+
+    private static IEnumerable<ParityCase> FeedForward()
+    {
+        // Several pieces of rows; the first backward product split.
+        foreach ((int rows, int width, int hidden, int outputs) in
+            ((int, int, int, int)[])[(1100, 8, 16, 8), (20, 24, 40, 704), (140, 68, 132, 68)])
+        {
+            string name = $"[{rows}, {width}] to {hidden} to {outputs} on a device";
+            yield return new ParityCase<GeluFeedForwardForward>(
+                name, Tolerance.Sum(Math.Max(width, hidden), chained: 2),
+                m => FeedForwardCall(m, rows, width, hidden, outputs))
+            {
+                SixteenBit = true,
+            };
+            yield return new ParityCase<GeluFeedForwardBackward>(
+                name, Tolerance.Sum(Math.Max(Math.Max(rows, hidden), outputs), chained: 2),
+                m => FeedForwardBackwardCall(m, rows, width, hidden, outputs))
+            {
+                SixteenBit = true,
+            };
+        }
+    }
+
+    private static double[] Weight(CaseMemory memory, string name, int outputs, int inputs) =>
+        memory.Normal(name, (long)outputs * inputs, 0, 1 / Math.Sqrt(inputs));
+
+    private static LinearForward Forward(
+        CaseMemory memory, int rows, int inputs, int outputs, Activation activation) => new()
+        {
+            Input = memory.Input("input", (long)rows * inputs),
+            Weight = memory.Input("weight", Weight(memory, "weight", outputs, inputs)),
+            Bias = memory.Input("bias", outputs),
+            Output = memory.Output("output", (long)rows * outputs),
+            PreActivation = memory.Output("preActivation", (long)rows * outputs),
+            Rows = rows,
+            InputFeatures = inputs,
+            OutputFeatures = outputs,
+            Activation = activation,
+        };
+
+    private static LinearBackward Backward(
+        CaseMemory memory, int rows, int inputs, int outputs, Activation activation) => new()
+        {
+            Input = memory.Input("input", (long)rows * inputs),
+            Weight = memory.Input("weight", Weight(memory, "weight", outputs, inputs)),
+            PreActivation = memory.Input("preActivation", (long)rows * outputs),
+            OutputGradient = memory.Input("outputGradient", (long)rows * outputs),
+            InputGradient = memory.Output("inputGradient", (long)rows * inputs),
+            WeightGradient = memory.Updated("weightGradient", (long)outputs * inputs),
+            BiasGradient = memory.Updated("biasGradient", outputs),
+            Rows = rows,
+            InputFeatures = inputs,
+            OutputFeatures = outputs,
+            Activation = activation,
+        };
+
+    private static GeluFeedForwardForward FeedForwardCall(
+        CaseMemory memory, int rows, int width, int hidden, int outputs) => new()
+        {
+            Input = memory.Input("input", (long)rows * width),
+            Weight1 = memory.Input("weight1", Weight(memory, "weight1", hidden, width)),
+            Bias1 = memory.Input("bias1", hidden),
+            Weight2 = memory.Input("weight2", Weight(memory, "weight2", outputs, hidden)),
+            Bias2 = memory.Input("bias2", outputs),
+            Output = memory.Output("output", (long)rows * outputs),
+            PreActivation = memory.Output("preActivation", (long)rows * hidden),
+            Rows = rows,
+            Width = width,
+            Hidden = hidden,
+            OutputWidth = outputs,
+            Activation = Activation.GeluTanh,
+        };
+
+    private static GeluFeedForwardBackward FeedForwardBackwardCall(
+        CaseMemory memory, int rows, int width, int hidden, int outputs) => new()
+        {
+            Input = memory.Input("input", (long)rows * width),
+            Weight1 = memory.Input("weight1", Weight(memory, "weight1", hidden, width)),
+            Weight2 = memory.Input("weight2", Weight(memory, "weight2", outputs, hidden)),
+            PreActivation = memory.Input("preActivation", (long)rows * hidden),
+            OutputGradient = memory.Input("outputGradient", (long)rows * outputs),
+            InputGradient = memory.Output("inputGradient", (long)rows * width),
+            Weight1Gradient = memory.Updated("weight1Gradient", (long)hidden * width),
+            Bias1Gradient = memory.Updated("bias1Gradient", hidden),
+            Weight2Gradient = memory.Updated("weight2Gradient", (long)outputs * hidden),
+            Bias2Gradient = memory.Updated("bias2Gradient", outputs),
+            Rows = rows,
+            Width = width,
+            Hidden = hidden,
+            OutputWidth = outputs,
+            Activation = Activation.Gelu,
+        };
+}
