@@ -1,5 +1,5 @@
-// What becomes of a product's elements: bias, activation, the activation's derivative, or addition to
-// what the output holds.
+// What becomes of a product's elements: bias, activation, the activation's derivative, or addition
+// to what the output holds.
 #pragma once
 
 #include "../include/activation.cuh"

@@ -4,8 +4,8 @@
 //   weight gradient  output += gᵀ·input
 // and what a backward pass needs besides: g = gradient ⊙ f′(kept), and column sums.
 //
-// Shapes: a product is m×n over k. Forward: a = input [m, k], b = weight [n, k]. Input gradient: a = g
-//   [m, k], b = weight [k, n]. Weight gradient: a = g [k, m], b = input [k, n]. Contiguous.
+// Shapes: a product is m×n over k. Forward: a = input [m, k], b = weight [n, k]. Input gradient:
+//   a = g [m, k], b = weight [k, n]. Weight gradient: a = g [k, m], b = input [k, n]. Contiguous.
 // Work: product.cuh; blocks of neighbouring tiles run together, so that L2 serves their operands.
 //   Where there are too few tiles for the device, k is split over blockIdx.y: the parts lie in
 //   scratch until linear_combine adds them in order. Forward for few rows: few_rows.cuh.
@@ -25,7 +25,7 @@ static constexpr u32 tile_rows_together = 8;
 
 template <typename T, Along A, Along B, Epilogue Kind, u32 Size>
 __device__ __forceinline__ void linear_product(const LinearProduct &p, u8 *shared) {
-  if constexpr (__is_same(T, bf16) && !has_bf16_tiles) return;
+  if constexpr (is_bf16<T> && !has_bf16_tiles) return;
   else {
     u32 m = u32(p.m), n = u32(p.n), k = u32(p.k);
     u32 tile_rows = (m + Size - 1) / Size, tile_columns = (n + Size - 1) / Size;
@@ -187,11 +187,13 @@ linear_forward_f32_few_rows(ARGUMENT(LinearProduct, p)) {
   linear_few_rows<float>(p);
 }
 
-extern "C" __global__ void __launch_bounds__(256) linear_combine_f32(ARGUMENT(LinearProduct, p)) {
+extern "C" __global__ void __launch_bounds__(256)
+linear_combine_f32(ARGUMENT(LinearProduct, p)) {
   linear_combine<float>(p);
 }
 
-extern "C" __global__ void __launch_bounds__(256) linear_gradient_f32(ARGUMENT(LinearGradient, p)) {
+extern "C" __global__ void __launch_bounds__(256)
+linear_gradient_f32(ARGUMENT(LinearGradient, p)) {
   SHARED_MEMORY(shared);
   linear_gradient<float>(p, reinterpret_cast<float *>(shared));
 }
@@ -236,11 +238,13 @@ linear_forward_f16_few_rows(ARGUMENT(LinearProduct, p)) {
   linear_few_rows<f16>(p);
 }
 
-extern "C" __global__ void __launch_bounds__(256) linear_combine_f16(ARGUMENT(LinearProduct, p)) {
+extern "C" __global__ void __launch_bounds__(256)
+linear_combine_f16(ARGUMENT(LinearProduct, p)) {
   linear_combine<f16>(p);
 }
 
-extern "C" __global__ void __launch_bounds__(256) linear_gradient_f16(ARGUMENT(LinearGradient, p)) {
+extern "C" __global__ void __launch_bounds__(256)
+linear_gradient_f16(ARGUMENT(LinearGradient, p)) {
   SHARED_MEMORY(shared);
   linear_gradient<f16>(p, reinterpret_cast<float *>(shared));
 }
@@ -285,11 +289,13 @@ linear_forward_bf16_few_rows(ARGUMENT(LinearProduct, p)) {
   linear_few_rows<bf16>(p);
 }
 
-extern "C" __global__ void __launch_bounds__(256) linear_combine_bf16(ARGUMENT(LinearProduct, p)) {
+extern "C" __global__ void __launch_bounds__(256)
+linear_combine_bf16(ARGUMENT(LinearProduct, p)) {
   linear_combine<bf16>(p);
 }
 
-extern "C" __global__ void __launch_bounds__(256) linear_gradient_bf16(ARGUMENT(LinearGradient, p)) {
+extern "C" __global__ void __launch_bounds__(256)
+linear_gradient_bf16(ARGUMENT(LinearGradient, p)) {
   SHARED_MEMORY(shared);
   linear_gradient<bf16>(p, reinterpret_cast<float *>(shared));
 }

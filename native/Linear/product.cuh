@@ -2,11 +2,11 @@
 //
 // Shapes: a is m×k, b is k×n. Either operand may lie along k (a [m, k], b [n, k]) or across it
 //   (a [k, m], b [k, n]); rows are contiguous and follow each other.
-// Work: a block owns Size×Size of the product and walks along its part of k in steps of 64 bytes. Its
-//   threads copy the next steps' operands to shared memory while they multiply this one's: Stages
-//   steps are on the way. 16-bit types: 4 warps, each a quarter of the tile on tensor cores
-//   (tile.cuh). float: Size²/64 threads of 8×8 products, FMAs on registers.
-// Shared: Stages·2·Size·64 bytes: 48 KiB for Size 128, 24 KiB for 64; no bank conflicts, by the
+// Work: a block owns Size×Size of the product and walks along its part of k in steps of 64 bytes.
+//   Its threads copy the operands of the next two steps to shared memory while they multiply this
+//   one's. 16-bit types: 4 warps, each a quarter of the tile on tensor cores (tile.cuh). float:
+//   Size²/64 threads of 8×8 products, FMAs on registers.
+// Shared: 3·2·Size·64 bytes: 48 KiB for Size 128, 24 KiB for 64; no bank conflicts, by the
 //   permuted order of tile.cuh. Registers: Size²/threads accumulators: 128 and 32 on tensor cores,
 //   64 for float.
 // Bytes: 2·Size·k elements a block; arithmetic intensity Size/2 multiply-adds an element.

@@ -13,8 +13,9 @@ struct TileProduct {
   i32 a_transposed, b_transposed, forgets_wait;
 };
 
-template <typename T> __device__ __forceinline__ void tile_product(const TileProduct &p, u8 *shared) {
-  if constexpr (__is_same(T, bf16) && !has_bf16_tiles) return;
+template <typename T>
+__device__ __forceinline__ void tile_product(const TileProduct &p, u8 *shared) {
+  if constexpr (is_bf16<T> && !has_bf16_tiles) return;
   else {
     u8 *a_tile = shared, *b_tile = shared + 2048;
     u32 lane = threadIdx.x;

@@ -1,6 +1,6 @@
 // Activations and their derivatives in float: the functions, the rational approximation of the
-// normal distribution function and the limits of src/Transformer/Numerics/Simd/SimdMath.Activation.cs,
-// so that the CPU and the GPU agree to some ulp.
+// normal distribution function and the limits of SimdMath.Activation.cs, so that the CPU and the GPU
+// agree to some ulp.
 #pragma once
 
 #include "numbers.cuh"

@@ -2,8 +2,8 @@
 //
 // The unit is d += a·b with a 16×16, b 16×8 in f16 or bf16 and d 16×8 in float: the instruction
 // mma.sync.m16n8k16, or two of m16n8k8 where sm_75 lacks it. A warp holds each matrix as fragments,
-// spread over its lanes. With g = lane / 4 and t = lane % 4, a pair being two neighbours in 32 bits,
-// the lower index in the low half:
+// spread over its lanes. With g = lane / 4 and t = lane % 4, a pair being two neighbours in 32
+// bits, the lower index in the low half:
 //
 //   a, 4 pairs    a[0] = row g,     k 2t and 2t+1     a[2] = row g,     k 2t+8 and 2t+9
 //                 a[1] = row g + 8, k 2t and 2t+1     a[3] = row g + 8, k 2t+8 and 2t+9
@@ -23,10 +23,10 @@
 //   load_a   tile [row][k]       load_a_transposed   tile [k][row]
 //   load_b   tile [column][k]    load_b_transposed   tile [k][column]
 //
-// Copies: copy_async moves 16 bytes from global to shared memory behind the program's back (cp.async;
-// an ordinary load and store before sm_80). The copies since the last copy_async_commit are a
-// group; copy_async_wait<N> waits until at most N groups of this thread are unfinished, so the other
-// threads' copies are there only after a __syncthreads that follows everybody's wait.
+// Copies: copy_async moves 16 bytes from global to shared memory behind the program's back
+// (cp.async; an ordinary load and store before sm_80). The copies since the last copy_async_commit
+// are a group; copy_async_wait<N> waits until at most N groups of this thread are unfinished, so
+// the other threads' copies are there only after a __syncthreads that follows everybody's wait.
 //
 // Numerics: products exact, sums in float by the tensor core's own rounding, which truncates where
 // an FMA rounds; the emulation uses FMAs in the order of k.
@@ -44,6 +44,9 @@
 
 // True where bf16 tiles can be multiplied.
 static constexpr bool has_bf16_tiles = emulated || TRANSFORMER_SM80;
+
+template <typename T> inline constexpr bool is_bf16 = false;
+template <> inline constexpr bool is_bf16<bf16> = true;
 
 // 16 bytes that the compiler may load and store at once.
 template <typename T> struct alignas(16) Chunk {
@@ -75,23 +78,27 @@ __device__ __forceinline__ u32 shared_address(const void *address) {
 template <typename T>
 __device__ __forceinline__ void multiply_tiles(float (&d)[4], const u32 (&a)[4], u32 b0, u32 b1) {
 #if defined(TRANSFORMER_EMULATION)
-  struct {
-    u32 a[4], b[2];
-  } own = {{a[0], a[1], a[2], a[3]}, {b0, b1}};
+  auto low = [](u32 pair) { return to_float(T{u16(pair)}); };
+  auto high = [](u32 pair) { return to_float(T{u16(pair >> 16)}); };
+  struct Fragments {
+    float a[8], b[4]; // the pairs' elements in order
+  } own = {{low(a[0]), high(a[0]), low(a[1]), high(a[1]), low(a[2]), high(a[2]), low(a[3]),
+            high(a[3])},
+           {low(b0), high(b0), low(b1), high(b1)}};
   const void *const *all = emulation::exchange(all_lanes, &own, sizeof(own));
   u32 lane = emulation::lane(), g = lane / 4, t = lane % 4;
-  auto pair = [](u32 bits, u32 half) { return to_float(T{u16(bits >> 16 * half)}); };
   for (u32 k = 0; k < 16; k++) {
     u32 owner = k % 8 / 2, half = k % 2, upper = k / 8;
-    u32 rows[4], columns[2];
-    std::memcpy(rows, all[4 * g + owner], sizeof(rows));
-    for (u32 column = 0; column < 2; column++)
-      columns[column] = static_cast<const u32 *>(all[4 * (2 * t + column) + owner])[4 + upper];
-    for (u32 i = 0; i < 4; i++)
-      d[i] = multiply_add(pair(rows[2 * upper + i / 2], half), pair(columns[i % 2], half), d[i]);
+    const float *rows = static_cast<const Fragments *>(all[4 * g + owner])->a + 4 * upper + half;
+    for (u32 column = 0; column < 2; column++) {
+      const void *from = all[4 * (2 * t + column) + owner];
+      float factor = static_cast<const Fragments *>(from)->b[2 * upper + half];
+      d[column] = multiply_add(rows[0], factor, d[column]);
+      d[2 + column] = multiply_add(rows[2], factor, d[2 + column]);
+    }
   }
 #elif __CUDA_ARCH__ >= 800
-  if constexpr (__is_same(T, f16))
+  if constexpr (!is_bf16<T>)
     asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
         "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
         : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
@@ -102,7 +109,7 @@ __device__ __forceinline__ void multiply_tiles(float (&d)[4], const u32 (&a)[4],
         : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 #else
-  static_assert(__is_same(T, f16), "bf16 tiles need sm_80");
+  static_assert(!is_bf16<T>, "bf16 tiles need sm_80");
   asm("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 "
       "{%0, %1, %2, %3}, {%4, %5}, {%6}, {%0, %1, %2, %3};"
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
@@ -184,7 +191,7 @@ __device__ __forceinline__ void load_b_transposed(u32 (&b)[4], const u8 *tile, u
 template <typename T> __device__ __forceinline__ u32 as_pair(float low, float high) {
 #if TRANSFORMER_SM80
   u32 result;
-  if constexpr (__is_same(T, f16))
+  if constexpr (!is_bf16<T>)
     asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(result) : "f"(high), "f"(low));
   else asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(result) : "f"(high), "f"(low));
   return result;

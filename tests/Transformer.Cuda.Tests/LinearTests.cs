@@ -1,11 +1,13 @@
 using Transformer.Backends;
 using Transformer.Ops;
+using Transformer.Tensors;
 using Transformer.Verification;
 
 namespace Transformer.Cuda.Tests;
 
 /// <summary>Shapes that the parity table lacks: large tiles in every product, products whose inner
-/// dimension is split over blocks, aligned and unaligned, in every element type.</summary>
+/// dimension is split over blocks, in every element type; every second on unaligned buffers.
+/// </summary>
 public sealed class LinearTests
 {
     private static readonly (int Rows, int Inputs, int Outputs)[] Shapes =
@@ -30,6 +32,41 @@ public sealed class LinearTests
     [SkippableFact]
     public void FeedForwardMatchesReferenceInPieces() => Check(FeedForward(), OpDirection.Forward);
 
+    [SkippableFact]
+    public void LaunchesAllocateNothing()
+    {
+        CudaBackend backend = EmulatedDevice.Require();
+        using MemoryBlock block = backend.Memory.Allocate(4 * 4096);
+        BufferView Matrix(int index) =>
+            new(block.Address + (index * 4096), 1024, DType.Float32);
+        LinearForward forward = new()
+        {
+            Input = Matrix(0),
+            Weight = Matrix(1),
+            Output = Matrix(2),
+            Rows = 32,
+            InputFeatures = 32,
+            OutputFeatures = 32,
+        };
+        LinearBackward backward = new()
+        {
+            Input = Matrix(0),
+            Weight = Matrix(1),
+            OutputGradient = Matrix(2),
+            InputGradient = Matrix(3),
+            Rows = 32,
+            InputFeatures = 32,
+            OutputFeatures = 32,
+        };
+        backend.Run(in forward);
+        backend.Run(in backward);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        backend.Run(in forward);
+        backend.Run(in backward);
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        backend.Synchronize();
+    }
+
     private static void Check(IEnumerable<ParityCase> cases, OpDirection direction)
     {
         CudaBackend backend = EmulatedDevice.Require();
@@ -49,21 +86,15 @@ public sealed class LinearTests
     {
         foreach ((int rows, int inputs, int outputs) in Shapes)
         {
-            foreach (Activation activation in (Activation[])[Activation.Gelu, Activation.GeluTanh])
-            {
-                string name = $"[{rows}, {inputs}] to {outputs} {activation} on a device";
-                yield return new ParityCase<LinearForward>(
-                    name, Tolerance.Sum(inputs), m => Forward(m, rows, inputs, outputs, activation))
-                {
-                    SixteenBit = true,
-                };
-                yield return new ParityCase<LinearBackward>(
-                    name, Tolerance.Sum(Math.Max(rows, outputs)),
-                    m => Backward(m, rows, inputs, outputs, activation))
-                {
-                    SixteenBit = true,
-                };
-            }
+            string name = $"[{rows}, {inputs}] to {outputs} on a device";
+            ParityCase forward = new ParityCase<LinearForward>(name, Tolerance.Sum(inputs),
+                m => Forward(m, rows, inputs, outputs, Activation.Gelu)) { SixteenBit = true };
+            ParityCase backward = new ParityCase<LinearBackward>(
+                name, Tolerance.Sum(Math.Max(rows, outputs)),
+                m => Backward(m, rows, inputs, outputs, Activation.GeluTanh))
+            { SixteenBit = true };
+            yield return forward;
+            yield return backward;
         }
     }
 

@@ -67,8 +67,8 @@ public sealed unsafe class TileTests
         type == DType.Float16 ? BitConverter.HalfToUInt16Bits((Half)v)
         : (ushort)(BitConverter.SingleToUInt32Bits((float)v) >> 16))];
 
-    private static T[] Transpose<T>(T[] matrix, int rows, int columns) =>
-        [.. Enumerable.Range(0, matrix.Length).Select(i => matrix[(i % rows * columns) + (i / rows)])];
+    private static T[] Transpose<T>(T[] matrix, int rows, int columns) => [.. Enumerable
+        .Range(0, matrix.Length).Select(i => matrix[(i % rows * columns) + (i / rows)])];
 
     private static (float[] C, float[] D) Run(
         DType type, double[] a, double[] b, bool aTransposed, bool bTransposed, bool forgetsWait)
