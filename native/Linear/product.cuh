@@ -37,7 +37,7 @@ template <typename T> struct Operand {
 
 // Copies rows [first, first + Size) and k [start, start + step) of an operand into a tile, k ending
 // before `end`.
-template <typename T, Along Direction, u32 Size>
+template <typename T, Along Direction, u32 Size, bool Whole>
 __device__ __forceinline__ void copy_step(
     u8 *tile, const Operand<T> &operand, u32 first, u32 start, u32 end) {
   constexpr u32 count = chunk<T>, threads = block_threads<T, Size>;
@@ -55,7 +55,7 @@ __device__ __forceinline__ void copy_step(
     bool inside = first_line + line < line_limit && element < element_limit;
     u32 present = !inside ? 0 : element_limit - element < count ? element_limit - element : count;
     const T *from = operand.data + (inside ? u64(first_line + line) * pitch + element : 0);
-    if (operand.whole) copy_async(to, from, present * sizeof(T));
+    if constexpr (Whole) copy_async(to, from, present * sizeof(T));
     else if constexpr (sizeof(T) == 4) {
 #pragma unroll
       for (u32 e = 0; e < count; e++)
@@ -176,7 +176,7 @@ template <u32 Size> struct FmaTile {
   template <Along A, Along B>
   __device__ __forceinline__ void multiply(const u8 *a_tile, const u8 *b_tile) {
     u32 row = row_lane(), column = column_lane();
-#pragma unroll
+#pragma unroll 2
     for (u32 start = 0; start < step<float>; start += 4) {
       float b[4][8];
 #pragma unroll
@@ -235,11 +235,12 @@ __device__ __forceinline__ void multiply_block(
     Tile &tile, const Operand<T> &a, const Operand<T> &b, u32 row, u32 column, u32 start, u32 end,
     u8 *shared) {
   constexpr u32 operand_bytes = Size * step_bytes;
-  u32 steps = (end - start + step<T> - 1) / step<T>;
+  u32 steps = (end - start + step<T> - 1) / step<T>, slot = 0;
   tile.clear();
   // Step `number` is asked for while the one stages - 1 before it is multiplied.
 #pragma unroll 1
   for (u32 number = 0; number < steps + stages - 1; number++) {
+    u32 next_slot = slot + 1 == stages ? 0 : slot + 1; // the oldest, too
     bool filled = number >= stages - 1;
     if (filled) {
       copy_async_wait<stages - 2>();
@@ -248,16 +249,20 @@ __device__ __forceinline__ void multiply_block(
       __syncthreads();
     }
     if (number < steps) {
-      u8 *place = shared + number % stages * (2 * operand_bytes);
+      u8 *place = shared + slot * (2 * operand_bytes);
       u32 from = start + number * step<T>;
-      copy_step<T, A, Size>(place, a, row, from, end);
-      copy_step<T, B, Size>(place + operand_bytes, b, column, from, end);
+      if (a.whole) copy_step<T, A, Size, true>(place, a, row, from, end);
+      else copy_step<T, A, Size, false>(place, a, row, from, end);
+      place += operand_bytes;
+      if (b.whole) copy_step<T, B, Size, true>(place, b, column, from, end);
+      else copy_step<T, B, Size, false>(place, b, column, from, end);
     }
     copy_async_commit(); // an empty group, too: the count of groups is that of steps
     if (filled) {
-      const u8 *place = shared + (number + 1) % stages * (2 * operand_bytes);
+      const u8 *place = shared + next_slot * (2 * operand_bytes);
       tile.template multiply<A, B>(place, place + operand_bytes);
     }
+    slot = next_slot;
   }
   __syncthreads(); // shared memory is free again
 }

@@ -121,10 +121,12 @@ __device__ __forceinline__ void multiply_tiles(float (&d)[4], const u32 (&a)[4],
 #endif
 }
 
-// Four 8×8 matrices of 16-bit elements: lane l hands in the address of row l % 8 of matrix l / 8,
-// and gets of each the pair 2t of row g; transposed: of column g the rows 2t and 2t + 1.
-__device__ __forceinline__ void load_matrices(u32 (&result)[4], const void *row) {
+// Four 8×8 matrices of 16-bit elements: lane l hands in the offset of row l % 8 of matrix l / 8, and
+// gets of each matrix the pair 2t of row g; transposed: of column g the rows 2t and 2t + 1. Offsets
+// are added in 32 bits, to a tile's address that is converted once.
+__device__ __forceinline__ void load_matrices(u32 (&result)[4], const u8 *tile, u32 offset) {
 #if defined(TRANSFORMER_EMULATION)
+  const u8 *row = tile + offset;
   if (reinterpret_cast<u64>(row) % 16) emulation::fail("a row of ldmatrix is not aligned");
   const void *const *all = emulation::exchange(all_lanes, row, 16);
   u32 g = emulation::lane() / 4, t = emulation::lane() % 4;
@@ -132,13 +134,15 @@ __device__ __forceinline__ void load_matrices(u32 (&result)[4], const void *row)
 #else
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(result[0]), "=r"(result[1]), "=r"(result[2]), "=r"(result[3])
-               : "r"(shared_address(row))
+               : "r"(shared_address(tile) + offset)
                : "memory");
 #endif
 }
 
-__device__ __forceinline__ void load_matrices_transposed(u32 (&result)[4], const void *row) {
+__device__ __forceinline__ void load_matrices_transposed(
+    u32 (&result)[4], const u8 *tile, u32 offset) {
 #if defined(TRANSFORMER_EMULATION)
+  const u8 *row = tile + offset;
   if (reinterpret_cast<u64>(row) % 16) emulation::fail("a row of ldmatrix is not aligned");
   const void *const *all = emulation::exchange(all_lanes, row, 16);
   u32 g = emulation::lane() / 4, t = emulation::lane() % 4;
@@ -150,7 +154,7 @@ __device__ __forceinline__ void load_matrices_transposed(u32 (&result)[4], const
 #else
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(result[0]), "=r"(result[1]), "=r"(result[2]), "=r"(result[3])
-               : "r"(shared_address(row))
+               : "r"(shared_address(tile) + offset)
                : "memory");
 #endif
 }
@@ -159,7 +163,7 @@ __device__ __forceinline__ void load_matrices_transposed(u32 (&result)[4], const
 template <u32 Chunks>
 __device__ __forceinline__ void load_a(u32 (&a)[4], const u8 *tile, u32 row, u32 k) {
   u32 lane = threadIdx.x % 32;
-  load_matrices(a, tile + tile_offset<Chunks>(row + lane % 16, k / 8 + lane / 16));
+  load_matrices(a, tile, tile_offset<Chunks>(row + lane % 16, k / 8 + lane / 16));
 }
 
 // The same of a tile [k][row].
@@ -167,7 +171,7 @@ template <u32 Chunks>
 __device__ __forceinline__ void load_a_transposed(u32 (&a)[4], const u8 *tile, u32 row, u32 k) {
   u32 lane = threadIdx.x % 32, matrix = lane / 8;
   load_matrices_transposed(
-      a, tile + tile_offset<Chunks>(k + lane % 8 + matrix / 2 * 8, row / 8 + matrix % 2));
+      a, tile, tile_offset<Chunks>(k + lane % 8 + matrix / 2 * 8, row / 8 + matrix % 2));
 }
 
 // Two b: columns [column, column + 8) in b[0], b[1] and [column + 8, column + 16) in b[2], b[3], of
@@ -176,7 +180,7 @@ template <u32 Chunks>
 __device__ __forceinline__ void load_b(u32 (&b)[4], const u8 *tile, u32 column, u32 k) {
   u32 lane = threadIdx.x % 32, matrix = lane / 8;
   load_matrices(
-      b, tile + tile_offset<Chunks>(column + lane % 8 + matrix / 2 * 8, k / 8 + matrix % 2));
+      b, tile, tile_offset<Chunks>(column + lane % 8 + matrix / 2 * 8, k / 8 + matrix % 2));
 }
 
 // The same of a tile [k][column].
@@ -184,7 +188,7 @@ template <u32 Chunks>
 __device__ __forceinline__ void load_b_transposed(u32 (&b)[4], const u8 *tile, u32 column, u32 k) {
   u32 lane = threadIdx.x % 32;
   load_matrices_transposed(
-      b, tile + tile_offset<Chunks>(k + lane % 16, column / 8 + lane / 16));
+      b, tile, tile_offset<Chunks>(k + lane % 16, column / 8 + lane / 16));
 }
 
 // Two floats rounded to nearest even, the first in the low half.

@@ -9,12 +9,14 @@ namespace Transformer.Cuda.GeluFeedForward;
 
 /// <summary>Two products, rows in pieces whose hidden values stay in the device's L2.</summary>
 /// <remarks>f(h) passes between the products in the tensors' own type.</remarks>
-internal sealed class GeluFeedForwardForwardCuda(CudaQueue queue)
+/// <param name="queue">Where the kernels are launched.</param>
+/// <param name="hiddenBytes">Of a piece's hidden values.</param>
+/// <param name="leastRows">Of a piece whatever its bytes: tiles enough for a large device. Pieces
+/// are multiples of it.</param>
+internal sealed class GeluFeedForwardForwardCuda(
+    CudaQueue queue, long hiddenBytes = 16 << 20, int leastRows = 1024)
     : IKernel<GeluFeedForwardForward>
 {
-    private const long HiddenBytes = 16 << 20;
-    private const int LeastRows = 1024; // of a piece: tiles enough for a large device
-
     private readonly LinearProducts products = new(queue);
 
     public bool Supports(in GeluFeedForwardForward call, out string? reason) => products.Supports(
@@ -26,8 +28,8 @@ internal sealed class GeluFeedForwardForwardCuda(CudaQueue queue)
     {
         if (call.Rows == 0) return;
         DType type = call.Output.DType;
-        long fitting = HiddenBytes / ((long)call.Hidden * type.Size()) / LeastRows * LeastRows;
-        int piece = (int)Math.Min(call.Rows, Math.Max(LeastRows, fitting));
+        long fitting = hiddenBytes / ((long)call.Hidden * type.Size()) / leastRows * leastRows;
+        int piece = (int)Math.Min(call.Rows, Math.Max(leastRows, fitting));
         using CudaScratch scratch = queue.Rent((long)piece * call.Hidden * type.Size());
         for (int start = 0; start < call.Rows; start += piece)
         {
