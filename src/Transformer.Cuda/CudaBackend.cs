@@ -1,7 +1,9 @@
 using System.Globalization;
 using Transformer.Backends;
 using Transformer.Cuda.Driver;
+using Transformer.Cuda.GeluFeedForward;
 using Transformer.Cuda.LayerNorm;
+using Transformer.Cuda.Linear;
 using Transformer.Cuda.Memory;
 
 namespace Transformer.Cuda;
@@ -33,6 +35,10 @@ public sealed partial class CudaBackend : Backend
         memory = new CudaMemory(stream);
         Register(new LayerNormForwardCuda(queue));
         RegisterRows(queue);
+        Register(new LinearForwardCuda(queue));
+        Register(new LinearBackwardCuda(queue));
+        Register(new GeluFeedForwardForwardCuda(queue));
+        Register(new GeluFeedForwardBackwardCuda(queue));
     }
 
     /// <summary>The first device of the process.</summary>
