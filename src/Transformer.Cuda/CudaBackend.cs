@@ -1,6 +1,9 @@
 using System.Globalization;
 using Transformer.Backends;
+using Transformer.Cuda.AttentionMerge;
 using Transformer.Cuda.Driver;
+using Transformer.Cuda.FusedAttention;
+using Transformer.Cuda.KvCacheAppend;
 using Transformer.Cuda.LayerNorm;
 using Transformer.Cuda.Memory;
 
@@ -32,6 +35,10 @@ public sealed class CudaBackend : Backend
         queue = new(stream, library);
         memory = new CudaMemory(stream);
         Register(new LayerNormForwardCuda(queue));
+        Register(new FusedAttentionForwardCuda(queue));
+        Register(new FusedAttentionBackwardCuda(queue));
+        Register(new AttentionMergeCuda(queue));
+        Register(new KvCacheAppendCuda(queue));
     }
 
     /// <summary>The first device of the process.</summary>
