@@ -23,7 +23,7 @@ public sealed class EncoderLayer
         Attention = new(parameters, $"{name}.attention", options.Attention);
         attentionSublayer = new(parameters, $"{name}.attention", options);
         feedForward = new(parameters, $"{name}.feedForward", options.Width, options.Hidden,
-            options.Activation, options.HiddenDropout);
+            options.Activation, options.HiddenDropout, options.Weights);
         feedForwardSublayer = new(parameters, $"{name}.feedForward", options);
     }
 

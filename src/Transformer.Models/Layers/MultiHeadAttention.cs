@@ -19,6 +19,9 @@ public sealed record MultiHeadAttentionOptions
 
     /// <summary>Whether the four projections have biases.</summary>
     public bool Bias { get; init; } = true;
+
+    /// <summary>How weights begin; null: Xavier uniform.</summary>
+    public WeightInitializers? Weights { get; init; }
 }
 
 /// <summary>Key and value of each position, projected once and used many times.</summary>
@@ -76,7 +79,8 @@ public sealed class MultiHeadAttention
         query = new($"{name}.query", weights[0], biases[0]);
         key = new($"{name}.key", weights[1], biases[1]);
         value = new($"{name}.value", weights[2], biases[2]);
-        output = new(parameters, $"{name}.output", width, width, options.Bias);
+        output = new(parameters, $"{name}.output", width, width, options.Bias,
+            options.Weights?.Residual);
     }
 
     /// <summary>Hkv·D: width of a key and of a value over all heads.</summary>
@@ -177,7 +181,8 @@ public sealed class MultiHeadAttention
     }
 
     private ParameterDeclaration Weight(string part, int outputs, int inputs) =>
-        new($"{name}.{part}.weight", new(outputs, inputs), Initializer.XavierUniform());
+        new($"{name}.{part}.weight", new(outputs, inputs),
+            options.Weights?.Inner ?? Initializer.XavierUniform());
 
     private ParameterDeclaration Bias(string part, int width) =>
         new($"{name}.{part}.bias", new(width), Initializer.Zeros, Decay: false);
