@@ -33,11 +33,19 @@ internal static class BenchCommand
             Description = "Time for each figure.",
             DefaultValueFactory = _ => 0.2,
         };
+        Option<bool> models = new("--models")
+        {
+            Description = "Whole models instead of ops: GPT-2, nanoGPT's small one, a translator.",
+        };
+        Option<bool> quick = new("--quick")
+        {
+            Description = "With --models: tiny ones, to see that it works.",
+        };
         Option<string[]> plugin = PluginSet.Option();
         Option<string?> json = CommonOptions.Json();
-        Command command = new("bench", "Measure this machine's limits and every op against them.")
+        Command command = new("bench", "Measure this machine's limits, and ops or models against them.")
         {
-            op, backend, size, seconds, plugin, json,
+            op, backend, size, seconds, models, quick, plugin, json,
         };
         command.SetAction((parsed, cancellation) =>
         {
@@ -49,6 +57,30 @@ internal static class BenchCommand
                     $"bench: --seconds is {budget}; expected more than 0 and at most 600."));
             }
 
+            string typed = "transformer " +
+                string.Join(' ', parsed.Tokens.Select(token => token.Value));
+            TextWriter output = parsed.InvocationConfiguration.Output;
+            if (parsed.GetValue(models))
+            {
+                if (parsed.GetValue(op) is { Length: > 0 })
+                {
+                    throw new ArgumentException(
+                        "bench: both --op and --models are given; expected one of them.");
+                }
+
+                ModelBenchView.Run(
+                    target, output, parsed.GetValue(backend), parsed.GetValue(quick),
+                    parsed.GetResult(seconds) is { Implicit: false } ? budget : null, typed,
+                    cancellation);
+                return Task.FromResult(Application.Done);
+            }
+
+            if (parsed.GetValue(quick))
+            {
+                throw new ArgumentException(
+                    "bench: --quick goes with --models. Use --size small for ops.");
+            }
+
             PluginSet plugins = PluginSet.Load(parsed.GetValue(plugin));
             BenchOptions options = new(
                 parsed.GetValue(op), parsed.GetValue(backend),
@@ -57,13 +89,10 @@ internal static class BenchCommand
                 Candidates = plugins.Backends,
                 Cases = plugins.BenchCases,
             };
-            TextWriter output = parsed.InvocationConfiguration.Output;
             (MachineLimits limits, List<BenchRow> rows) =
                 Run(Terminal.For(target, output), options, cancellation);
-            string command = "transformer " +
-                string.Join(' ', parsed.Tokens.Select(token => token.Value));
             target.Write(
-                output, writer => BenchReport.WriteJson(writer, limits, rows, command));
+                output, writer => BenchReport.WriteJson(writer, limits, rows, typed));
             return Task.FromResult(Application.Done);
         });
         return command;
@@ -73,11 +102,7 @@ internal static class BenchCommand
     public static (MachineLimits Limits, List<BenchRow> Rows) Run(
         IAnsiConsole console, BenchOptions options, CancellationToken cancellation)
     {
-        MachineLimits limits = MachineLimits.Measure(TimeSpan.FromSeconds(1));
-        console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"limits: {limits.FmaPeakGflops:F0} GFLOP/s on {limits.Threads} threads " +
-            $"({limits.FmaPeakGflopsOneCore:F0} on one), {limits.VectorBits}-bit vectors, " +
-            $"copy {limits.CopyGBs:F1} GB/s, read {limits.ReadGBs:F1} GB/s"));
+        MachineLimits limits = MeasureLimits(console);
         List<BenchRow> rows = [];
         foreach (BenchRow row in BenchRunner.Run(limits, options))
         {
@@ -94,6 +119,17 @@ internal static class BenchCommand
         }
 
         return (limits, rows);
+    }
+
+    /// <summary>Measures and prints what the machine can do.</summary>
+    public static MachineLimits MeasureLimits(IAnsiConsole console)
+    {
+        MachineLimits limits = MachineLimits.Measure(TimeSpan.FromSeconds(1));
+        console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"limits: {limits.FmaPeakGflops:F0} GFLOP/s on {limits.Threads} threads " +
+            $"({limits.FmaPeakGflopsOneCore:F0} on one), {limits.VectorBits}-bit vectors, " +
+            $"copy {limits.CopyGBs:F1} GB/s, read {limits.ReadGBs:F1} GB/s"));
+        return limits;
     }
 
     private static Table Table(List<BenchRow> rows, int width)

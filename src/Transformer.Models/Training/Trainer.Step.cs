@@ -21,9 +21,11 @@ public partial class Trainer
         for (int i = first; i < end; i++)
         {
             graph = task.Load(i);
+            graph.Profile = Profile;
             loss += ForwardBackward(graph, i - first, tokens);
         }
 
+        optimizer.Profile = Profile;
         float norm = optimizer.MeasureGradients();
         if (!float.IsFinite(norm)) ThrowNonFinite(graph, "the gradient's norm", norm);
         double rate = schedule.Rate(State.Step + 1);

@@ -1,3 +1,5 @@
+using Transformer.Models.Graph;
+
 namespace Transformer.Models.Training;
 
 /// <summary>
@@ -61,6 +63,9 @@ public partial class Trainer : IDisposable
     /// with the model as it is then.
     /// </summary>
     public Func<IReadOnlyDictionary<string, double>>? Metrics { get; set; }
+
+    /// <summary>Measures each kernel of the steps that follow; null: nothing is measured.</summary>
+    public ExecutionProfile? Profile { get; set; }
 
     /// <summary>Trains until a limit is reached, training is cancelled or fails.</summary>
     /// <param name="observer">Hears of each step, validation and checkpoint; optional.</param>
