@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
 using Spectre.Console;
-using Transformer.Backends;
 using Transformer.Cli.Output;
 using Transformer.Models.Measurement;
 using Transformer.Verification;

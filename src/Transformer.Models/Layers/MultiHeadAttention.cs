@@ -121,13 +121,15 @@ public sealed class MultiHeadAttention
     /// NAME.cache.value, [B, capacity, Hkv·D].</param>
     /// <param name="visibility">As in <see cref="Apply"/>; causality and lengths are filled in.
     /// </param>
-    /// <returns>[B, new, width].</returns>
+    /// <param name="rows">[B, 1] Int32: the row of x, as a matrix, that is the last of each
+    /// sequence by the cache's lengths; null: every row attends.</param>
+    /// <returns>[B, new, width]; [B, 1, width] with rows.</returns>
     /// <exception cref="ArgumentException">Types or shapes do not fit.</exception>
     public GraphTensor ApplyCached(
         GraphBuilder g, GraphTensor x, KeyValueCache cache,
-        AttentionNodeOptions? visibility = null)
+        AttentionNodeOptions? visibility = null, GraphTensor? rows = null)
     {
-        GraphTensor queries = query.Apply(g, x);
+        GraphTensor queries = query.Apply(g, rows is null ? x : g.Gather(x, rows));
         KeyValue added = ProjectKeyValue(g, x);
         Tensors.TensorShape shape = new(x.Shape[0], cache.Capacity, KeyValueWidth);
         KeyValue all = new(

@@ -6,6 +6,11 @@ using Transformer.Tensors;
 
 namespace Transformer.Models;
 
+/// <summary>The last token of each text among tokens that fill it up.</summary>
+/// <param name="Rows">[B, 1] Int32: its row of the B·N.</param>
+/// <param name="Lengths">[B] Int32: tokens of the text with it, and with those in caches.</param>
+internal sealed record LastRows(GraphTensor Rows, GraphTensor Lengths);
+
 /// <summary>The layers of a <see cref="Gpt"/> and how they are connected.</summary>
 /// <remarks>Radford et al. 2019, §2.3: learned positions, pre-norm, one more norm after the last
 /// layer, weights of the residual stream scaled by 1/√(2L) at first; the logits are products with
@@ -67,14 +72,20 @@ internal sealed class GptNetwork
     /// <param name="ids">[B, N] Int32.</param>
     /// <param name="positionIds">[B, N] Int32.</param>
     /// <param name="cache">Keys and values of earlier tokens.</param>
-    /// <param name="rows">[B, 1] Int32: which row of the B·N; null: there is one row each.</param>
+    /// <param name="last">Where the wanted tokens are; null: there is one each.</param>
     public GraphTensor NextLogits(
         GraphBuilder g, GraphTensor ids, GraphTensor positionIds, KeyValueCache cache,
-        GraphTensor? rows)
+        LastRows? last)
     {
         GraphTensor x = embeddings.Apply(g, ids, positionIds);
-        foreach (EncoderLayer layer in layers) x = layer.ApplyCached(g, x, cache);
-        if (rows is not null) x = g.Gather(x, rows, "last");
+        foreach (EncoderLayer layer in last is null ? layers : layers[..^1])
+            x = layer.ApplyCached(g, x, cache);
+        if (last is not null)
+        {
+            x = layers[^1].ApplyCachedToLast(
+                g, x, cache with { KeyLengths = last.Lengths }, last.Rows);
+        }
+
         return output.Apply(g, norm.Apply(g, x));
     }
 

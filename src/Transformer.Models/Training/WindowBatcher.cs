@@ -3,20 +3,19 @@ using Transformer.Numerics;
 namespace Transformer.Models.Training;
 
 /// <summary>
-/// Cuts a text into windows of T tokens, each with the token that follows each of its own as
-/// labels, and shuffles them into batches of B. The batches of an epoch depend on (text, sizes,
-/// seed, epoch) alone.
+/// Takes windows of T tokens from random places of a text, each with the token that follows each of
+/// its own as labels, B to a batch. The batches of an epoch depend on (text, sizes, seed, epoch)
+/// alone.
 /// </summary>
-/// <remarks>An epoch takes every window once but for those that fill no batch. Where windows begin
-/// is drawn anew for each epoch, so that a token is seen in ever new places.</remarks>
+/// <remarks>An epoch has as many batches as the text has tokens for.</remarks>
 public sealed class WindowBatcher
 {
-    private const uint OrderStream = 0xFFFF_0003, ShiftStream = 0xFFFF_0004;
+    private const uint Stream = 0xFFFF_0009;
 
     private readonly TokenDataset text;
     private readonly ulong seed;
-    private readonly int[] order;
-    private int shift;
+    private readonly uint places;
+    private int epoch;
 
     /// <summary>Plans epoch 0.</summary>
     /// <param name="text">The text.</param>
@@ -38,9 +37,7 @@ public sealed class WindowBatcher
         this.seed = seed;
         Rows = rows;
         Length = length;
-        // One window less than fit leaves room for every shift.
-        int windows = Math.Max((text.Count - length) / length, (text.Count - 1) / length > 0 ? 1 : 0);
-        BatchCount = windows / rows;
+        BatchCount = (text.Count - 1) / length / rows;
         if (BatchCount == 0)
         {
             throw new ArgumentException($"WindowBatcher: the text has {text.Count} tokens, too " +
@@ -48,8 +45,7 @@ public sealed class WindowBatcher
                 "with a smaller batch or fewer positions.");
         }
 
-        order = new int[windows];
-        StartEpoch(0);
+        places = (uint)Math.Max(1, text.Count - 1 - length);
     }
 
     /// <summary>B: windows of a batch.</summary>
@@ -65,16 +61,7 @@ public sealed class WindowBatcher
     public void StartEpoch(int epoch)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(epoch);
-        int free = text.Count - 1 - (order.Length * Length);
-        shift = (int)(Philox.Word(seed, ShiftStream, (uint)epoch, 0) %
-            (uint)(Math.Min(free, Length - 1) + 1));
-        for (int i = 0; i < order.Length; i++) order[i] = i;
-        for (int i = order.Length - 1; i > 0; i--)
-        {
-            uint word = Philox.Word(seed, OrderStream, (uint)epoch, (ulong)i);
-            int other = (int)((ulong)word * (uint)(i + 1) >> 32);
-            (order[i], order[other]) = (order[other], order[i]);
-        }
+        this.epoch = epoch;
     }
 
     /// <summary>Writes a batch of this epoch.</summary>
@@ -85,7 +72,9 @@ public sealed class WindowBatcher
     {
         for (int row = 0; row < Rows; row++)
         {
-            int start = shift + (order[(batch * Rows) + row] * Length);
+            ulong window = ((ulong)batch * (uint)Rows) + (uint)row;
+            ulong word = Philox.Word(seed, Stream, (uint)epoch, window);
+            int start = (int)((word * places) >> 32);
             text.Ids.Slice(start, Length).CopyTo(ids[(row * Length)..]);
             text.Ids.Slice(start + 1, Length).CopyTo(labels[(row * Length)..]);
         }

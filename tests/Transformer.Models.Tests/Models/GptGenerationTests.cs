@@ -34,6 +34,17 @@ public sealed class GptGenerationTests
         }
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void FewestPositions_Work(int positions)
+    {
+        using Gpt model =
+            new(TestGpt.Config with { Positions = positions }, BackendRegistry.Cpu, seed: 1);
+        int[] cached = [.. model.Generate([3, 4, 5], 6, Drawn)];
+        Assert.Equal(cached, model.Generate([3, 4, 5], 6, Drawn with { UseCache = false }));
+    }
+
     [Fact]
     public void Backends_GiveTheSameTokens()
     {

@@ -1,5 +1,4 @@
 using Transformer.Models.Text;
-using Transformer.Models.Tests.Interchange;
 
 namespace Transformer.Models.Tests.Text;
 

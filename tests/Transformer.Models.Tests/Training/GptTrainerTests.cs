@@ -123,17 +123,16 @@ public sealed class GptTrainerTests
     }
 
     [Fact]
-    public void Windows_CoverTheTextOnceAnEpoch_AndMoveFromEpochToEpoch()
+    public void Windows_AreWholeAndFromAllPlaces_TheSameForTheSameSeedAndEpoch()
     {
         TokenDataset text = new([.. Enumerable.Range(0, 103)]);
         WindowBatcher batcher = new(text, rows: 3, length: 8, seed: 5);
-        Assert.Equal(3, batcher.BatchCount);
+        Assert.Equal(4, batcher.BatchCount);
         int[] ids = new int[24], labels = new int[24];
-        HashSet<int> shifts = [];
-        for (int epoch = 0; epoch < 6; epoch++)
+        List<int> starts = [];
+        for (int epoch = 0; epoch < 40; epoch++)
         {
             batcher.StartEpoch(epoch);
-            List<int> starts = [];
             for (int batch = 0; batch < batcher.BatchCount; batch++)
             {
                 batcher.Fill(batch, ids, labels);
@@ -145,20 +144,19 @@ public sealed class GptTrainerTests
 
                 starts.AddRange([ids[0], ids[8], ids[16]]);
             }
-
-            Assert.Equal(9, starts.Distinct().Count());
-            int shift = starts[0] % 8;
-            Assert.All(starts, start => Assert.Equal(shift, start % 8));
-            Assert.NotEqual(starts.Order(), starts);
-            shifts.Add(shift);
         }
 
-        Assert.True(shifts.Count > 2, "windows begin at ever the same places");
-        batcher.StartEpoch(0);
+        // 480 draws of 94 places miss one with probability 0.6 %.
+        Assert.InRange(starts.Distinct().Count(), 90, 94);
+        Assert.InRange(starts.Max(), 90, 94);
+        batcher.StartEpoch(2);
         batcher.Fill(1, ids, labels);
+        WindowBatcher other = new(text, 3, 8, seed: 5);
         int[] again = new int[24];
-        new WindowBatcher(text, 3, 8, seed: 5).Fill(1, again, labels);
+        other.StartEpoch(2);
+        other.Fill(1, again, labels);
         Assert.Equal(ids, again);
+        Assert.Equal(starts.GetRange((2 * 12) + 3, 3), [ids[0], ids[8], ids[16]]);
     }
 
     [Fact]

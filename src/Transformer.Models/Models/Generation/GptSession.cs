@@ -11,12 +11,13 @@ namespace Transformer.Models.Generation;
 /// few rounded lengths, and one that reads a single token, which is replayed for each.
 /// </summary>
 /// <remarks>Tokens that fill a prompt up to the rounded length come last, so that no real one sees
-/// them; their keys are overwritten by what follows, and never seen before. Only the last real
-/// token's logits are computed.</remarks>
+/// them; their keys are overwritten by what follows, and never seen before. The last layer is
+/// computed for the last real token alone, but for keys and values.</remarks>
 internal sealed class GptSession : IDisposable
 {
     private const string Ids = "ids", PositionIds = "positionIds", Positions = "positions",
-        KeyLengths = "keyLengths", Last = "last", Logits = "logits";
+        KeyLengths = "keyLengths", LastRow = "lastRow", Lengths = "lengths",
+        Logits = "logits";
     private const int ShortestPrompt = 16, MostPromptGraphs = 8;
 
     private readonly GptConfig config;
@@ -34,7 +35,7 @@ internal sealed class GptSession : IDisposable
         this.network = network;
         this.parameters = parameters;
         arena = new(parameters.Backend);
-        stepper = Build(1);
+        stepper = Build(1, prompt: false);
         fetched = Memory.IsHostAccessible ? [] : new float[config.Vocabulary];
     }
 
@@ -64,7 +65,8 @@ internal sealed class GptSession : IDisposable
         graph.Feed<int>(PositionIds, padded);
         graph.Feed<int>(Positions, [0]);
         graph.Feed<int>(KeyLengths, [width]);
-        graph.Feed<int>(Last, [ids.Length - 1]);
+        graph.Feed<int>(LastRow, [ids.Length - 1]);
+        graph.Feed<int>(Lengths, [ids.Length]);
         Length = ids.Length;
         return Run(graph);
     }
@@ -94,7 +96,7 @@ internal sealed class GptSession : IDisposable
             prompts.Clear();
         }
 
-        return prompts[width] = Build(width);
+        return prompts[width] = Build(width, prompt: true);
     }
 
     /// <inheritdoc/>
@@ -113,16 +115,17 @@ internal sealed class GptSession : IDisposable
         return fetched;
     }
 
-    private CompiledGraph Build(int width)
+    private CompiledGraph Build(int width, bool prompt)
     {
-        GraphBuilder g = new(width == 1 ? "next token" : "prompt", parameters);
+        GraphBuilder g = new(prompt ? "prompt" : "next token", parameters);
         GraphTensor ids = g.Input(Ids, new(1, width), DType.Int32);
         GraphTensor positionIds = g.Input(PositionIds, new(1, width), DType.Int32);
         KeyValueCache cache = new(
             g.Input(Positions, new(1), DType.Int32), g.Input(KeyLengths, new(1), DType.Int32),
             config.Positions);
-        GraphTensor? rows = width == 1 ? null : g.Input(Last, new(1, 1), DType.Int32);
-        g.Output(Logits, network.NextLogits(g, ids, positionIds, cache, rows));
+        LastRows? last = !prompt ? null : new(
+            g.Input(LastRow, new(1, 1), DType.Int32), g.Input(Lengths, new(1), DType.Int32));
+        g.Output(Logits, network.NextLogits(g, ids, positionIds, cache, last));
         return g.Compile(new() { Backend = parameters.Backend, Arena = arena });
     }
 }
