@@ -165,9 +165,9 @@ public sealed class GptTrainerTests
         using Gpt model = Model();
         Message("TokenDataset: the text has 1 tokens; expected 2 or more. Give more text.",
             () => new TokenDataset([1]));
-        Message("WindowBatcher: the text has 100 tokens, too few for a batch of 8 windows of 12 " +
+        Message("WindowBatcher: the text has 100 tokens, too few for a batch of 9 windows of 12 " +
             "tokens. Give more text, or train with a smaller batch or fewer positions.",
-            () => new GptTrainer(model, Held, null, Options with { TokensPerBatch = 100 }));
+            () => new GptTrainer(model, Held, null, Options with { TokensPerBatch = 108 }));
         Message("TrainingOptions: 'tokensPerBatch' is 11; expected at least the 12 tokens of one " +
             "window.",
             () => new GptTrainer(model, Held, null, Options with { TokensPerBatch = 11 }));
