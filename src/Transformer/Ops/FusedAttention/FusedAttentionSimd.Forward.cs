@@ -75,14 +75,18 @@ internal static unsafe class AttentionForwardTiles<T, TScore>
         }
     }
 
-    /// <summary>Many blocks amortise the packing; few give more units to share out.</summary>
+    /// <summary>Many blocks amortise the packing of keys, which costs about a fifth of a block's
+    /// work; few give more units to share out, and the last ones running alone cost half a unit.
+    /// All units of a pair are of one size.</summary>
     private static int BlocksPerUnit(in AttentionProblem problem, int blocks)
     {
         AttentionSizes s = problem.Sizes;
-        int fit = Math.Clamp(65536 / (s.HeadDimension + s.ValueDimension) / Rows, 8, 40);
+        int fit = Math.Clamp(65536 / (s.HeadDimension + s.ValueDimension) / Rows, 8, 48);
         long pairs = (long)s.Batch * s.KeyValueHeads;
-        while (fit > 8 && pairs * ((blocks + fit - 1) / fit) < 32) fit /= 2;
-        return Math.Min(fit, blocks);
+        int parts = (blocks + fit - 1) / fit;
+        int most = (blocks + 7) / 8;
+        while (parts < most && pairs * parts < 64) parts++;
+        return Math.Max(1, (blocks + parts - 1) / Math.Max(1, parts));
     }
 
     /// <summary>Blocks of a group: rows of fewer than six queries share blocks across heads.
@@ -113,8 +117,9 @@ internal static unsafe class AttentionForwardTiles<T, TScore>
             using HostBlock block = HostMemory.Rent(ScratchCarver.Bytes(
                 rows * width, rows * valueWidth, (long)KeyTile * s.HeadDimension,
                 (long)KeyTile * valueWidth, rows * T.Width,
-                BlocksPerUnit * (long)AttentionSoftmax.MaximumStride, BlocksPerUnit * 4L,
-                Rows * KeyTile, KeyTile, AttentionSoftmax.MaximumStride, Problem.TileScratch,
+                rows + AttentionSoftmax.Slack, BlocksPerUnit * (long)AttentionSpan.Floats,
+                AttentionSoftmax.MaximumRows * KeyTile, KeyTile,
+                AttentionSoftmax.MaximumRows + AttentionSoftmax.Slack, Problem.TileScratch,
                 Rows * (long)s.HeadDimension));
             AttentionForwardUnit<T, TScore> unit = new(this, block);
             long first = (long)batch * UnitsPerBatch;
