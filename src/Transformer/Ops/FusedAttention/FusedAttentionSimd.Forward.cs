@@ -9,18 +9,20 @@ namespace Transformer.Ops;
 /// </summary>
 /// <remarks>
 /// Shapes: as <see cref="AttentionInputs"/>.
-/// Work: a unit is (sequence, key/value head, up to 40 blocks of 6 queries, over all
-/// query heads of the group); it runs over the keys in tiles of 64 that are packed once (k
-/// transposed, v padded) and serve all its blocks. A batch is one or more units. Up to 8 queries
+/// Work: a unit is (sequence, key/value head, up to 48 blocks of 6 queries, over all query heads of
+/// the group); it runs over the keys in tiles of 64, k transposed once for all its blocks, v taken
+/// where it lies if its rows are dense, else packed. Up to four blocks that see the same columns
+/// go through scores, softmax and output together. A batch is one or more units. Up to 8 queries
 /// over more than 1024 keys (decoding) are also split into ranges of 512 keys, whose partial
-/// results <see cref="AttentionSplits{T}"/> joins; up to six rows in all take dot products instead
-/// of transposing k.
-/// Memory of a unit (floats): q [240, D], o [240, Dv], kᵀ [D, 64], v [64, Dv], sums [240, W],
-/// maxima [40, 16], spans [40, 4], scores [6, 64], one row [64] and factors [16]; for pages and
-/// 16-bit operands also k or v [64, max(D, Dv)]; for 16-bit ones q [6, D]. D and Dv are padded to
-/// whole vectors of W.
-/// Bytes: q, o once, k, v once a unit; 2·(D + Dv) operations a visible score, so that 240 queries
-/// take 240·2·(D + Dv) operations for the 4·(D + Dv) bytes of a key and its value: 120 a byte,
+/// results <see cref="AttentionSplits{T}"/> joins. Up to six rows in all transpose and pack
+/// nothing: <see cref="AttentionDots"/> and <see cref="AttentionWeightedRows"/> read k and v, pages
+/// and 16-bit ones too, where they lie.
+/// Memory of a unit (floats): q [288, D], o [288, Dv], kᵀ [D, 64], v [64, Dv], sums [288, W],
+/// maxima [288 + 16], spans [48, 6], scores [24, 64], one row [64] and factors [24 + 16]; for pages
+/// and 16-bit operands also k or v [64, max(D, Dv)]; for 16-bit ones q [6, D]. D and Dv are padded
+/// to whole vectors of W.
+/// Bytes: q, o once, k, v once a unit; 2·(D + Dv) operations a visible score, so that 288 queries
+/// take 288·2·(D + Dv) operations for the 4·(D + Dv) bytes of a key and its value: 144 a byte,
 /// bound by arithmetic.
 /// Numerics: binary32 with the running maximum subtracted. A block knows its interval of keys;
 /// tiles outside it are skipped and columns inside a tile are cut to it, so only blocks at an edge
