@@ -63,8 +63,8 @@ public sealed class OnnxAttentionTests : IDisposable
                 bool close = expected[i] <= Hidden
                     ? double.IsNegativeInfinity(actual[i])
                     : Math.Abs(actual[i] - expected[i]) <= allowed;
-                Assert.True(
-                    close, $"{backend}: {tensor}[{i}] is {actual[i]}; ONNX Runtime gave {expected[i]}");
+                Assert.True(close, $"{backend}: {tensor}[{i}] is {actual[i]}; ONNX Runtime gave " +
+                    $"{expected[i]}");
             }
         }
     }

@@ -41,6 +41,10 @@ internal unsafe interface ISimdFloat<TSelf> : IFloatVector<TSelf>
     /// <summary>Writes all lanes.</summary>
     static abstract void Store(TSelf value, float* destination);
 
+    /// <summary>Writes all lanes past the caches to an address aligned to the vector; a
+    /// <see cref="SimdStream.Fence"/> must follow before anybody else may read them.</summary>
+    static abstract void StoreStreaming(TSelf value, float* destination);
+
     /// <summary>Writes the first <paramref name="count"/> lanes and no more.</summary>
     static abstract void StorePartial(TSelf value, float* destination, int count);
 
@@ -79,8 +83,8 @@ internal unsafe interface ISimdFloat<TSelf> : IFloatVector<TSelf>
     /// <summary>Sum of all lanes, pairwise.</summary>
     static abstract float Sum(TSelf a);
 
-    /// <summary>The sum of the lanes of each of four vectors, halves added first.</summary>
-    static abstract Vector128<float> SumAcross(TSelf a, TSelf b, TSelf c, TSelf d);
+    /// <summary>The sums of all lanes of four vectors.</summary>
+    static abstract Vector128<float> SumEach(TSelf a, TSelf b, TSelf c, TSelf d);
 
     /// <summary>Largest lane.</summary>
     static abstract float MaxAcross(TSelf a);

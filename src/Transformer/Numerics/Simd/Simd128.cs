@@ -68,6 +68,10 @@ internal readonly unsafe struct Simd128 : ISimdFloat<Simd128>
     public static void Store(Simd128 value, float* destination) => value.v.Store(destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreStreaming(Simd128 value, float* destination) =>
+        value.v.StoreAlignedNonTemporal(destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StorePartial(Simd128 value, float* destination, int count)
     {
         for (int lane = 0; lane < count; lane++) destination[lane] = value.v.GetElement(lane);
@@ -130,6 +134,15 @@ internal readonly unsafe struct Simd128 : ISimdFloat<Simd128>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Simd128 a) => Vector128.Sum(a.v);
 
+    // A 4×4 transpose by halves, with each half added as soon as it is there.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> SumEach(Simd128 a, Simd128 b, Simd128 c, Simd128 d)
+    {
+        Vector128<float> ab = Lane.ZipLow(a.v, b.v) + Lane.ZipHigh(a.v, b.v);
+        Vector128<float> cd = Lane.ZipLow(c.v, d.v) + Lane.ZipHigh(c.v, d.v);
+        return Lane.JoinLow(ab, cd) + Lane.JoinHigh(ab, cd);
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float MaxAcross(Simd128 a)
     {
@@ -146,14 +159,6 @@ internal readonly unsafe struct Simd128 : ISimdFloat<Simd128>
         Vector128<float> ab = Vector128.MaxNative(Lane.ZipLow(a.v, b.v), Lane.ZipHigh(a.v, b.v));
         Vector128<float> cd = Vector128.MaxNative(Lane.ZipLow(c.v, d.v), Lane.ZipHigh(c.v, d.v));
         return Vector128.MaxNative(Lane.JoinLow(ab, cd), Lane.JoinHigh(ab, cd));
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> SumAcross(Simd128 a, Simd128 b, Simd128 c, Simd128 d)
-    {
-        Vector128<float> ab = Lane.ZipLow(a.v, b.v) + Lane.ZipHigh(a.v, b.v);
-        Vector128<float> cd = Lane.ZipLow(c.v, d.v) + Lane.ZipHigh(c.v, d.v);
-        return Lane.JoinLow(ab, cd) + Lane.JoinHigh(ab, cd);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

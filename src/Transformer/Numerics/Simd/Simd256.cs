@@ -78,6 +78,10 @@ internal readonly unsafe struct Simd256 : ISimdFloat<Simd256>
     public static void Store(Simd256 value, float* destination) => value.v.Store(destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreStreaming(Simd256 value, float* destination) =>
+        value.v.StoreAlignedNonTemporal(destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StorePartial(Simd256 value, float* destination, int count)
     {
         if (Avx.IsSupported)
@@ -149,6 +153,10 @@ internal readonly unsafe struct Simd256 : ISimdFloat<Simd256>
     public static float Sum(Simd256 a) => Vector256.Sum(a.v);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> SumEach(Simd256 a, Simd256 b, Simd256 c, Simd256 d) =>
+        Simd128.SumEach(a.Folded(), b.Folded(), c.Folded(), d.Folded());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float MaxAcross(Simd256 a)
     {
         Vector128<float> half = Vector128.Max(a.v.GetLower(), a.v.GetUpper());
@@ -158,13 +166,6 @@ internal readonly unsafe struct Simd256 : ISimdFloat<Simd256>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> MaxAcross(Simd256 a, Simd256 b, Simd256 c, Simd256 d) =>
         Simd128.MaxAcross(Halved(a), Halved(b), Halved(c), Halved(d));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> SumAcross(Simd256 a, Simd256 b, Simd256 c, Simd256 d) =>
-        Simd128.SumAcross(Added(a), Added(b), Added(c), Added(d));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Simd128 Added(Simd256 a) => new(a.v.GetLower() + a.v.GetUpper());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Simd128 Halved(Simd256 a) =>
@@ -187,6 +188,10 @@ internal readonly unsafe struct Simd256 : ISimdFloat<Simd256>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 operator /(Simd256 a, Simd256 b) => new(a.v / b.v);
+
+    /// <summary>The sum of both halves.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private Simd128 Folded() => new(v.GetLower() + v.GetUpper());
 
     /// <summary>Even lanes, then odd ones.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -159,10 +159,10 @@ internal static unsafe class AttentionDots
             s33 = T.MultiplyAdd(x, e, s33);
         }
 
-        Simd128.Store(new(T.SumAcross(s00, s01, s02, s03)), result);
-        Simd128.Store(new(T.SumAcross(s10, s11, s12, s13)), result + Keys);
-        Simd128.Store(new(T.SumAcross(s20, s21, s22, s23)), result + (2 * Keys));
-        Simd128.Store(new(T.SumAcross(s30, s31, s32, s33)), result + (3 * Keys));
+        Simd128.Store(new(T.SumEach(s00, s01, s02, s03)), result);
+        Simd128.Store(new(T.SumEach(s10, s11, s12, s13)), result + Keys);
+        Simd128.Store(new(T.SumEach(s20, s21, s22, s23)), result + (2 * Keys));
+        Simd128.Store(new(T.SumEach(s30, s31, s32, s33)), result + (3 * Keys));
     }
 
     /// <summary>One row by four keys.</summary>
@@ -192,7 +192,7 @@ internal static unsafe class AttentionDots
             s3 = T.MultiplyAdd(x, T.Load(tails + (3 * T.Width)), s3);
         }
 
-        Simd128.Store(new(T.SumAcross(s0, s1, s2, s3)), result);
+        Simd128.Store(new(T.SumEach(s0, s1, s2, s3)), result);
     }
 }
 

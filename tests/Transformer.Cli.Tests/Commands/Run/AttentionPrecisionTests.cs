@@ -1,6 +1,7 @@
 namespace Transformer.Cli.Tests.Commands.Run;
 
-/// <summary><c>run attention</c> without <c>--backend</c>: exact where that costs no time.</summary>
+/// <summary><c>run attention</c> without <c>--backend</c>: exact where that costs no time.
+/// </summary>
 public sealed class AttentionPrecisionTests : IDisposable
 {
     private readonly RunFiles files = new();

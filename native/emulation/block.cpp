@@ -1,0 +1,264 @@
+#include "block.h"
+
+#include "fiber.h"
+#include "memory.h"
+
+#include <algorithm>
+#include <atomic>
+#include <csetjmp>
+#include <csignal>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <thread>
+#include <vector>
+
+namespace emulation {
+
+thread_local const Place *place;
+
+namespace {
+
+constexpr u32 stack_bytes = 64 * 1024;
+constexpr u32 slot_bytes = 64;
+
+enum class Wait { none, block, warp, finished };
+
+struct Lane {
+  Fiber fiber;
+  Place place;
+  Wait wait = Wait::finished;
+  u32 steps = 0; // warp operations so far; the lanes of a warp agree
+  u8 slots[2][slot_bytes];
+  const void *seen[32];
+};
+
+// One thread of the operating system and the block that it runs.
+class Worker {
+public:
+  explicit Worker(const Launch &launch)
+      : launch(launch), size(launch.block.x * launch.block.y * launch.block.z),
+        lanes(new Lane[size]), order(size), shared(launch.shared_bytes) {
+    for (u32 i = 0; i < size; i++) lanes[i].fiber.allocate(stack_bytes);
+  }
+
+  // Runs one block; false when it failed, with the reason in `message`.
+  Outcome run_block(u64 block, u64 seed, std::string &message);
+
+  void synchronise() {
+    lanes[current].wait = Wait::block;
+    yield();
+  }
+
+  const void *const *exchange(u32 mask, const void *value, u32 bytes);
+
+  [[noreturn]] void fail(const char *reason) {
+    failure = reason;
+    outcome = Outcome::failed;
+    Fiber::switch_to(lanes[current].fiber, scheduler);
+    std::abort();
+  }
+
+  u32 current = 0;
+  GuardedBytes &shared_bytes() { return shared; }
+
+  // Where a bad address inside a kernel continues.
+  sigjmp_buf fault;
+  bool inside = false;
+
+private:
+  static void enter(void *self) {
+    Worker *worker = static_cast<Worker *>(self);
+    worker->launch.kernel(worker->launch.argument);
+    worker->lanes[worker->current].wait = Wait::finished;
+    worker->yield();
+    std::abort();
+  }
+
+  void yield() {
+    u32 own = current;
+    Fiber::switch_to(lanes[own].fiber, scheduler);
+    current = own;
+    place = &lanes[own].place;
+  }
+
+  bool release_barrier();
+
+  const Launch &launch;
+  const u32 size;
+  std::unique_ptr<Lane[]> lanes;
+  std::vector<u32> order;
+  GuardedBytes shared;
+  Fiber scheduler;
+  Outcome outcome = Outcome::done;
+  std::string failure;
+};
+
+thread_local Worker *worker;
+
+const void *const *Worker::exchange(u32 mask, const void *value, u32 bytes) {
+  Lane &own = lanes[current];
+  u32 first = current & ~31u, count = std::min(32u, size - first);
+  if (bytes > slot_bytes) fail("a warp operation hands in more than 64 bytes");
+  if (mask != all_lanes) fail("a warp operation leaves out threads; kernels use whole warps");
+  std::memcpy(own.slots[own.steps & 1], value, bytes);
+  own.wait = Wait::warp;
+  bool complete = true;
+  for (u32 lane = 0; lane < count; lane++) {
+    Wait other = lanes[first + lane].wait;
+    if (other == Wait::finished) fail("a warp operation waits for a thread that has ended");
+    complete &= other == Wait::warp;
+  }
+  if (!complete) {
+    yield();
+    return own.seen;
+  }
+  // The last lane to come lets all of them go on. A slot is written again at the next step but
+  // one, which no lane can reach before all have read what this step gave.
+  for (u32 lane = 0; lane < count; lane++) {
+    Lane &other = lanes[first + lane];
+    other.wait = Wait::none;
+    for (u32 from = 0; from < 32; from++)
+      other.seen[from] = from < count ? lanes[first + from].slots[own.steps & 1] : nullptr;
+  }
+  for (u32 lane = 0; lane < count; lane++) lanes[first + lane].steps++;
+  return own.seen;
+}
+
+// All that have not ended are at the barrier: they go on. False when some wait for a warp.
+bool Worker::release_barrier() {
+  u32 waiting = 0, ended = 0;
+  for (u32 i = 0; i < size; i++) {
+    waiting += lanes[i].wait == Wait::block;
+    ended += lanes[i].wait == Wait::finished;
+  }
+  if (waiting == 0 || waiting + ended != size) return false;
+  for (u32 i = 0; i < size; i++)
+    if (lanes[i].wait == Wait::block) lanes[i].wait = Wait::none;
+  return true;
+}
+
+Outcome Worker::run_block(u64 block, u64 seed, std::string &message) {
+  Index3 grid = launch.grid, shape = launch.block;
+  Index3 index{u32(block % grid.x), u32(block / grid.x % grid.y), u32(block / grid.x / grid.y)};
+  shared.poison();
+  for (u32 i = 0; i < size; i++) {
+    Index3 thread{i % shape.x, i / shape.x % shape.y, i / shape.x / shape.y};
+    lanes[i].place = {thread, index, shape, grid};
+    lanes[i].wait = Wait::none;
+    lanes[i].steps = 0;
+    lanes[i].fiber.start(enter, this);
+    order[i] = i;
+  }
+  outcome = Outcome::done;
+  worker = this;
+  std::minstd_rand random(u32(seed * 2654435761u + block + 1));
+  if (sigsetjmp(fault, 1)) {
+    inside = false;
+    Index3 thread = lanes[current].place.thread;
+    message = "thread (" + std::to_string(thread.x) + ", " + std::to_string(thread.y) + ", " +
+              std::to_string(thread.z) + ") of block (" + std::to_string(index.x) + ", " +
+              std::to_string(index.y) + ", " + std::to_string(index.z) +
+              ") touched memory that is not its own";
+    return Outcome::illegal_address;
+  }
+  inside = true;
+  for (bool running = true; running;) {
+    std::shuffle(order.begin(), order.end(), random);
+    bool moved = false;
+    running = false;
+    for (u32 lane : order) {
+      if (lanes[lane].wait != Wait::none) continue;
+      current = lane;
+      place = &lanes[lane].place;
+      Fiber::switch_to(scheduler, lanes[lane].fiber);
+      if (outcome != Outcome::done) {
+        inside = false;
+        message = failure;
+        return outcome;
+      }
+      moved = true;
+    }
+    for (u32 i = 0; i < size; i++) running |= lanes[i].wait != Wait::finished;
+    if (running && !moved && !release_barrier()) {
+      inside = false;
+      message = "threads wait for each other: a barrier or warp operation is not reached by all";
+      return Outcome::failed;
+    }
+  }
+  inside = false;
+  return Outcome::done;
+}
+
+struct sigaction previous[2];
+
+void on_fault(int signal, siginfo_t *info, void *context) {
+  if (worker && worker->inside) siglongjmp(worker->fault, 1);
+  // Somebody else's fault: to whoever handled it before.
+  struct sigaction &old = previous[signal == SIGBUS];
+  if (old.sa_flags & SA_SIGINFO) old.sa_sigaction(signal, info, context);
+  else if (old.sa_handler != SIG_DFL && old.sa_handler != SIG_IGN) old.sa_handler(signal);
+  else {
+    sigaction(signal, &old, nullptr);
+    raise(signal);
+  }
+}
+
+void install_fault_handler() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    struct sigaction action = {};
+    action.sa_sigaction = on_fault;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
+    sigaction(SIGSEGV, &action, &previous[0]);
+    sigaction(SIGBUS, &action, &previous[1]);
+  });
+}
+
+} // namespace
+
+void *shared_memory() { return worker->shared_bytes().data(); }
+void synchronise_block() { worker->synchronise(); }
+u32 thread_rank() { return worker->current; }
+void fail(const char *message) { worker->fail(message); }
+const void *const *exchange(u32 mask, const void *value, u32 size) {
+  return worker->exchange(mask, value, size);
+}
+
+Outcome run(const Launch &launch, std::string &message) {
+  install_fault_handler();
+  static std::atomic<u64> launches;
+  u64 seed = launches++;
+  u64 blocks = u64(launch.grid.x) * launch.grid.y * launch.grid.z;
+  std::vector<u64> order(blocks);
+  for (u64 i = 0; i < blocks; i++) order[i] = i;
+  std::shuffle(order.begin(), order.end(), std::minstd_rand(u32(seed + 1)));
+  std::atomic<u64> next{0};
+  std::mutex gate;
+  Outcome outcome = Outcome::done;
+  auto work = [&] {
+    AlternateStack stack;
+    Worker own(launch);
+    for (u64 i; (i = next++) < blocks;) {
+      std::string reason;
+      Outcome now = own.run_block(order[i], seed, reason);
+      if (now == Outcome::done) continue;
+      std::lock_guard<std::mutex> lock(gate);
+      if (outcome == Outcome::done) {
+        outcome = now;
+        message = reason;
+      }
+      next = blocks;
+    }
+    worker = nullptr;
+  };
+  DeviceAccess access;
+  u32 threads = u32(std::min<u64>(blocks, std::max(1u, std::thread::hardware_concurrency())));
+  std::vector<std::thread> others;
+  for (u32 i = 1; i < threads; i++) others.emplace_back(work);
+  work();
+  for (std::thread &other : others) other.join();
+  return outcome;
+}
+
+} // namespace emulation

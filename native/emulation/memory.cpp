@@ -1,0 +1,137 @@
+#include "memory.h"
+
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <new>
+#include <sys/mman.h>
+#include <unistd.h>
+
+namespace emulation {
+
+namespace {
+
+struct Allocation {
+  u8 *mapping;
+  size_t mapped, bytes;
+};
+
+std::mutex gate;
+std::map<u8 *, Allocation> allocations;
+size_t in_use;
+int accesses;
+
+size_t page() {
+  static const size_t size = size_t(sysconf(_SC_PAGESIZE));
+  return size;
+}
+
+size_t pages(size_t bytes) { return (bytes + page() - 1) / page() * page(); }
+
+void protect(const Allocation &allocation, int protection) {
+  mprotect(allocation.mapping + page(), allocation.mapped - 2 * page(), protection);
+}
+
+} // namespace
+
+size_t device_bytes_total() {
+  // So that tests can have a device with little memory.
+  static const size_t total = [] {
+    const char *text = std::getenv("TRANSFORMER_EMULATION_MEMORY");
+    size_t asked = text ? size_t(std::strtoull(text, nullptr, 10)) : 0;
+    return asked ? asked : size_t(8) << 30;
+  }();
+  return total;
+}
+
+size_t device_bytes_free() {
+  std::lock_guard<std::mutex> lock(gate);
+  return device_bytes_total() - in_use;
+}
+
+void *allocate_device(size_t bytes) {
+  std::lock_guard<std::mutex> lock(gate);
+  size_t used = (bytes + 255) / 256 * 256;
+  if (used < bytes || used > device_bytes_total() - in_use) return nullptr;
+  size_t mapped = pages(used) + 2 * page();
+  void *mapping = mmap(nullptr, mapped, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                       -1, 0);
+  if (mapping == MAP_FAILED) return nullptr;
+  Allocation allocation{static_cast<u8 *>(mapping), mapped, used};
+  // NaN as any type: what was never written shows.
+  protect(allocation, PROT_READ | PROT_WRITE);
+  u8 *begin = allocation.mapping + mapped - page() - used;
+  std::memset(begin, 0xFF, used);
+  if (accesses == 0) protect(allocation, PROT_NONE);
+  allocations.emplace(begin, allocation);
+  in_use += used;
+  return begin;
+}
+
+bool release_device(void *address) {
+  std::lock_guard<std::mutex> lock(gate);
+  auto found = allocations.find(static_cast<u8 *>(address));
+  if (found == allocations.end()) return false;
+  munmap(found->second.mapping, found->second.mapped);
+  in_use -= found->second.bytes;
+  allocations.erase(found);
+  return true;
+}
+
+bool is_device(const void *address, size_t bytes) {
+  std::lock_guard<std::mutex> lock(gate);
+  u8 *first = const_cast<u8 *>(static_cast<const u8 *>(address));
+  auto after = allocations.upper_bound(first);
+  if (after == allocations.begin()) return false;
+  auto found = std::prev(after);
+  size_t offset = size_t(first - found->first);
+  return offset <= found->second.bytes && bytes <= found->second.bytes - offset;
+}
+
+DeviceAccess::DeviceAccess() {
+  std::lock_guard<std::mutex> lock(gate);
+  if (accesses++ > 0) return;
+  for (auto &entry : allocations) protect(entry.second, PROT_READ | PROT_WRITE);
+}
+
+DeviceAccess::~DeviceAccess() {
+  std::lock_guard<std::mutex> lock(gate);
+  if (--accesses > 0) return;
+  for (auto &entry : allocations) protect(entry.second, PROT_NONE);
+}
+
+GuardedBytes::GuardedBytes(u32 bytes) : bytes(bytes) {
+  u32 used = (bytes + 127) / 128 * 128;
+  mapped = pages(used) + page();
+  void *address =
+      mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (address == MAP_FAILED) throw std::bad_alloc();
+  mapping = static_cast<u8 *>(address);
+  mprotect(mapping + mapped - page(), page(), PROT_NONE);
+  begin = mapping + mapped - page() - used;
+}
+
+GuardedBytes::~GuardedBytes() { munmap(mapping, mapped); }
+
+void GuardedBytes::poison() { std::memset(begin, 0xFF, bytes); }
+
+AlternateStack::AlternateStack() {
+  stack_t old = {};
+  if (sigaltstack(nullptr, &old) == 0 && !(old.ss_flags & SS_DISABLE)) return;
+  constexpr size_t size = 64 * 1024;
+  bytes = new u8[size];
+  stack_t own = {};
+  own.ss_sp = bytes;
+  own.ss_size = size;
+  sigaltstack(&own, nullptr);
+}
+
+AlternateStack::~AlternateStack() {
+  if (!bytes) return;
+  stack_t none = {};
+  none.ss_flags = SS_DISABLE;
+  sigaltstack(&none, nullptr);
+  delete[] bytes;
+}
+
+} // namespace emulation

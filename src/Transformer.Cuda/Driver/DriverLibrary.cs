@@ -1,0 +1,52 @@
+using System.Reflection;
+using System.Runtime.InteropServices;
+
+namespace Transformer.Cuda.Driver;
+
+/// <summary>Finds and loads the CUDA driver, once a process.</summary>
+internal static class DriverLibrary
+{
+    /// <summary>Names a file to load in place of the system's driver: the host emulation.
+    /// </summary>
+    public const string Variable = "TRANSFORMER_CUDA_DRIVER";
+
+    private static readonly Lock Gate = new();
+    private static nint handle;
+    private static string? reason;
+
+    /// <summary>True when the library that was loaded is the host emulation.</summary>
+    public static bool IsEmulation { get; private set; }
+
+    /// <summary>Loads the driver unless it is loaded.</summary>
+    /// <returns>Null, or why there is none and where it was looked for.</returns>
+    public static string? Load()
+    {
+        lock (Gate)
+        {
+            if (handle != 0 || reason is not null) return reason;
+            foreach (string name in Names())
+            {
+                if (!NativeLibrary.TryLoad(name, out handle)) continue;
+                IsEmulation = NativeLibrary.TryGetExport(
+                    handle, "transformer_emulation_version", out _);
+                NativeLibrary.SetDllImportResolver(typeof(DriverLibrary).Assembly, Resolve);
+                return null;
+            }
+
+            return reason = "no CUDA driver: " +
+                $"{string.Join(" and ", Names())} cannot be loaded. Install NVIDIA's driver, or " +
+                $"name its library in {Variable}";
+        }
+    }
+
+    private static string[] Names()
+    {
+        if (Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } named) return [named];
+        if (OperatingSystem.IsWindows()) return ["nvcuda.dll"];
+        // The second is where WSL keeps it, which is not always on the loader's path.
+        return ["libcuda.so.1", "/usr/lib/wsl/lib/libcuda.so.1"];
+    }
+
+    private static nint Resolve(string name, Assembly assembly, DllImportSearchPath? path) =>
+        name == DriverApi.Library ? handle : 0;
+}
