@@ -11,59 +11,67 @@
 #include "../include/activation.cuh"
 #include "../include/elementwise.cuh"
 
-struct Activation {
+struct ActivationCall {
   const void *input, *output_gradient; // no gradient: forward
   void *result;
   u64 length, chunks;
-  i32 activation;
+  Activation activation;
 };
 
-template <typename T, i32 F> __device__ __forceinline__ void forward(const Activation &p) {
+template <typename T, Activation F> __device__ __forceinline__ void forward(const ActivationCall &p) {
   map(static_cast<const T *>(p.input), static_cast<T *>(p.result), p.length, p.chunks,
       [](float x) { return activate(F, x); });
 }
 
-template <typename T, i32 F> __device__ __forceinline__ void backward(const Activation &p) {
+template <typename T, Activation F> __device__ __forceinline__ void backward(const ActivationCall &p) {
   map(static_cast<const T *>(p.input), static_cast<const T *>(p.output_gradient),
       static_cast<T *>(p.result), p.length, p.chunks,
-      [](float x, float gradient) { return gradient * activation_derivative(F, x); });
+      [](float x, float gradient) {
+        float value;
+        return gradient * activation_derivative(F, x, value);
+      });
 }
 
-template <typename T> __device__ __forceinline__ void activation_forward(const Activation &p) {
+template <typename T> __device__ __forceinline__ void activation_forward(const ActivationCall &p) {
   switch (p.activation) {
-  case activation_relu: return forward<T, activation_relu>(p);
-  case activation_gelu: return forward<T, activation_gelu>(p);
-  case activation_gelu_tanh: return forward<T, activation_gelu_tanh>(p);
-  default: return forward<T, activation_none>(p);
+  case Activation::relu: return forward<T, Activation::relu>(p);
+  case Activation::gelu: return forward<T, Activation::gelu>(p);
+  case Activation::gelu_tanh: return forward<T, Activation::gelu_tanh>(p);
+  default: return forward<T, Activation::none>(p);
   }
 }
 
-template <typename T> __device__ __forceinline__ void activation_backward(const Activation &p) {
+template <typename T> __device__ __forceinline__ void activation_backward(const ActivationCall &p) {
   switch (p.activation) {
-  case activation_relu: return backward<T, activation_relu>(p);
-  case activation_gelu: return backward<T, activation_gelu>(p);
-  case activation_gelu_tanh: return backward<T, activation_gelu_tanh>(p);
-  default: return backward<T, activation_none>(p);
+  case Activation::relu: return backward<T, Activation::relu>(p);
+  case Activation::gelu: return backward<T, Activation::gelu>(p);
+  case Activation::gelu_tanh: return backward<T, Activation::gelu_tanh>(p);
+  default: return backward<T, Activation::none>(p);
   }
 }
 
-extern "C" __global__ void __launch_bounds__(256) activation_forward_f32(ARGUMENT(Activation, p)) {
+extern "C" __global__ void __launch_bounds__(256)
+activation_forward_f32(ARGUMENT(ActivationCall, p)) {
   activation_forward<float>(p);
 }
-extern "C" __global__ void __launch_bounds__(256) activation_forward_f16(ARGUMENT(Activation, p)) {
+extern "C" __global__ void __launch_bounds__(256)
+activation_forward_f16(ARGUMENT(ActivationCall, p)) {
   activation_forward<f16>(p);
 }
-extern "C" __global__ void __launch_bounds__(256) activation_forward_bf16(ARGUMENT(Activation, p)) {
+extern "C" __global__ void __launch_bounds__(256)
+activation_forward_bf16(ARGUMENT(ActivationCall, p)) {
   activation_forward<bf16>(p);
 }
 
-extern "C" __global__ void __launch_bounds__(256) activation_backward_f32(ARGUMENT(Activation, p)) {
+extern "C" __global__ void __launch_bounds__(256)
+activation_backward_f32(ARGUMENT(ActivationCall, p)) {
   activation_backward<float>(p);
 }
-extern "C" __global__ void __launch_bounds__(256) activation_backward_f16(ARGUMENT(Activation, p)) {
+extern "C" __global__ void __launch_bounds__(256)
+activation_backward_f16(ARGUMENT(ActivationCall, p)) {
   activation_backward<f16>(p);
 }
 extern "C" __global__ void __launch_bounds__(256)
-activation_backward_bf16(ARGUMENT(Activation, p)) {
+activation_backward_bf16(ARGUMENT(ActivationCall, p)) {
   activation_backward<bf16>(p);
 }

@@ -1,7 +1,12 @@
 using System.Globalization;
 using Transformer.Backends;
+using Transformer.Cuda.AttentionMerge;
 using Transformer.Cuda.Driver;
+using Transformer.Cuda.GeluFeedForward;
+using Transformer.Cuda.FusedAttention;
+using Transformer.Cuda.KvCacheAppend;
 using Transformer.Cuda.LayerNorm;
+using Transformer.Cuda.Linear;
 using Transformer.Cuda.Memory;
 
 namespace Transformer.Cuda;
@@ -33,6 +38,14 @@ public sealed partial class CudaBackend : Backend
         memory = new CudaMemory(stream);
         Register(new LayerNormForwardCuda(queue));
         RegisterRows(queue);
+        Register(new LinearForwardCuda(queue));
+        Register(new LinearBackwardCuda(queue));
+        Register(new GeluFeedForwardForwardCuda(queue));
+        Register(new GeluFeedForwardBackwardCuda(queue));
+        Register(new FusedAttentionForwardCuda(queue));
+        Register(new FusedAttentionBackwardCuda(queue));
+        Register(new AttentionMergeCuda(queue));
+        Register(new KvCacheAppendCuda(queue));
     }
 
     /// <summary>The first device of the process.</summary>

@@ -5,77 +5,6 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Transformer.Numerics;
 
-/// <summary>
-/// op(X) for a row-major X: element (i, j) is Data[i·Stride + j], or Data[j·Stride + i] where
-/// transposed.
-/// </summary>
-internal readonly unsafe struct MatrixView(float* data, nint stride, bool transposed = false)
-{
-    /// <summary>First element.</summary>
-    public float* Data => data;
-
-    /// <summary>Floats from one stored row to the next.</summary>
-    public nint Stride => stride;
-
-    /// <summary>Whether the operand is the transpose of what is stored.</summary>
-    public bool Transposed => transposed;
-}
-
-/// <summary>
-/// A right operand [Depth, Columns] rearranged for the tiles: blocks of the depth, in each the
-/// panels of columns, in each panel one dense row per step of the depth.
-/// </summary>
-/// <remarks>
-/// A block is at most 256 deep: its 64-column panel (64 KiB at 512 bits) streams from the
-/// second-level cache while a tile runs. Columns beyond the last are zero.
-/// </remarks>
-internal readonly unsafe struct PackedMatrix
-{
-    private const int MaxDepthBlock = 256;
-    private const int DepthGranule = 64;
-
-    /// <summary>Describes the layout; <see cref="Floats"/> is the memory that it needs.</summary>
-    public PackedMatrix(int depth, int columns, int panelWidth, float* data = null)
-    {
-        Depth = depth;
-        Columns = columns;
-        PanelWidth = panelWidth;
-        Data = data;
-        int blocks = (depth + MaxDepthBlock - 1) / MaxDepthBlock;
-        int even = (depth + blocks - 1) / Math.Max(1, blocks);
-        DepthBlock = (even + DepthGranule - 1) / DepthGranule * DepthGranule;
-    }
-
-    public float* Data { get; }
-
-    public int Depth { get; }
-
-    public int Columns { get; }
-
-    /// <summary>Columns of a panel.</summary>
-    public int PanelWidth { get; }
-
-    /// <summary>Depth of every block but the last; a multiple of 64.</summary>
-    public int DepthBlock { get; }
-
-    public int Panels => (Columns + PanelWidth - 1) / PanelWidth;
-
-    /// <summary>Floats that the packed matrix takes.</summary>
-    public long Floats => (long)Depth * Panels * PanelWidth;
-
-    /// <summary>The same layout in memory.</summary>
-    public PackedMatrix At(float* data) => new(Depth, Columns, PanelWidth, data);
-
-    /// <summary>A panel [min(DepthBlock, Depth − start), PanelWidth] of the block at depth
-    /// <paramref name="start"/>.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public float* Panel(int start, int panel)
-    {
-        nint depth = Math.Min(DepthBlock, Depth - start);
-        return Data + ((nint)start * Panels + panel * depth) * PanelWidth;
-    }
-}
-
 /// <summary>Rearranges operands into the order in which the tiles read them.</summary>
 internal static unsafe class MatMulPack
 {
@@ -245,16 +174,18 @@ internal static unsafe class MatMulPack
         Vector128.Store(ZipHigh(ac, bd), to + 3 * width);
     }
 
+    /// <summary>a₀, b₀, a₁, b₁.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> ZipLow(Vector128<float> a, Vector128<float> b)
+    public static Vector128<float> ZipLow(Vector128<float> a, Vector128<float> b)
     {
         if (Sse.IsSupported) return Sse.UnpackLow(a, b);
         if (AdvSimd.Arm64.IsSupported) return AdvSimd.Arm64.ZipLow(a, b);
         return Vector128.Create(a.ToScalar(), b.ToScalar(), a.GetElement(1), b.GetElement(1));
     }
 
+    /// <summary>a₂, b₂, a₃, b₃.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> ZipHigh(Vector128<float> a, Vector128<float> b)
+    public static Vector128<float> ZipHigh(Vector128<float> a, Vector128<float> b)
     {
         if (Sse.IsSupported) return Sse.UnpackHigh(a, b);
         if (AdvSimd.Arm64.IsSupported) return AdvSimd.Arm64.ZipHigh(a, b);

@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace Transformer.Numerics;
 
 /// <summary>
@@ -26,6 +28,10 @@ internal unsafe interface ISimdFloat<TSelf> : IFloatVector<TSelf>
 
     /// <summary>Writes all lanes.</summary>
     static abstract void Store(TSelf value, float* destination);
+
+    /// <summary>Writes all lanes past the caches to an address aligned to the vector; a
+    /// <see cref="SimdStream.Fence"/> must follow before anybody else may read them.</summary>
+    static abstract void StoreStreaming(TSelf value, float* destination);
 
     /// <summary>Writes the first <paramref name="count"/> lanes and no more.</summary>
     static abstract void StorePartial(TSelf value, float* destination, int count);
@@ -60,6 +66,9 @@ internal unsafe interface ISimdFloat<TSelf> : IFloatVector<TSelf>
 
     /// <summary>Sum of all lanes, pairwise.</summary>
     static abstract float Sum(TSelf a);
+
+    /// <summary>The sums of all lanes of four vectors.</summary>
+    static abstract Vector128<float> SumEach(TSelf a, TSelf b, TSelf c, TSelf d);
 
     /// <summary>Largest lane.</summary>
     static abstract float MaxAcross(TSelf a);

@@ -47,6 +47,10 @@ internal readonly unsafe struct Simd128 : ISimdFloat<Simd128>
     public static void Store(Simd128 value, float* destination) => value.v.Store(destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreStreaming(Simd128 value, float* destination) =>
+        value.v.StoreAlignedNonTemporal(destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StorePartial(Simd128 value, float* destination, int count)
     {
         for (int lane = 0; lane < count; lane++) destination[lane] = value.v.GetElement(lane);
@@ -105,6 +109,16 @@ internal readonly unsafe struct Simd128 : ISimdFloat<Simd128>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Simd128 a) => Vector128.Sum(a.v);
+
+    // A 4×4 transpose by halves, with each half added as soon as it is there.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> SumEach(Simd128 a, Simd128 b, Simd128 c, Simd128 d)
+    {
+        Vector128<float> ab = MatMulPack.ZipLow(a.v, b.v) + MatMulPack.ZipHigh(a.v, b.v);
+        Vector128<float> cd = MatMulPack.ZipLow(c.v, d.v) + MatMulPack.ZipHigh(c.v, d.v);
+        return Vector128.Create(ab.GetLower(), cd.GetLower()) +
+            Vector128.Create(ab.GetUpper(), cd.GetUpper());
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float MaxAcross(Simd128 a)

@@ -55,6 +55,10 @@ internal readonly unsafe struct Simd256 : ISimdFloat<Simd256>
     public static void Store(Simd256 value, float* destination) => value.v.Store(destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreStreaming(Simd256 value, float* destination) =>
+        value.v.StoreAlignedNonTemporal(destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StorePartial(Simd256 value, float* destination, int count)
     {
         if (Avx.IsSupported)
@@ -123,6 +127,10 @@ internal readonly unsafe struct Simd256 : ISimdFloat<Simd256>
     public static float Sum(Simd256 a) => Vector256.Sum(a.v);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> SumEach(Simd256 a, Simd256 b, Simd256 c, Simd256 d) =>
+        Simd128.SumEach(a.Folded(), b.Folded(), c.Folded(), d.Folded());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float MaxAcross(Simd256 a)
     {
         Vector128<float> half = Vector128.Max(a.v.GetLower(), a.v.GetUpper());
@@ -146,6 +154,10 @@ internal readonly unsafe struct Simd256 : ISimdFloat<Simd256>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 operator /(Simd256 a, Simd256 b) => new(a.v / b.v);
+
+    /// <summary>The sum of both halves.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private Simd128 Folded() => new(v.GetLower() + v.GetUpper());
 
     /// <summary>Even lanes, then odd ones.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

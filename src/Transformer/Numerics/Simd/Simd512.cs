@@ -55,6 +55,10 @@ internal readonly unsafe struct Simd512 : ISimdFloat<Simd512>
     public static void Store(Simd512 value, float* destination) => value.v.Store(destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreStreaming(Simd512 value, float* destination) =>
+        value.v.StoreAlignedNonTemporal(destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StorePartial(Simd512 value, float* destination, int count)
     {
         if (Avx512F.IsSupported)
@@ -123,6 +127,10 @@ internal readonly unsafe struct Simd512 : ISimdFloat<Simd512>
     public static float Sum(Simd512 a) => Vector512.Sum(a.v);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> SumEach(Simd512 a, Simd512 b, Simd512 c, Simd512 d) =>
+        Simd256.SumEach(a.Folded(), b.Folded(), c.Folded(), d.Folded());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float MaxAcross(Simd512 a)
     {
         Vector256<float> half = Vector256.Max(a.v.GetLower(), a.v.GetUpper());
@@ -146,6 +154,10 @@ internal readonly unsafe struct Simd512 : ISimdFloat<Simd512>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 operator /(Simd512 a, Simd512 b) => new(a.v / b.v);
+
+    /// <summary>The sum of both halves.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private Simd256 Folded() => new(v.GetLower() + v.GetUpper());
 
     /// <summary>Even lanes, then odd ones.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
