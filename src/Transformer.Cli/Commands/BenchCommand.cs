@@ -54,20 +54,57 @@ internal static class BenchCommand
         Option<string?> svg = File("--svg", "Draw the curves of --scaling.");
         Option<string?> html = File(
             "--html", "Write one page: limits, roofline, every op, and the curves of --scaling.");
+        Option<bool> models = new("--models")
+        {
+            Description = "Whole models instead of ops: GPT-2, nanoGPT's small one, a translator.",
+        };
+        Option<bool> quick = new("--quick")
+        {
+            Description = "With --models: tiny ones, to see that it works.",
+        };
         Option<string[]> plugin = PluginSet.Option();
         Option<string?> json = CommonOptions.Json();
-        Command command = new("bench", "Measure this machine's limits and every op against them.")
+        Command command = new(
+            "bench", "Measure this machine's limits, and ops or models against them.")
         {
-            op, backend, size, seconds, threads, scaling, svg, html, plugin, json,
+            op, backend, size, seconds, threads, scaling, models, quick, svg, html, plugin,
+            json,
         };
         command.SetAction((parsed, cancellation) =>
         {
             JsonOutput target = new(parsed.GetValue(json));
+            double budget = Seconds(parsed.GetValue(seconds));
+
+            string typed = "transformer " +
+                string.Join(' ', parsed.Tokens.Select(token => token.Value));
+            TextWriter output = parsed.InvocationConfiguration.Output;
+            BackendRegistry.CpuThreads = Threads(parsed.GetValue(threads));
+            if (parsed.GetValue(models))
+            {
+                if (parsed.GetValue(op) is { Length: > 0 })
+                {
+                    throw new ArgumentException(
+                        "bench: both --op and --models are given; expected one of them.");
+                }
+
+                ModelBenchView.Run(
+                    target, output, parsed.GetValue(backend), parsed.GetValue(quick),
+                    parsed.GetResult(seconds) is { Implicit: false } ? budget : null, typed,
+                    cancellation);
+                return Task.FromResult(Application.Done);
+            }
+
+            if (parsed.GetValue(quick))
+            {
+                throw new ArgumentException(
+                    "bench: --quick goes with --models. Use --size small for ops.");
+            }
+
             PluginSet plugins = PluginSet.Load(parsed.GetValue(plugin));
             BenchOptions options = new(
                 parsed.GetValue(op), parsed.GetValue(backend),
                 BenchSize.Find(parsed.GetRequiredValue(size)),
-                TimeSpan.FromSeconds(Seconds(parsed.GetValue(seconds))))
+                TimeSpan.FromSeconds(budget))
             {
                 Candidates = plugins.Backends,
                 Cases = plugins.BenchCases,
@@ -75,10 +112,7 @@ internal static class BenchCommand
             Outputs outputs = new(
                 target, parsed.GetValue(scaling), parsed.GetValue(svg), parsed.GetValue(html));
             outputs.Check();
-            BackendRegistry.CpuThreads = Threads(parsed.GetValue(threads));
-            string typed = "transformer " +
-                string.Join(' ', parsed.Tokens.Select(token => token.Value));
-            Run(parsed.InvocationConfiguration.Output, options, outputs, typed, cancellation);
+            Run(output, options, outputs, typed, cancellation);
             return Task.FromResult(Application.Done);
         });
         return command;

@@ -127,6 +127,7 @@ public sealed partial class ReadmeTests
         ("table", "targets") => TargetsTable.Of(ResultFiles.Committed),
         ("table", "peers") => PeersTable.Of(ResultFiles.Committed),
         ("table", "translation") => TranslationTable(),
+        ("table", "models") => ModelsTable(),
         _ => throw new InvalidOperationException($"README: unknown section '{kind}: {name}'."),
     };
 
@@ -309,6 +310,31 @@ public sealed partial class ReadmeTests
             $"| perplexity | {greedy.GetProperty("perplexity").GetDouble():F2} |\n" +
             $"| BLEU, greedy | {greedy.GetProperty("bleu").GetDouble():F1} |\n" +
             $"| BLEU, beam 4 | {beam.GetProperty("bleu").GetDouble():F1} |\n");
+    }
+
+    private static string ModelsTable()
+    {
+        JsonElement training = ResultFiles.Committed.Read("nanogpt-cpu.json");
+        JsonElement bench = ResultFiles.Committed.Read("bench-models.json");
+        StringBuilder table = new("| model | work | ms | of FMA peak | of read bandwidth | " +
+            "outside kernels |\n| --- | --- | ---: | ---: | ---: | ---: |\n");
+        foreach (JsonElement row in bench.GetProperty("rows").EnumerateArray())
+        {
+            string read = row.TryGetProperty("ofRead", out _) ? Number(row, "ofRead", "0 %") : "–";
+            table.Append(CultureInfo.InvariantCulture,
+                $"| {row.GetProperty("model").GetString()} " +
+                $"| {row.GetProperty("work").GetString()}, {row.GetProperty("shape").GetString()} " +
+                $"| {Number(row, "ms", "0.0")} | {Number(row, "ofPeak", "0 %")} | {read} " +
+                $"| {Number(row, "overhead", "0.0 %")} |\n");
+        }
+
+        JsonElement best = training.GetProperty("validations")
+            .EnumerateArray().MinBy(v => v.GetProperty("loss").GetDouble());
+        table.Append(CultureInfo.InvariantCulture,
+            $"\nnanogpt-cpu on tinyshakespeare: validation loss " +
+            $"{Number(best, "loss", "0.000")} after {Number(best, "step", "0")} steps of 12 × 64 " +
+            $"letters, {Number(training, "seconds", "0")} s.\n");
+        return table.ToString();
     }
 
     private static string Milliseconds(JsonElement row) =>

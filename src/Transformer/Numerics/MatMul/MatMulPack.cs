@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
 
 namespace Transformer.Numerics;
@@ -164,32 +163,13 @@ internal static unsafe class MatMulPack
         Vector128<float> b = Vector128.Load(from + stride);
         Vector128<float> c = Vector128.Load(from + 2 * stride);
         Vector128<float> d = Vector128.Load(from + 3 * stride);
-        Vector128<float> ac = ZipLow(a, c);
-        Vector128<float> bd = ZipLow(b, d);
-        Vector128.Store(ZipLow(ac, bd), to);
-        Vector128.Store(ZipHigh(ac, bd), to + width);
-        ac = ZipHigh(a, c);
-        bd = ZipHigh(b, d);
-        Vector128.Store(ZipLow(ac, bd), to + 2 * width);
-        Vector128.Store(ZipHigh(ac, bd), to + 3 * width);
-    }
-
-    /// <summary>a₀, b₀, a₁, b₁.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> ZipLow(Vector128<float> a, Vector128<float> b)
-    {
-        if (Sse.IsSupported) return Sse.UnpackLow(a, b);
-        if (AdvSimd.Arm64.IsSupported) return AdvSimd.Arm64.ZipLow(a, b);
-        return Vector128.Create(a.ToScalar(), b.ToScalar(), a.GetElement(1), b.GetElement(1));
-    }
-
-    /// <summary>a₂, b₂, a₃, b₃.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> ZipHigh(Vector128<float> a, Vector128<float> b)
-    {
-        if (Sse.IsSupported) return Sse.UnpackHigh(a, b);
-        if (AdvSimd.Arm64.IsSupported) return AdvSimd.Arm64.ZipHigh(a, b);
-        return Vector128.Create(
-            a.GetElement(2), b.GetElement(2), a.GetElement(3), b.GetElement(3));
+        Vector128<float> ac = Lane.ZipLow(a, c);
+        Vector128<float> bd = Lane.ZipLow(b, d);
+        Vector128.Store(Lane.ZipLow(ac, bd), to);
+        Vector128.Store(Lane.ZipHigh(ac, bd), to + width);
+        ac = Lane.ZipHigh(a, c);
+        bd = Lane.ZipHigh(b, d);
+        Vector128.Store(Lane.ZipLow(ac, bd), to + 2 * width);
+        Vector128.Store(Lane.ZipHigh(ac, bd), to + 3 * width);
     }
 }

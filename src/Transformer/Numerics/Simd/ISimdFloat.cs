@@ -26,6 +26,18 @@ internal unsafe interface ISimdFloat<TSelf> : IFloatVector<TSelf>
     /// </summary>
     static abstract TSelf LoadPartial(float* source, int count);
 
+    /// <summary>Width 16-bit words from an address of any alignment, each in a lane's low half.
+    /// </summary>
+    static abstract TSelf LoadWords(ushort* source);
+
+    /// <summary>bfloat16 words, as <see cref="LoadWords"/> gives them, to numbers, exactly.
+    /// </summary>
+    static abstract TSelf FromBFloat16(TSelf words);
+
+    /// <summary>binary16 words, as <see cref="LoadWords"/> gives them, to numbers, exactly.
+    /// </summary>
+    static abstract TSelf FromFloat16(TSelf words);
+
     /// <summary>Writes all lanes.</summary>
     static abstract void Store(TSelf value, float* destination);
 
@@ -44,6 +56,10 @@ internal unsafe interface ISimdFloat<TSelf> : IFloatVector<TSelf>
 
     /// <summary>2ⁿ for integral n in [−126, 127].</summary>
     static abstract TSelf PowerOfTwo(TSelf n);
+
+    /// <summary>2ⁿ from n + 1.5·2²³ + 127, n integral in [−126, 127]: the sum's low bits are the
+    /// exponent, so one shift makes the power.</summary>
+    static abstract TSelf PowerOfTwoBiased(TSelf n);
 
     /// <summary>Lane-wise <c>a == b ? x : y</c>; NaN compares false.</summary>
     static abstract TSelf SelectEqual(TSelf a, TSelf b, TSelf x, TSelf y);
@@ -72,4 +88,7 @@ internal unsafe interface ISimdFloat<TSelf> : IFloatVector<TSelf>
 
     /// <summary>Largest lane.</summary>
     static abstract float MaxAcross(TSelf a);
+
+    /// <summary>The largest lane of each of four vectors; NaN may or may not count.</summary>
+    static abstract Vector128<float> MaxAcross(TSelf a, TSelf b, TSelf c, TSelf d);
 }

@@ -3,28 +3,28 @@ using System.Collections.ObjectModel;
 namespace Transformer.Models.Training;
 
 /// <content>Validation and the best weights.</content>
-public sealed partial class Seq2SeqTrainer
+public partial class Trainer
 {
     private float[][]? bestWeights;
 
-    private bool IsValidated => evaluator is null || State.ValidatedStep == State.Step;
+    private bool IsValidated => !task.HasValidation || State.ValidatedStep == State.Step;
 
     private bool IsValidationDue => !IsValidated && (options.ValidateEvery > 0
         ? State.Step % options.ValidateEvery == 0
         : State.Batch == 0);
 
-    /// <summary>Loss and accuracy of the model as it is on the validation pairs.</summary>
-    /// <exception cref="InvalidOperationException">There are no validation pairs.</exception>
+    /// <summary>Loss and accuracy of the model as it is on the validation data.</summary>
+    /// <exception cref="InvalidOperationException">There are no validation data.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public ValidationResult Validate(CancellationToken cancellation = default)
     {
-        if (evaluator is null)
+        if (!task.HasValidation)
         {
             throw new InvalidOperationException(
-                "Seq2SeqTrainer: there are no validation pairs. Give some to the constructor.");
+                "Trainer: there are no validation data. Give some to the constructor.");
         }
 
-        EvaluationResult result = evaluator.Run(cancellation);
+        EvaluationResult result = task.Evaluate(cancellation);
         return new(
             State.Step, result.Loss, result.Accuracy, result.Tokens,
             Metrics?.Invoke() ?? ReadOnlyDictionary<string, double>.Empty);
@@ -42,18 +42,18 @@ public sealed partial class Seq2SeqTrainer
         if (State.BestStep == 0)
         {
             throw new InvalidOperationException(
-                "Seq2SeqTrainer: there is no best step before the first validation.");
+                "Trainer: there is no best step before the first validation.");
         }
 
         if (folder is not null)
         {
             using Checkpoint checkpoint = Checkpoint.Open(folder.FileOf(State.BestStep));
-            checkpoint.RestoreWeights(model.Parameters);
+            checkpoint.RestoreWeights(task.Parameters);
             return State.BestStep;
         }
 
-        for (int i = 0; i < model.Parameters.All.Count; i++)
-            model.Parameters.All[i].CopyFrom(bestWeights![i]);
+        for (int i = 0; i < task.Parameters.All.Count; i++)
+            task.Parameters.All[i].CopyFrom(bestWeights![i]);
         return State.BestStep;
     }
 
@@ -100,8 +100,8 @@ public sealed partial class Seq2SeqTrainer
 
     private void KeepWeights()
     {
-        bestWeights ??= [.. model.Parameters.All.Select(p => new float[p.Shape.ElementCount])];
+        bestWeights ??= [.. task.Parameters.All.Select(p => new float[p.Shape.ElementCount])];
         for (int i = 0; i < bestWeights.Length; i++)
-            model.Parameters.All[i].CopyTo(bestWeights[i]);
+            task.Parameters.All[i].CopyTo(bestWeights[i]);
     }
 }

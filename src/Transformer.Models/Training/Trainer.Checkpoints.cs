@@ -1,7 +1,7 @@
 namespace Transformer.Models.Training;
 
 /// <content>Saving and resuming.</content>
-public sealed partial class Seq2SeqTrainer
+public partial class Trainer
 {
     private bool IsCheckpointDue =>
         folder is not null && State.Step > 0 && savedStep != State.Step
@@ -24,7 +24,7 @@ public sealed partial class Seq2SeqTrainer
         if (folder is null)
         {
             throw new InvalidOperationException(
-                "Seq2SeqTrainer: there is no folder to resume from. Give one to the constructor.");
+                "Trainer: there is no folder to resume from. Give one to the constructor.");
         }
 
         using Checkpoint? checkpoint =
@@ -37,9 +37,9 @@ public sealed partial class Seq2SeqTrainer
                 damaged[0].Reason);
         }
 
-        checkpoint.RequireConfig(model.ConfigJson);
+        checkpoint.RequireConfig(task.ConfigJson);
         RequireSameTraining(checkpoint);
-        checkpoint.Restore(model.Parameters);
+        checkpoint.Restore(task.Parameters);
         State = checkpoint.State;
         savedStep = State.Step;
         return checkpoint.Path;
@@ -47,11 +47,11 @@ public sealed partial class Seq2SeqTrainer
 
     private void RequireSameTraining(Checkpoint checkpoint)
     {
-        if (checkpoint.DataFingerprint != training.Fingerprint)
+        if (checkpoint.DataFingerprint != task.DataFingerprint)
         {
             throw new InvalidDataException(
                 $"Checkpoint '{checkpoint.Path}': it was trained on data with fingerprint " +
-                $"{checkpoint.DataFingerprint}; these have {training.Fingerprint}. Give the same " +
+                $"{checkpoint.DataFingerprint}; these have {task.DataFingerprint}. Give the same " +
                 "texts, tokenizer and length limit, or train anew in another folder.");
         }
 
@@ -86,7 +86,7 @@ public sealed partial class Seq2SeqTrainer
         Directory.CreateDirectory(folder.Path);
         string file = folder.FileOf(State.Step);
         Checkpoint.Save(
-            file, model.Parameters, State, options, model.ConfigJson, training.Fingerprint);
+            file, task.Parameters, State, options, task.ConfigJson, task.DataFingerprint);
         savedStep = State.Step;
         folder.Rotate(State.Step, options.KeepCheckpoints, State.BestStep);
         observer?.Saved(file);

@@ -4,7 +4,7 @@ using Transformer.Models.Graph;
 namespace Transformer.Models.Training;
 
 /// <content>One update of the weights.</content>
-public sealed partial class Seq2SeqTrainer
+public partial class Trainer
 {
     // Half of a step's weight in the smoothed loss is gone after 35 steps.
     private const double Smoothing = 0.98;
@@ -12,21 +12,20 @@ public sealed partial class Seq2SeqTrainer
     private void Step()
     {
         int first = State.Batch;
-        int end = Math.Min(first + options.AccumulationSteps, batcher.BatchCount);
+        int end = Math.Min(first + options.AccumulationSteps, task.BatchCount);
         long tokens = 0;
-        for (int i = first; i < end; i++) tokens += batcher.TargetTokens(i);
-        model.Parameters.ClearGradients();
+        for (int i = first; i < end; i++) tokens += task.Labels(i);
+        task.Parameters.ClearGradients();
         double loss = 0;
         CompiledGraph graph = null!;
         for (int i = first; i < end; i++)
         {
-            batcher.Fill(i, batch);
-            BatchShape shape = batch.Shape;
-            graph = model.TrainingGraph(
-                shape.Rows, shape.SourceLength, shape.TargetLength, options.LabelSmoothing);
+            graph = task.Load(i);
+            graph.Profile = Profile;
             loss += ForwardBackward(graph, i - first, tokens);
         }
 
+        optimizer.Profile = Profile;
         float norm = optimizer.MeasureGradients();
         if (!float.IsFinite(norm)) ThrowNonFinite(graph, "the gradient's norm", norm);
         double rate = schedule.Rate(State.Step + 1);
@@ -35,18 +34,17 @@ public sealed partial class Seq2SeqTrainer
         State.Batch = end;
         State.TokensSeen += tokens;
         Report(loss / tokens, rate, norm, tokens);
-        if (end == batcher.BatchCount)
+        if (end == task.BatchCount)
         {
             State.Epoch++;
             State.Batch = 0;
-            batcher.StartEpoch(State.Epoch);
+            task.StartEpoch(State.Epoch);
         }
     }
 
     /// <summary>Adds the gradients of one micro-batch; returns the sum of its losses.</summary>
     private float ForwardBackward(CompiledGraph graph, int microBatch, long tokens)
     {
-        batch.Feed(graph);
         graph.Feed<float>("lossGradient", [1f / tokens]);
         graph.Seed = options.Seed ^ DropoutSeed;
         graph.Step = (State.Step * options.AccumulationSteps) + microBatch;
@@ -78,7 +76,7 @@ public sealed partial class Seq2SeqTrainer
             Step = State.Step,
             Epoch = State.Epoch,
             Batch = State.Batch,
-            BatchesInEpoch = batcher.BatchCount,
+            BatchesInEpoch = task.BatchCount,
             Loss = loss,
             SmoothedLoss = smoothedSum / smoothedWeight,
             LearningRate = rate,
