@@ -2,9 +2,11 @@ using System.Globalization;
 using Transformer.Backends;
 using Transformer.Cuda.AttentionMerge;
 using Transformer.Cuda.Driver;
+using Transformer.Cuda.GeluFeedForward;
 using Transformer.Cuda.FusedAttention;
 using Transformer.Cuda.KvCacheAppend;
 using Transformer.Cuda.LayerNorm;
+using Transformer.Cuda.Linear;
 using Transformer.Cuda.Memory;
 
 namespace Transformer.Cuda;
@@ -15,7 +17,7 @@ namespace Transformer.Cuda;
 /// does every copy to the host. Safe to call from many threads: their work is put into the stream
 /// in the order of the calls.
 /// </remarks>
-public sealed class CudaBackend : Backend
+public sealed partial class CudaBackend : Backend
 {
     private static readonly Lazy<CudaBackend> Shared = new(() => new CudaBackend(0));
     private static int registered;
@@ -35,6 +37,11 @@ public sealed class CudaBackend : Backend
         queue = new(stream, library);
         memory = new CudaMemory(stream);
         Register(new LayerNormForwardCuda(queue));
+        RegisterRows(queue);
+        Register(new LinearForwardCuda(queue));
+        Register(new LinearBackwardCuda(queue));
+        Register(new GeluFeedForwardForwardCuda(queue));
+        Register(new GeluFeedForwardBackwardCuda(queue));
         Register(new FusedAttentionForwardCuda(queue));
         Register(new FusedAttentionBackwardCuda(queue));
         Register(new AttentionMergeCuda(queue));

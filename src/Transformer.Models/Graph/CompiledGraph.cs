@@ -84,6 +84,9 @@ public sealed partial class CompiledGraph : IDisposable
     /// </summary>
     public long Step { get; set; }
 
+    /// <summary>Measures each kernel of a run; null: nothing is measured.</summary>
+    public ExecutionProfile? Profile { get; set; }
+
     internal GraphProgram Program => program;
 
     internal Backend Backend => backend;
@@ -96,7 +99,7 @@ public sealed partial class CompiledGraph : IDisposable
     public void Forward()
     {
         BeginForward();
-        for (int i = 0; i < program.ForwardCount; i++) calls[i].Run();
+        Run(0, program.ForwardCount);
         forwardDone = true;
     }
 
@@ -107,7 +110,7 @@ public sealed partial class CompiledGraph : IDisposable
     public void Backward()
     {
         BeginBackward();
-        for (int i = program.ForwardCount; i < calls.Length; i++) calls[i].Run();
+        Run(program.ForwardCount, calls.Length);
     }
 
     /// <summary>Waits until the device has finished.</summary>
@@ -176,6 +179,17 @@ public sealed partial class CompiledGraph : IDisposable
         return program.Offsets.TryGetValue(tensor, out long offset)
             ? new(arena.Address + (nint)offset, tensor.Shape.ElementCount, tensor.DType)
             : default;
+    }
+
+    private void Run(int first, int end)
+    {
+        if (Profile is { } profile)
+        {
+            for (int i = first; i < end; i++) profile.Run(calls[i], Nodes[i].Kind);
+            return;
+        }
+
+        for (int i = first; i < end; i++) calls[i].Run();
     }
 
     private void BindIfMoved()

@@ -20,6 +20,26 @@ public unsafe class SimdMathTests
     public void ExpNonPositive_IsWithin2Ulp() =>
         Dense<ExpNonPositiveFunction>(-87.3, 0, Math.Exp, maxUlp: 2);
 
+    /// <summary>Over the floats themselves instead of the numbers: as many of each binade, down to
+    /// the smallest.</summary>
+    [Fact]
+    public void Bounds_HoldOverTheFloats()
+    {
+        Strided<ExpFunction>(88.7f, Math.Exp, maxUlp: 2);
+        Strided<ExpFunction>(-87.3f, Math.Exp, maxUlp: 2);
+        Strided<ExpNonPositiveFunction>(-87.3f, Math.Exp, maxUlp: 2);
+        foreach (float limit in new[] { 8f, -8f })
+        {
+            Strided<GeluFunction>(limit, x => x * Cdf(x), maxAbsolute: 6e-7);
+            Strided<GeluTanhFunction>(
+                limit, x => 0.5 * x * (1 + Math.Tanh(U(x))), maxAbsolute: 6e-7);
+        }
+
+        Strided<GeluFunction>(-1e30f, x => x * Cdf(x), maxAbsolute: 6e-7);
+        Strided<GeluTanhFunction>(
+            -1e30f, x => 0.5 * x * (1 + Math.Tanh(U(x))), maxAbsolute: 6e-7);
+    }
+
     [Fact]
     public void Tanh_IsWithinItsBound()
     {
@@ -138,6 +158,24 @@ public unsafe class SimdMathTests
         for (int i = 0; i < Samples; i++)
         {
             x[i] = (float)(low + (high - low) * i / (Samples - 1));
+        }
+
+        Compare<TFunction>(x, exact, maxUlp, maxAbsolute);
+    }
+
+    /// <summary>Every 16,381st float from 0 to a limit; the stride is prime.</summary>
+    private static void Strided<TFunction>(
+        float limit, Func<double, double> exact, double maxUlp = double.PositiveInfinity,
+        double maxAbsolute = double.PositiveInfinity)
+        where TFunction : IFunction
+    {
+        const int stride = 16381;
+        int last = BitConverter.SingleToInt32Bits(MathF.Abs(limit));
+        int count = last / stride;
+        float[] x = new float[count - (count % 16)];
+        for (int i = 0; i < x.Length; i++)
+        {
+            x[i] = MathF.CopySign(BitConverter.Int32BitsToSingle(last - (i * stride)), limit);
         }
 
         Compare<TFunction>(x, exact, maxUlp, maxAbsolute);
