@@ -3,7 +3,7 @@
 //
 // Shapes: query, key, value and their gradients [B, H, S, D or Dv] with strides, packed or paged;
 //   output and its gradient alike; log_sum_exp and deltas [B, Hq, Sq] or [Hq, total].
-// Work: attention_deltas: a warp a row. attention_query_gradient: a block of 128 threads owns 64
+// Work: attention_deltas: a thread a row. attention_query_gradient: a block of 128 threads owns 64
 //   queries of a head and 64, 128 or 256 columns, and goes over the tiles of keys that they see.
 //   attention_key_gradient: a block owns 64 keys of a key/value head and 64 or 128 columns of both
 //   gradients, and goes over the query heads and tiles of queries that see them, in order. Further
@@ -18,24 +18,44 @@
 // Source: Dao et al. 2022 (FlashAttention), appendix B.2.
 #include "gradients.cuh"
 
+// A lane sums its row in the order in which dP is summed, so that both round alike: where one key
+// has all the weight, their difference is 0. The warp stages 32 columns of its 32 rows at a time.
 template <typename T>
-__device__ __forceinline__ void attention_deltas(const AttentionArgument &p) {
-  u64 place = u64(blockIdx.x) * 4 + threadIdx.x / 32;
-  if (place >= u64(p.batch) * u64(p.query_heads) * u64(p.query_length)) return; // whole warps
-  i32 query = i32(place % u64(p.query_length));
-  place /= u64(p.query_length);
-  i32 head = i32(place % u64(p.query_heads));
-  Sequence s = sequence_of(p, i32(place / u64(p.query_heads)));
-  if (query >= s.queries) return;
-  const Strides &o = p.output_strides;
-  i64 offset = s.query_outer * o.batch + head * o.head + (s.query_row + query) * o.row;
-  const T *output = static_cast<const T *>(p.output) + offset;
-  const T *gradient = static_cast<const T *>(p.output_gradient) + offset;
+__device__ __forceinline__ void attention_deltas(const AttentionArgument &p, u8 *shared) {
+  u32 lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+  i64 *offsets = reinterpret_cast<i64 *>(shared) + warp * 32;
+  float *outputs = reinterpret_cast<float *>(shared + 128 * sizeof(i64)) + warp * 2 * 32 * 33;
+  float *gradients = outputs + 32 * 33;
+  u64 place = u64(blockIdx.x) * 128 + threadIdx.x, row = 0;
+  offsets[lane] = -1;
+  if (place < u64(p.batch) * u64(p.query_heads) * u64(p.query_length)) {
+    i32 query = i32(place % u64(p.query_length));
+    place /= u64(p.query_length);
+    i32 head = i32(place % u64(p.query_heads));
+    Sequence s = sequence_of(p, i32(place / u64(p.query_heads)));
+    const Strides &o = p.output_strides;
+    row = u64(row_index(p, s, head, query));
+    if (query < s.queries)
+      offsets[lane] =
+          s.query_outer * o.batch + head * o.head + (s.query_row + query) * o.row;
+  }
+  __syncwarp();
   float sum = 0;
-  for (i32 d = i32(threadIdx.x % 32); d < p.value_dimension; d += 32)
-    sum = multiply_add(to_float(output[d]), to_float(gradient[d]), sum);
-  sum = warp_sum(sum);
-  if (threadIdx.x % 32 == 0) p.deltas[row_index(p, s, head, query)] = sum;
+  for (u32 column = 0; column < u32(p.value_dimension); column += 32) {
+    bool inside = column + lane < u32(p.value_dimension);
+    for (u32 r = 0; r < 32; r++) {
+      i64 at = offsets[r] + column + lane;
+      bool exists = inside && offsets[r] >= 0;
+      outputs[r * 33 + lane] = exists ? to_float(static_cast<const T *>(p.output)[at]) : 0;
+      gradients[r * 33 + lane] =
+          exists ? to_float(static_cast<const T *>(p.output_gradient)[at]) : 0;
+    }
+    __syncwarp();
+    for (u32 c = 0; c < 32; c++)
+      sum = multiply_add(gradients[lane * 33 + c], outputs[lane * 33 + c], sum);
+    __syncwarp();
+  }
+  if (offsets[lane] >= 0) p.deltas[row] = sum;
 }
 
 template <typename T, u32 Groups>
@@ -122,7 +142,8 @@ __device__ __forceinline__ void attention_key_gradient(const AttentionArgument &
 
 extern "C" __global__ void __launch_bounds__(128)
 attention_deltas_f32(ARGUMENT(AttentionArgument, p)) {
-  attention_deltas<float>(p);
+  SHARED_MEMORY(shared);
+  attention_deltas<float>(p, shared);
 }
 extern "C" __global__ void __launch_bounds__(128)
 attention_query_gradient_f32_64_columns(ARGUMENT(AttentionArgument, p)) {
@@ -151,7 +172,8 @@ attention_key_gradient_f32_128_columns(ARGUMENT(AttentionArgument, p)) {
 }
 extern "C" __global__ void __launch_bounds__(128)
 attention_deltas_f16(ARGUMENT(AttentionArgument, p)) {
-  attention_deltas<f16>(p);
+  SHARED_MEMORY(shared);
+  attention_deltas<f16>(p, shared);
 }
 extern "C" __global__ void __launch_bounds__(128)
 attention_query_gradient_f16_64_columns(ARGUMENT(AttentionArgument, p)) {
@@ -180,7 +202,8 @@ attention_key_gradient_f16_128_columns(ARGUMENT(AttentionArgument, p)) {
 }
 extern "C" __global__ void __launch_bounds__(128)
 attention_deltas_bf16(ARGUMENT(AttentionArgument, p)) {
-  attention_deltas<bf16>(p);
+  SHARED_MEMORY(shared);
+  attention_deltas<bf16>(p, shared);
 }
 extern "C" __global__ void __launch_bounds__(128)
 attention_query_gradient_bf16_64_columns(ARGUMENT(AttentionArgument, p)) {

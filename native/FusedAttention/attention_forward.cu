@@ -56,117 +56,87 @@ __device__ __forceinline__ void drop_weights(
   }
 }
 
-template <typename T, u32 Rows, u32 Groups>
-__device__ __forceinline__ void attention_forward(const AttentionArgument &p, u8 *shared) {
-  constexpr u32 rows = 8 * Rows;
-  BlockState &state = *reinterpret_cast<BlockState *>(shared);
-  float *tile = reinterpret_cast<float *>(shared + state_bytes);
-  float *buffer = tile + rows * score_stride, *queries = buffer + value_floats;
-  u32 y = threadIdx.x / 16, x = threadIdx.x % 16;
-
-  u32 place = blockIdx.x;
-  i32 row_block = p.tiles - 1 - i32(place % u32(p.tiles));
-  place /= u32(p.tiles);
-  i32 split = i32(place % u32(p.splits));
-  place /= u32(p.splits);
-  u32 column = place % u32(p.slices) * 64 * Groups;
-  place /= u32(p.slices);
-  i32 unit = i32(place % u32(p.units));
-  Sequence s = sequence_of(p, i32(place / u32(p.units)));
-  i32 first_row = row_block * i32(rows);
-  if (first_row >= p.heads_per_unit * s.queries) return;
-  i32 key_head = unit * p.heads_per_unit / (p.query_heads / p.key_heads);
-
-  start_block(p, state);
-  place_queries(p, s, state, unit, first_row, rows);
-  __syncthreads();
+// scale·q·k of the block's rows and the 64 keys that are placed.
+template <typename T, u32 Rows>
+__device__ __forceinline__ void multiply_queries(
+    const AttentionArgument &p, const BlockState &state, float *queries, u32 query_stride,
+    float *buffer, float (&scores)[Rows][4]) {
   u32 width = u32(p.head_dimension), padded = (width + 7) / 8 * 8;
-  u32 query_stride = p.resident ? padded + 4 : chunk_stride;
-  if (p.resident)
-    load_rows<T>(queries, query_stride, p.query, state.query, rows, 0, padded, width,
-                 p.aligned & aligned_query);
-
-  float maxima[Rows], totals[Rows], results[Rows][4 * Groups];
-#pragma unroll
-  for (u32 i = 0; i < Rows; i++) {
-    maxima[i] = -infinity;
-    totals[i] = 0;
-#pragma unroll
-    for (u32 c = 0; c < 4 * Groups; c++) results[i][c] = 0;
-  }
-
-  KeyRange range = key_range(state, rows);
-  i32 tiles = (p.key_length + 63) / 64, each = (tiles + p.splits - 1) / p.splits;
-  i32 begin = most(split * each, range.low / 64);
-  i32 end = least((split + 1) * each, (range.high + 63) / 64);
-  bool shaped = shapes_scores(p);
-  for (i32 at = begin; at < end; at++) {
-    i32 first = at * 64;
-    if (!tile_is_visible(p, s, state, rows, first)) continue;
-    place_keys(p, s, state, key_head, first);
+  for (u32 d = 0; d < width; d += chunk_width) {
+    u32 span = padded - d < chunk_width ? padded - d : chunk_width;
+    load_rows<T>(buffer, chunk_stride, p.key, state.key, 64, d, span, width,
+                 p.aligned & aligned_key);
+    if (!p.resident)
+      load_rows<T>(queries, query_stride, p.query, state.query, 8 * Rows, d, span, width,
+                   p.aligned & aligned_query);
     __syncthreads();
-    float scores[Rows][4] = {};
-    for (u32 d = 0; d < width; d += chunk_width) {
-      u32 span = padded - d < chunk_width ? padded - d : chunk_width;
-      load_rows<T>(buffer, chunk_stride, p.key, state.key, 64, d, span, width,
-                   p.aligned & aligned_key);
-      if (!p.resident)
-        load_rows<T>(queries, query_stride, p.query, state.query, rows, d, span, width,
-                     p.aligned & aligned_query);
-      __syncthreads();
-      add_products<Rows>(
-          scores, queries + (p.resident ? d : 0), query_stride, buffer, span);
-      __syncthreads();
-    }
+    add_products<Rows>(
+        scores, queries + (p.resident ? d : 0), query_stride, buffer, span);
+    __syncthreads();
+  }
+#pragma unroll
+  for (u32 i = 0; i < Rows; i++)
+#pragma unroll
+    for (u32 j = 0; j < 4; j++) scores[i][j] *= p.scale;
+}
+
+// Applies what shapes and hides scores, as little of it as the tile needs.
+template <u32 Rows>
+__device__ __forceinline__ void hide_scores(
+    const AttentionArgument &p, const Sequence &s, const BlockState &state,
+    const KeyRange &range, float *tile, i32 first, float (&scores)[Rows][4]) {
+  u32 y = threadIdx.x / 16, x = threadIdx.x % 16;
+  if (shapes_scores(p)) {
+    put_scores<Rows>(tile, scores);
+    __syncthreads();
+    shape_scores(p, s, state, tile, 8 * Rows, first);
+    __syncthreads();
+    get_scores<Rows>(tile, scores);
+  } else if (first < range.all_low || first + 64 > range.all_high) {
 #pragma unroll
     for (u32 i = 0; i < Rows; i++)
 #pragma unroll
-      for (u32 j = 0; j < 4; j++) scores[i][j] *= p.scale;
-    if (shaped) {
-      put_scores<Rows>(tile, scores);
-      __syncthreads();
-      shape_scores(p, s, state, tile, rows, first);
-      __syncthreads();
-      get_scores<Rows>(tile, scores);
-    } else if (first < range.all_low || first + 64 > range.all_high) {
-#pragma unroll
-      for (u32 i = 0; i < Rows; i++)
-#pragma unroll
-        for (u32 j = 0; j < 4; j++) {
-          i32 key = first + i32(x + 16 * j);
-          bool visible = key >= state.first[y + 8 * i] && key < state.end[y + 8 * i];
-          scores[i][j] = visible ? scores[i][j] : -infinity;
-        }
-    }
-#pragma unroll
-    for (u32 i = 0; i < Rows; i++) {
-      float top = maximum(maximum(scores[i][0], scores[i][1]),
-                          maximum(scores[i][2], scores[i][3]));
-#pragma unroll
-      for (int lanes = 8; lanes > 0; lanes /= 2)
-        top = maximum(top, __shfl_xor_sync(all_lanes, top, lanes));
-      top = maximum(top, maxima[i]);
-      float shrink = weight_of(maxima[i], top);
-      maxima[i] = top;
-      totals[i] *= shrink;
-#pragma unroll
-      for (u32 c = 0; c < 4 * Groups; c++) results[i][c] *= shrink;
-#pragma unroll
       for (u32 j = 0; j < 4; j++) {
-        scores[i][j] = weight_of(scores[i][j], top);
-        totals[i] += scores[i][j];
+        i32 key = first + i32(x + 16 * j);
+        bool visible = key >= state.first[y + 8 * i] && key < state.end[y + 8 * i];
+        scores[i][j] = visible ? scores[i][j] : -infinity;
       }
-    }
-    put_scores<Rows>(tile, scores);
-    if (p.drop_probability > 0) {
-      __syncthreads();
-      drop_weights(p, s, state, tile, rows, first);
-    }
-    add_weighted_tile<T, Rows, Groups>(
-        results, tile, p.value, state.value, column, u32(p.value_dimension),
-        p.aligned & aligned_value, buffer, state);
   }
+}
 
+// Scores become weights under the new maximum, under which what was summed so far shrinks.
+template <u32 Rows, u32 Groups>
+__device__ __forceinline__ void online_softmax(
+    float (&scores)[Rows][4], float (&maxima)[Rows], float (&totals)[Rows],
+    float (&results)[Rows][4 * Groups]) {
+#pragma unroll
+  for (u32 i = 0; i < Rows; i++) {
+    float top = maximum(maximum(scores[i][0], scores[i][1]),
+                        maximum(scores[i][2], scores[i][3]));
+#pragma unroll
+    for (int lanes = 8; lanes > 0; lanes /= 2)
+      top = maximum(top, __shfl_xor_sync(all_lanes, top, lanes));
+    top = maximum(top, maxima[i]);
+    float shrink = weight_of(maxima[i], top);
+    maxima[i] = top;
+    totals[i] *= shrink;
+#pragma unroll
+    for (u32 c = 0; c < 4 * Groups; c++) results[i][c] *= shrink;
+#pragma unroll
+    for (u32 j = 0; j < 4; j++) {
+      scores[i][j] = weight_of(scores[i][j], top);
+      totals[i] += scores[i][j];
+    }
+  }
+}
+
+// Results over their totals to the output, or, where keys are split, to this split's part of it.
+template <typename T, u32 Rows, u32 Groups>
+__device__ __forceinline__ void finish_rows(
+    const AttentionArgument &p, const BlockState &state, i32 split, u32 column,
+    const float (&maxima)[Rows], const float (&totals)[Rows],
+    const float (&results)[Rows][4 * Groups]) {
+  u32 y = threadIdx.x / 16, x = threadIdx.x % 16;
 #pragma unroll
   for (u32 i = 0; i < Rows; i++) {
     u32 r = y + 8 * i;
@@ -204,6 +174,69 @@ __device__ __forceinline__ void attention_forward(const AttentionArgument &p, u8
                          p.aligned & aligned_output, four);
     }
   }
+}
+
+template <typename T, u32 Rows, u32 Groups>
+__device__ __forceinline__ void attention_forward(const AttentionArgument &p, u8 *shared) {
+  constexpr u32 rows = 8 * Rows;
+  BlockState &state = *reinterpret_cast<BlockState *>(shared);
+  float *tile = reinterpret_cast<float *>(shared + state_bytes);
+  float *buffer = tile + rows * score_stride, *queries = buffer + value_floats;
+  u32 place = blockIdx.x;
+  i32 row_block = p.tiles - 1 - i32(place % u32(p.tiles));
+  place /= u32(p.tiles);
+  i32 split = i32(place % u32(p.splits));
+  place /= u32(p.splits);
+  u32 column = place % u32(p.slices) * 64 * Groups;
+  place /= u32(p.slices);
+  i32 unit = i32(place % u32(p.units));
+  Sequence s = sequence_of(p, i32(place / u32(p.units)));
+  i32 first_row = row_block * i32(rows);
+  if (first_row >= p.heads_per_unit * s.queries) return;
+  i32 key_head = unit * p.heads_per_unit / (p.query_heads / p.key_heads);
+
+  start_block(p, state);
+  place_queries(p, s, state, unit, first_row, rows);
+  __syncthreads();
+  u32 width = u32(p.head_dimension), padded = (width + 7) / 8 * 8;
+  u32 query_stride = p.resident ? padded + 4 : chunk_stride;
+  if (p.resident)
+    load_rows<T>(queries, query_stride, p.query, state.query, rows, 0, padded, width,
+                 p.aligned & aligned_query);
+
+  float maxima[Rows], totals[Rows], results[Rows][4 * Groups];
+#pragma unroll
+  for (u32 i = 0; i < Rows; i++) {
+    maxima[i] = -infinity;
+    totals[i] = 0;
+#pragma unroll
+    for (u32 c = 0; c < 4 * Groups; c++) results[i][c] = 0;
+  }
+
+  KeyRange range = key_range(state, rows);
+  i32 tiles = (p.key_length + 63) / 64, each = (tiles + p.splits - 1) / p.splits;
+  i32 begin = most(split * each, range.low / 64);
+  i32 end = least((split + 1) * each, (range.high + 63) / 64);
+  for (i32 at = begin; at < end; at++) {
+    i32 first = at * 64;
+    if (!tile_is_visible(p, s, state, rows, first)) continue;
+    place_keys(p, s, state, key_head, first);
+    __syncthreads();
+    float scores[Rows][4] = {};
+    multiply_queries<T, Rows>(p, state, queries, query_stride, buffer, scores);
+    hide_scores<Rows>(p, s, state, range, tile, first, scores);
+    online_softmax<Rows, Groups>(scores, maxima, totals, results);
+    put_scores<Rows>(tile, scores);
+    if (p.drop_probability > 0) {
+      __syncthreads();
+      drop_weights(p, s, state, tile, rows, first);
+    }
+    add_weighted_tile<T, Rows, Groups>(
+        results, tile, p.value, state.value, column, u32(p.value_dimension),
+        p.aligned & aligned_value, buffer, state);
+  }
+
+  finish_rows<T, Rows, Groups>(p, state, split, column, maxima, totals, results);
 }
 
 // Joins the parts of each row: block (query, head, sequence).

@@ -113,15 +113,16 @@ __device__ __forceinline__ bool tile_is_visible(
   __syncthreads();
   if (threadIdx.x == 0) state.any_visible = 0;
   __syncthreads();
-  for (u32 x = threadIdx.x; x < rows * 16 && !state.any_visible; x += attention_threads) {
+  bool found = false;
+  for (u32 x = threadIdx.x; x < rows * 16 && !found; x += attention_threads) {
     u32 r = x / 16;
     if (state.index[r] < 0) continue;
     ScoreRow row =
         score_row(p, s, state.head[r], state.index[r], state.first[r], state.end[r]);
     i32 key = first + i32(x % 16) * 4;
-    for (i32 e = 0; e < 4; e++)
-      if (is_visible(p, row, key + e)) state.any_visible = 1;
+    for (i32 e = 0; e < 4; e++) found |= is_visible(p, row, key + e);
   }
+  if (found) state.any_visible = 1;
   __syncthreads();
   return state.any_visible;
 }

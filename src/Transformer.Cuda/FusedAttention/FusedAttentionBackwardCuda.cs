@@ -10,10 +10,13 @@ namespace Transformer.Cuda.FusedAttention;
 internal sealed class FusedAttentionBackwardCuda(CudaQueue queue) : IKernel<AttentionBackward>
 {
     private const uint Threads = FusedAttentionForwardCuda.Threads;
-    private const int Tile = FusedAttentionForwardCuda.Tile, RowsPerBlock = 4;
+    private const int Tile = FusedAttentionForwardCuda.Tile;
 
     private const int SharedBytes = FusedAttentionForwardCuda.StateBytes + (sizeof(float) * 2 *
         ((Tile * FusedAttentionForwardCuda.ScoreStride) + FusedAttentionForwardCuda.OperandFloats));
+
+    // For each thread a row's place and 32 numbers each, one apart, of output and gradient.
+    private const int DeltaBytes = (int)Threads * (sizeof(long) + (2 * 33 * sizeof(float)));
 
     // Diagonals of a tile, and their buckets.
     private const int DiagonalFloats = 256;
@@ -76,7 +79,7 @@ internal sealed class FusedAttentionBackwardCuda(CudaQueue queue) : IKernel<Atte
         argument.Deltas = delta.Address;
         long rows = (long)s.Batch * s.QueryHeads * s.QueryLength;
         deltas[type].Launch(
-            new((uint)((rows + RowsPerBlock - 1) / RowsPerBlock), 32 * RowsPerBlock), argument);
+            new((uint)((rows + Threads - 1) / Threads), Threads, DeltaBytes), argument);
         QueryGradient(argument, type);
         KeyGradients(argument, type);
         if (call.BiasGradient.IsPresent) BiasGradient(argument, type);
