@@ -18,12 +18,14 @@ struct ActivationCall {
   Activation activation;
 };
 
-template <typename T, Activation F> __device__ __forceinline__ void forward(const ActivationCall &p) {
+template <typename T, Activation F>
+__device__ __forceinline__ void forward(const ActivationCall &p) {
   map(static_cast<const T *>(p.input), static_cast<T *>(p.result), p.length, p.chunks,
       [](float x) { return activate(F, x); });
 }
 
-template <typename T, Activation F> __device__ __forceinline__ void backward(const ActivationCall &p) {
+template <typename T, Activation F>
+__device__ __forceinline__ void backward(const ActivationCall &p) {
   map(static_cast<const T *>(p.input), static_cast<const T *>(p.output_gradient),
       static_cast<T *>(p.result), p.length, p.chunks,
       [](float x, float gradient) {

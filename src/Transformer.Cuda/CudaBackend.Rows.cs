@@ -1,4 +1,4 @@
-using Transformer.Cuda.Activation;
+using Transformer.Cuda.Activations;
 using Transformer.Cuda.AdamW;
 using Transformer.Cuda.Add;
 using Transformer.Cuda.Driver;

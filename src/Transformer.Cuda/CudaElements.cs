@@ -33,8 +33,9 @@ internal static class CudaElements
     {
         if (bytes == 0) return;
         queue.Device.Enter();
-        CudaException.Check(
-            DriverApi.cuMemsetD8Async(address, 0, (nuint)bytes, queue.Stream.Handle),
-            queue.Device.Description, $"{bytes} bytes");
+        int status = DriverApi.cuMemsetD8Async(address, 0, (nuint)bytes, queue.Stream.Handle);
+        if (status == 0) return;
+        CudaException.Check(status, queue.Device.Description, $"{bytes} bytes",
+            nameof(DriverApi.cuMemsetD8Async));
     }
 }

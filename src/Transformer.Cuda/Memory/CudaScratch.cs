@@ -15,9 +15,13 @@ internal readonly ref struct CudaScratch
         this.stream = stream;
         if (bytes == 0) return;
         stream.Device.Enter();
-        CudaException.Check(
-            DriverApi.cuMemAllocAsync(out nint address, (nuint)bytes, stream.Handle),
-            stream.Device.Description, $"{bytes} bytes");
+        int status = DriverApi.cuMemAllocAsync(out nint address, (nuint)bytes, stream.Handle);
+        if (status != 0) // the message's text is not made at every call
+        {
+            CudaException.Check(status, stream.Device.Description, $"{bytes} bytes",
+                nameof(DriverApi.cuMemAllocAsync));
+        }
+
         Address = address;
     }
 

@@ -12,7 +12,7 @@ namespace Transformer.Models;
 /// </summary>
 /// <remarks>Graphs are compiled once for each shape and share one arena: only one runs at a time.
 /// Not safe for use by several threads at once.</remarks>
-public sealed partial class Gpt : IDisposable
+public sealed partial class Gpt : IGptTrainingModel, IDisposable
 {
     private readonly GptNetwork network;
     private readonly GraphArena arena;
@@ -50,6 +50,12 @@ public sealed partial class Gpt : IDisposable
 
     /// <summary>What it runs on.</summary>
     public Backend Backend { get; }
+
+    /// <inheritdoc/>
+    public string ConfigJson => Config.ToJson();
+
+    /// <inheritdoc/>
+    public int Positions => Config.Positions;
 
     /// <summary>The training graph of a shape, the same one at each call.</summary>
     /// <param name="batch">B.</param>

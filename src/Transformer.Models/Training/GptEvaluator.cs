@@ -7,7 +7,7 @@ namespace Transformer.Models.Training;
 /// <remarks>Not safe for use by several threads at once.</remarks>
 public sealed class GptEvaluator
 {
-    private readonly Gpt model;
+    private readonly IGptTrainingModel model;
     private readonly TokenDataset text;
     private readonly int rows;
     private readonly int length;
@@ -22,13 +22,13 @@ public sealed class GptEvaluator
     /// <param name="length">Tokens of a window; 0: the model's positions.</param>
     /// <exception cref="ArgumentException">A size is not positive or exceeds the model's
     /// positions.</exception>
-    public GptEvaluator(Gpt model, TokenDataset text, int rows = 16, int length = 0)
+    public GptEvaluator(IGptTrainingModel model, TokenDataset text, int rows = 16, int length = 0)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(text);
         this.model = model;
         this.text = text;
-        this.length = length == 0 ? model.Config.Positions : length;
+        this.length = length == 0 ? model.Positions : length;
         int windows = (text.Count - 2 + this.length) / this.length;
         this.rows = Math.Min(rows, windows);
         ids = new int[this.rows * this.length];

@@ -16,21 +16,21 @@ public sealed class GptTrainer : Trainer
     /// <exception cref="ArgumentException">An option is out of range, the text is too short for
     /// one batch, or patience is asked for without a text to validate with.</exception>
     public GptTrainer(
-        Gpt model, TokenDataset training, TokenDataset? validation, TrainingOptions options,
+        IGptTrainingModel model, TokenDataset training, TokenDataset? validation, TrainingOptions options,
         CheckpointFolder? folder = null, int length = 0)
         : base(Task(model, training, validation, options, length), options, folder)
     {
     }
 
     private static WindowTask Task(
-        Gpt model, TokenDataset training, TokenDataset? validation, TrainingOptions options,
+        IGptTrainingModel model, TokenDataset training, TokenDataset? validation, TrainingOptions options,
         int length)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(training);
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
-        if (length == 0) length = model.Config.Positions;
+        if (length == 0) length = model.Positions;
         if (options.TokensPerBatch < length)
         {
             throw new ArgumentException($"TrainingOptions: 'tokensPerBatch' is " +
@@ -44,7 +44,7 @@ public sealed class GptTrainer : Trainer
     }
 
     private sealed class WindowTask(
-        Gpt model, TokenDataset training, WindowBatcher batcher, GptEvaluator? evaluator,
+        IGptTrainingModel model, TokenDataset training, WindowBatcher batcher, GptEvaluator? evaluator,
         TrainingOptions options) : ITrainingTask
     {
         private readonly int[] ids = new int[batcher.Rows * batcher.Length];
@@ -52,7 +52,7 @@ public sealed class GptTrainer : Trainer
 
         public ParameterSet Parameters => model.Parameters;
 
-        public string ConfigJson { get; } = model.Config.ToJson();
+        public string ConfigJson { get; } = model.ConfigJson;
 
         public string DataFingerprint => training.Fingerprint;
 

@@ -40,6 +40,24 @@ public unsafe class SimdMathTests
             -1e30f, x => 0.5 * x * (1 + Math.Tanh(U(x))), maxAbsolute: 6e-7);
     }
 
+    /// <summary>Every 257th float of the whole range; four at once give the same bits.</summary>
+    [Fact]
+    public void ExpNonPositive_IsWithin2UlpOverAllExponents()
+    {
+        float[] x = new float[1 << 16];
+        int word = BitConverter.SingleToInt32Bits(0f), last = BitConverter.SingleToInt32Bits(87.3f);
+        while (word <= last)
+        {
+            for (int i = 0; i < x.Length; i++, word += 257)
+            {
+                x[i] = -BitConverter.Int32BitsToSingle(Math.Min(word, last));
+            }
+
+            Compare<ExpNonPositiveFunction>(x, Math.Exp, maxUlp: 2);
+            Compare<ExpNonPositiveFourFunction>(x, Math.Exp, maxUlp: 2);
+        }
+    }
+
     [Fact]
     public void Tanh_IsWithinItsBound()
     {
@@ -230,6 +248,19 @@ public unsafe class SimdMathTests
     {
         public static T Apply<T>(T x) where T : struct, ISimdFloat<T> =>
             SimdMath.ExpNonPositive(x);
+    }
+
+    private readonly struct ExpNonPositiveFourFunction : IFunction
+    {
+        public static T Apply<T>(T x) where T : struct, ISimdFloat<T>
+        {
+            T a = x, b = x, c = x, d = x;
+            SimdMath.ExpNonPositive(ref a, ref b, ref c, ref d);
+            // NaN, which fails every comparison, unless all four are what one alone is.
+            T nan = T.Broadcast(float.NaN), one = SimdMath.ExpNonPositive(x);
+            T same = T.SelectEqual(a, one, T.SelectEqual(b, one, one, nan), nan);
+            return T.SelectEqual(c, one, T.SelectEqual(d, one, same, nan), nan);
+        }
     }
 
     private readonly struct TanhFunction : IFunction

@@ -44,7 +44,8 @@ internal readonly unsafe struct Simd128 : ISimdFloat<Simd128>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Simd128 LoadWords(ushort* source) => new(Vector128.WidenLower(
+    public static Simd128 LoadWords(ushort* source) =>
+        new(Vector128.WidenLower(
             Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<ulong>(source)).AsUInt16()).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -5,7 +5,8 @@ using Transformer.Tensors;
 
 namespace Transformer.Ops;
 
-/// <summary>o[row] += Σ weights[row, key]·v[key] for a few rows, on values where they lie.</summary>
+/// <summary>o[row] += Σ weights[row, key]·v[key] for a few rows, on values where they lie.
+/// </summary>
 /// <remarks>
 /// Shapes: weights [rows, keys], v [keys, Dv] at any distance from key to key, o [rows, Pad(Dv)].
 /// Work: the caller's thread; a value is read once for four rows.

@@ -3,7 +3,7 @@ using Transformer.Backends;
 using Transformer.Cuda.Driver;
 using Transformer.Ops;
 
-namespace Transformer.Cuda.Activation;
+namespace Transformer.Cuda.Activations;
 
 /// <summary>Launches native/Activation/activation.cu.</summary>
 internal sealed class ActivationCuda(CudaQueue queue)
