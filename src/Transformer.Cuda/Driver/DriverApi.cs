@@ -50,6 +50,9 @@ internal static unsafe partial class DriverApi
     public static partial int cuCtxSetCurrent(nint context);
 
     [LibraryImport(Library)]
+    public static partial int cuCtxGetDevice(out int device);
+
+    [LibraryImport(Library)]
     public static partial int cuStreamCreate(out nint stream, uint flags);
 
     [LibraryImport(Library)]
@@ -158,4 +161,9 @@ internal static unsafe partial class DriverApi
     public static partial int cuLaunchKernel(
         nint function, uint gridX, uint gridY, uint gridZ, uint blockX, uint blockY, uint blockZ,
         uint sharedBytes, nint stream, void** values, void** extra);
+
+    /// <summary>What the emulation has to say of the last launch that failed; in no driver.
+    /// </summary>
+    [LibraryImport(Library)]
+    public static partial byte* transformer_emulation_failure();
 }
