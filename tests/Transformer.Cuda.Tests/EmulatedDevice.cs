@@ -29,7 +29,8 @@ public sealed partial class EmulatedDevice
     [ModuleInitializer]
     internal static void Choose()
     {
-        if (!IsPresent) return;
+        bool child = Environment.GetEnvironmentVariable(ChildProgram.Variable) is not null;
+        if (child || !IsPresent) return;
         Environment.SetEnvironmentVariable(DriverLibrary.Variable, Library);
         // The runtime's copy of the environment is not the one that C code reads.
         _ = SetVariable("TRANSFORMER_EMULATION_DEVICES", "2", overwrite: 1);
