@@ -20,7 +20,6 @@ namespace Transformer.Cuda;
 /// </remarks>
 public sealed class CudaBackend : Backend
 {
-    private static readonly ConcurrentDictionary<int, CudaBackend> Devices = new();
     private static int registered;
 
     private readonly int ordinal;
@@ -92,7 +91,7 @@ public sealed class CudaBackend : Backend
     public static CudaBackend OnDevice(int ordinal)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(ordinal);
-        return Devices.GetOrAdd(ordinal, o => new(o, new CudaQueue(o, 0, null)));
+        return Opened.Devices.GetOrAdd(ordinal, o => new(o, new CudaQueue(o, 0, null)));
     }
 
     /// <summary>A backend whose kernels enter a stream of somebody else's.</summary>
@@ -127,8 +126,11 @@ public sealed class CudaBackend : Backend
     public static void Register()
     {
         if (Interlocked.Exchange(ref registered, 1) != 0) return;
-        DriverLibrary.Load(); // its name depends on which driver it is
-        BackendRegistry.Register(Instance);
+        BackendRegistry.Register(() =>
+        {
+            DriverLibrary.Load(); // its name depends on which driver it is
+            return Instance;
+        });
     }
 
     /// <inheritdoc/>
@@ -142,5 +144,11 @@ public sealed class CudaBackend : Backend
     public override void Synchronize()
     {
         if (queue.UnavailableReason is null) queue.Stream.Synchronize();
+    }
+
+    // Apart, so that registering costs a program that asks for no backend next to nothing.
+    private static class Opened
+    {
+        public static readonly ConcurrentDictionary<int, CudaBackend> Devices = new();
     }
 }

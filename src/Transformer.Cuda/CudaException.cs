@@ -37,6 +37,15 @@ public sealed class CudaException : Exception
         if (status != 0) Throw(status, device, subject, call);
     }
 
+    /// <summary>The same for a call about a number of bytes; makes no text unless it failed.
+    /// </summary>
+    internal static void Check(
+        int status, string device, long bytes,
+        [CallerArgumentExpression(nameof(status))] string call = "")
+    {
+        if (status != 0) Throw(status, device, $"{bytes} bytes", call);
+    }
+
     /// <summary>The driver's name and text of a status.</summary>
     internal static unsafe string Describe(int status)
     {

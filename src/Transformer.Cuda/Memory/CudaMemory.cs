@@ -49,7 +49,7 @@ internal sealed class CudaMemory(CudaQueue queue) : BackendMemory
         CudaStream stream = Enter();
         CudaException.Check(
             DriverApi.cuMemcpyDtoDAsync_v2(destination, source, (nuint)bytes, stream.Handle),
-            stream.Device.Description, Bytes(bytes));
+            stream.Device.Description, bytes);
     }
 
     public override void Clear(nint address, long bytes)
@@ -57,7 +57,7 @@ internal sealed class CudaMemory(CudaQueue queue) : BackendMemory
         CudaStream stream = Enter();
         CudaException.Check(
             DriverApi.cuMemsetD8Async(address, 0, (nuint)bytes, stream.Handle),
-            stream.Device.Description, Bytes(bytes));
+            stream.Device.Description, bytes);
     }
 
     private CudaStaging Staging
@@ -77,8 +77,6 @@ internal sealed class CudaMemory(CudaQueue queue) : BackendMemory
             }
         }
     }
-
-    private static string Bytes(long bytes) => $"{bytes} bytes";
 
     // Nothing goes back to the system at a synchronisation: the next step needs it again.
     private unsafe void KeepFreedMemory()
@@ -122,7 +120,7 @@ internal sealed class CudaMemory(CudaQueue queue) : BackendMemory
             stream.Device.Enter();
             CudaException.Check(
                 DriverApi.cuMemAllocAsync(out nint address, (nuint)bytes, stream.Handle),
-                stream.Device.Description, Bytes(bytes));
+                stream.Device.Description, bytes);
             Initialise(address, bytes);
             Interlocked.Add(ref memory.allocated, bytes);
         }

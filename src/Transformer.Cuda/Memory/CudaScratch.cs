@@ -17,7 +17,7 @@ internal readonly ref struct CudaScratch
         stream.Device.Enter();
         CudaException.Check(
             DriverApi.cuMemAllocAsync(out nint address, (nuint)bytes, stream.Handle),
-            stream.Device.Description, $"{bytes} bytes");
+            stream.Device.Description, bytes);
         Address = address;
     }
 

@@ -45,7 +45,7 @@ internal sealed unsafe class CudaStaging : IDisposable
                 CudaException.Check(
                     DriverApi.cuMemcpyHtoDAsync_v2(destination + (nint)done, (nint)At(piece),
                         (nuint)size, stream.Handle),
-                    stream.Device.Description, $"{size} bytes");
+                    stream.Device.Description, size);
                 passed[piece].Record(stream);
             }
         }
@@ -69,7 +69,7 @@ internal sealed unsafe class CudaStaging : IDisposable
                     CudaException.Check(
                         DriverApi.cuMemcpyDtoHAsync_v2((nint)At(ahead), source + (nint)asked,
                             (nuint)Math.Min(PieceBytes, bytes - asked), stream.Handle),
-                        stream.Device.Description, $"{bytes} bytes");
+                        stream.Device.Description, bytes);
                     passed[ahead].Record(stream);
                 }
 

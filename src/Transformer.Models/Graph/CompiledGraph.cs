@@ -23,6 +23,7 @@ public sealed partial class CompiledGraph : IDisposable
     private readonly Dictionary<GraphTensor, BufferView> fixedViews = [];
     private readonly Tensor randomState;
     private readonly PreparedCall[] calls;
+    private readonly CallSequence forward, backward;
     private int boundVersion = -1;
     private bool forwardDone;
 
@@ -44,6 +45,8 @@ public sealed partial class CompiledGraph : IDisposable
         arena = options.Arena ?? new GraphArena(backend);
         randomState = new Tensor(new(2), DType.Int64, backend.Memory);
         calls = new PreparedCall[program.Nodes.Count];
+        forward = new(backend, options.Record);
+        backward = new(backend, options.Record);
         foreach ((string name, GraphTensor input) in program.Inputs)
         {
             Tensor tensor = new(input.Shape, input.DType, backend.Memory);
@@ -84,6 +87,10 @@ public sealed partial class CompiledGraph : IDisposable
     /// </summary>
     public long Step { get; set; }
 
+    /// <summary>True when the next <see cref="Forward"/> is given to the device as one piece:
+    /// after the second, on a backend that records.</summary>
+    public bool IsRecorded => forward.IsRecorded;
+
     internal GraphProgram Program => program;
 
     internal Backend Backend => backend;
@@ -96,7 +103,7 @@ public sealed partial class CompiledGraph : IDisposable
     public void Forward()
     {
         BeginForward();
-        for (int i = 0; i < program.ForwardCount; i++) calls[i].Run();
+        forward.Run();
         forwardDone = true;
     }
 
@@ -107,7 +114,7 @@ public sealed partial class CompiledGraph : IDisposable
     public void Backward()
     {
         BeginBackward();
-        for (int i = program.ForwardCount; i < calls.Length; i++) calls[i].Run();
+        backward.Run();
     }
 
     /// <summary>Waits until the device has finished.</summary>
@@ -129,6 +136,8 @@ public sealed partial class CompiledGraph : IDisposable
     /// <summary>Returns the memory that the graph owns.</summary>
     public void Dispose()
     {
+        forward.Dispose();
+        backward.Dispose();
         foreach (Tensor input in inputs.Values) input.Dispose();
         randomState.Dispose();
         if (ownsArena) arena.Dispose();
@@ -189,6 +198,8 @@ public sealed partial class CompiledGraph : IDisposable
             calls[i] = binder.Call!;
         }
 
+        forward.Reset(calls.AsSpan(0, program.ForwardCount));
+        backward.Reset(calls.AsSpan(program.ForwardCount));
         boundVersion = arena.Version;
     }
 
