@@ -132,10 +132,10 @@ int driver_version() {
 
 // The newest PTX that a driver reads, from the PTX ISA's table of release notes.
 int newest_ptx(int driver) {
-  if (driver >= 13000) return 90 + driver % 1000 / 10;
-  if (driver >= 12000) return 80 + std::min(8, driver % 1000 / 10);
-  if (driver >= 11000) return 70 + std::min(8, driver % 1000 / 10);
-  return 63 + std::min(2, driver % 1000 / 10);
+  int minor = driver % 1000 / 10;
+  if (driver >= 13000) return 90 + minor;
+  if (driver >= 12000) return 80 + (minor > 5 ? minor - 1 : minor);
+  return driver >= 11000 ? 70 + std::min(8, minor) : 65;
 }
 
 struct Named {

@@ -4,7 +4,7 @@ namespace Transformer.Cuda.Driver;
 
 /// <summary>
 /// The part of the CUDA driver API that is used here, flat and blittable: every call returns a
-/// status that <see cref="CudaException.Check"/> turns into an exception.
+/// status that <see cref="CudaException"/> checks.
 /// </summary>
 /// <remarks>Names and signatures: CUDA Driver API reference, version 12. The suffix _v2 is part of
 /// the exported name of calls whose signature once changed.</remarks>

@@ -25,6 +25,7 @@ internal static class DriverLibrary
         lock (Gate)
         {
             if (handle != 0 || reason is not null) return reason;
+            NativeLibrary.SetDllImportResolver(typeof(DriverLibrary).Assembly, Resolve);
             List<string> tried = [];
             foreach (string name in Names())
             {
@@ -40,7 +41,6 @@ internal static class DriverLibrary
                 {
                     IsEmulation = NativeLibrary.TryGetExport(
                         library, "transformer_emulation_version", out _);
-                    NativeLibrary.SetDllImportResolver(typeof(DriverLibrary).Assembly, Resolve);
                     handle = library;
                     return null;
                 }
@@ -64,5 +64,5 @@ internal static class DriverLibrary
     }
 
     private static nint Resolve(string name, Assembly assembly, DllImportSearchPath? path) =>
-        name == DriverApi.Library ? handle : 0;
+        name == DriverApi.Library ? handle : name == NvrtcApi.Library ? NvrtcLibrary.Handle : 0;
 }
