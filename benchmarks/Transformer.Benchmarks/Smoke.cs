@@ -1,5 +1,4 @@
-using System.Reflection;
-using BenchmarkDotNet.Attributes;
+using Transformer.Backends;
 using Transformer.Benchmarks.Peers;
 
 namespace Transformer.Benchmarks;
@@ -8,39 +7,36 @@ namespace Transformer.Benchmarks;
 /// of them start.</summary>
 public static class Smoke
 {
+    /// <summary>Small calls of every class; exit code 0, or an exception.</summary>
+    /// <exception cref="InvalidOperationException">An op has no class.</exception>
     public static int Run()
     {
-        IEnumerable<Type> types = typeof(Smoke).Assembly.GetExportedTypes()
-            .Where(type => Methods<BenchmarkAttribute>(type).Any());
-        foreach (Type type in types)
+        HashSet<string> ops = [];
+        foreach (Type type in typeof(Smoke).Assembly.GetExportedTypes()
+            .Where(type => type.IsSubclassOf(typeof(OpBenchmarks))))
         {
-            object instance = Activator.CreateInstance(type)!;
-            foreach (PropertyInfo property in type.GetProperties())
+            OpBenchmarks benchmarks = (OpBenchmarks)Activator.CreateInstance(type)!;
+            foreach (OpCall call in benchmarks.Calls.Where(call => call.IsSmall))
             {
-                // The first value is the smallest.
-                if (property.GetCustomAttribute<ParamsAttribute>() is { } parameters)
-                {
-                    property.SetValue(instance, parameters.Values[0]);
-                }
+                benchmarks.Call = call;
+                benchmarks.Setup();
+                benchmarks.Baseline();
+                benchmarks.Simd();
+                benchmarks.Cleanup();
+                ops.Add(call.Case.Op);
+                Console.WriteLine($"{type.Name} {call}: ran");
             }
+        }
 
-            foreach (MethodInfo setup in Methods<GlobalSetupAttribute>(type))
-            {
-                setup.Invoke(instance, null);
-            }
-
-            foreach (MethodInfo benchmark in Methods<BenchmarkAttribute>(type))
-            {
-                benchmark.Invoke(instance, null);
-                Console.WriteLine($"{type.Name}.{benchmark.Name}: ran");
-            }
+        string[] lacking = [.. BackendRegistry.Cpu.Kernels.Select(kernel => kernel.Op).Distinct()
+            .Where(op => !ops.Contains(op))];
+        if (lacking.Length > 0)
+        {
+            throw new InvalidOperationException(
+                $"benchmarks: no class for {string.Join(", ", lacking)}.");
         }
 
         PeerSmoke.Run();
         return 0;
     }
-
-    private static IEnumerable<MethodInfo> Methods<TAttribute>(Type type)
-        where TAttribute : Attribute =>
-        type.GetMethods().Where(m => m.GetCustomAttribute<TAttribute>() is not null);
 }

@@ -1,4 +1,5 @@
 // What is timed: each case's sizes, inputs, needed work and the limit that it is held against.
+import { gptCases } from './gpt_cases.mjs';
 
 const float = 4;
 
@@ -101,4 +102,4 @@ export const cases = [
   linear(512, 3072, 768),
   feedForward(512, 768, 3072, 'gelu'),
   feedForward(512, 768, 3072, 'gelu-tanh'),
-].map(withCopies);
+].map(withCopies).concat(gptCases);

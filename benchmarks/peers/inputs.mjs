@@ -1,4 +1,5 @@
-// A case's folder: case.json, and a file NAME.f32 of raw little-endian binary32 for each input.
+// A case's folder: case.json, and a file NAME.f32 of raw little-endian binary32 for each input,
+// whole numbers such as token ids included.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { count, Draw } from '../../tests/Transformer.Cli.Tests/Onnx/onnx_tensors.mjs';
@@ -6,8 +7,11 @@ import { count, Draw } from '../../tests/Transformer.Cli.Tests/Onnx/onnx_tensors
 /** Writes the inputs of a case; the same case always gets the same numbers. */
 export function writeInputs(folder, { op, sizes, inputs, copies }) {
   let seed = 1;
-  for (const [name, { dims, deviation = 1, mean = 0 }] of Object.entries(inputs)) {
-    writeNumbers(folder, name, numbers(new Draw(seed++), count(dims), deviation, mean));
+  for (const [name, { dims, deviation = 1, mean = 0, below }] of Object.entries(inputs)) {
+    const draw = new Draw(seed++);
+    writeNumbers(folder, name, below === undefined
+      ? numbers(draw, count(dims), deviation, mean)
+      : Float32Array.from({ length: count(dims) }, () => draw.whole(0, below - 1)));
   }
   const shapes = Object.fromEntries(
     Object.entries(inputs).map(([name, { dims }]) => [name, dims]));
@@ -16,12 +20,16 @@ export function writeInputs(folder, { op, sizes, inputs, copies }) {
 
 // Sums of four uniform numbers: near enough to normal, and without a function of the C library
 // that might round otherwise elsewhere.
+// Beyond four million they repeat, a prime number apart, so that no two rows of a matrix are alike.
 function numbers(draw, length, deviation, mean) {
   const values = new Float32Array(length);
-  const factor = deviation * Math.sqrt(3);
-  for (let i = 0; i < length; i++) {
+  const factor = deviation * Math.sqrt(3), period = Math.min(length, 4194301);
+  for (let i = 0; i < period; i++) {
     const sum = draw.unit() + draw.unit() + draw.unit() + draw.unit();
     values[i] = mean + factor * (sum - 2);
+  }
+  for (let filled = period; filled < length; filled += period) {
+    values.copyWithin(filled, 0, Math.min(period, length - filled));
   }
   return values;
 }

@@ -31,8 +31,9 @@ export function spread(times) {
 /**
  * Measures a case on every peer, the first one being ours.
  * @param {{rounds: number, turnSeconds: number, scratch: string}} settings scratch: a folder
- * @returns {Promise<{ms: object, others: object[]}>} ours, and for each way of the others
- *   {peer, variant, ms, relativeErrors}, or {peer, cannot}
+ * @returns {Promise<{ms: object|null, cannot?: string, others: object[]}>} ours, null with the
+ *   reason where the library has no such op, and for each way of the others {peer, variant, ms,
+ *   relativeErrors}, or {peer, cannot}
  */
 export async function measure(one, peers, settings) {
   const folder = join(settings.scratch, 'case');
@@ -40,20 +41,22 @@ export async function measure(one, peers, settings) {
   try {
     writeInputs(folder, one);
     const { ways, absent } = await prepared(folder, one, peers, settings);
-    const [ours, ...others] = ways;
-    const expected = await outputs(ours, folder);
-    for (const way of others) {
+    // Outputs are compared with ours, or else with the first's.
+    const expected = await outputs(ways[0], folder);
+    for (const way of ways.slice(1)) {
       const actual = await outputs(way, folder);
       way.relativeErrors = Object.fromEntries(Object.entries(expected).map(([name, values]) =>
         [name, relativeError(actual[name], values)]));
     }
     await alternate(ways, settings);
+    const ours = ways.find((way) => way.peer === peers[0]);
     return {
-      ms: spread(ours.times),
+      ms: ours ? spread(ours.times) : null,
+      ...(ours ? {} : { cannot: absent.find(({ peer }) => peer === peers[0].name).cannot }),
       others: [
-        ...others.map(({ peer, variant, times, relativeErrors }) =>
+        ...ways.filter((way) => way !== ours).map(({ peer, variant, times, relativeErrors }) =>
           ({ peer: peer.name, variant, ms: spread(times), relativeErrors })),
-        ...absent,
+        ...absent.filter(({ peer }) => peer !== peers[0].name),
       ],
     };
   } finally {
@@ -69,7 +72,7 @@ async function prepared(folder, one, peers, settings) {
     try {
       variants = await peer.ask('prepare', folder);
     } catch (error) {
-      if (peer === peers[0] || !(error instanceof CannotError)) throw error;
+      if (!(error instanceof CannotError)) throw error;
       absent.push({ peer: peer.name, cannot: error.message });
       continue;
     }
@@ -81,6 +84,9 @@ async function prepared(folder, one, peers, settings) {
       way.calls = Math.min(Math.max(Math.round(1000 * settings.turnSeconds / ms), 1), 200);
       ways.push(way);
     }
+  }
+  if (ways.length === 0) {
+    throw new Error(`no peer can: ${absent.map((one) => `${one.peer}: ${one.cannot}`).join('; ')}`);
   }
   return { ways, absent };
 }
@@ -107,14 +113,15 @@ async function outputs({ peer, variant }, folder) {
   }));
 }
 
-// Every round begins with another peer. The first call of a turn is not counted: it finds the
-// caches full of another peer's data.
+// Every round begins with another peer. The first of several calls of a turn is not counted: it
+// finds the caches full of another peer's data. A call that fills a turn does not notice.
 async function alternate(ways, { rounds }) {
   for (let round = 0; round < rounds; round++) {
     for (let i = 0; i < ways.length; i++) {
       const { peer, variant, calls, times } = ways[(i + round) % ways.length];
       await pause(settleMs);
-      times.push(...(await peer.ask('run', variant, calls + 1)).slice(1));
+      const skipped = calls > 1 ? 1 : 0;
+      times.push(...(await peer.ask('run', variant, calls + skipped)).slice(skipped));
     }
   }
 }

@@ -11,6 +11,11 @@ const [folder, threads] = process.argv.slice(2);
 const require = createRequire(join(folder, 'package.json'));
 const ort = require('onnxruntime-node');
 
+const sessionOptions = {
+  intraOpNumThreads: Number(threads), interOpNumThreads: 1, graphOptimizationLevel: 'all',
+  logSeverityLevel: 4,
+};
+
 /** One way to do the work: a session, and tensors for each copy of the inputs. */
 class Work {
   #session;
@@ -21,11 +26,10 @@ class Work {
   static async create(way, copies) {
     const work = new Work();
     work.#way = way;
-    work.#session = await ort.InferenceSession.create(way.model, {
-      intraOpNumThreads: Number(threads), interOpNumThreads: 1, graphOptimizationLevel: 'all',
-      logSeverityLevel: 4,
-    });
-    work.#copies = Array.from({ length: copies }, (_, index) => bind(way, index > 0));
+    const more = way.before ? await outputsOf(way.before) : {};
+    work.#session = await ort.InferenceSession.create(way.model, sessionOptions);
+    work.#copies = Array.from({ length: copies }, (_, index) =>
+      ({ ...bind(way, index > 0), ...more }));
     await work.time(1); // Some operators refuse their inputs only here.
     return work;
   }
@@ -57,6 +61,16 @@ class Work {
 function bind({ feeds }, copied) {
   return Object.fromEntries(Object.entries(feeds).map(([name, { type, dims, data }]) =>
     [name, new ort.Tensor(type, copied ? data.slice() : data, dims)]));
+}
+
+// What a model gives that is run once.
+async function outputsOf({ model, feeds, outputs, feedsOf }) {
+  const session = await ort.InferenceSession.create(model, sessionOptions);
+  try {
+    return feedsOf(await session.run(bind({ feeds }, false), outputs));
+  } finally {
+    await session.release();
+  }
 }
 
 function median(values) {

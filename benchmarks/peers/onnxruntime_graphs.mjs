@@ -4,10 +4,13 @@
 // {type, dims, data}; the case's outputs by name, as {rank, layout}, `layout` rearranging one to
 // the case's layout; and the names of outputs that hold one element of each result. Timed calls
 // fetch the probes: the binding copies what is fetched into new arrays, which takes longer than a
-// normalisation, while the results themselves stay in the session's memory.
+// normalisation, while the results themselves stay in the session's memory. A way may also have
+// `before`: {model, feeds, outputs, feedsOf}, a model that is run once and whose outputs become
+// more feeds.
 import {
   ElementType, graphModel,
 } from '../../tests/Transformer.Cli.Tests/Onnx/onnx_model.mjs';
+import { gptWays } from './onnxruntime_gpt.mjs';
 import { CannotError } from './peer_process.mjs';
 
 const epsilon = { float: 1e-5 };
@@ -22,11 +25,13 @@ export function waysOf(op, sizes, inputs) {
     case 'rms-norm': return rmsNorm(sizes, inputs);
     case 'linear': return linear(sizes, inputs);
     case 'feed-forward': return feedForward(sizes, inputs);
+    case 'gpt-prompt':
+    case 'gpt-decode': return gptWays(way, op, sizes, inputs);
     default: throw new CannotError(`no operator for ${op}`);
   }
 }
 
-function way({ nodes, feeds, results, constants = {} }) {
+function way({ nodes, feeds, results, constants = {}, more = { inputs: {}, outputs: [] } }) {
   const probes = Object.keys(results).map((name) => `${name}_probe`);
   const model = graphModel({
     opsets: { '': 23, [contrib]: 1 },
@@ -38,9 +43,13 @@ function way({ nodes, feeds, results, constants = {} }) {
       ...Object.fromEntries(Object.values(results).flatMap(({ rank }) =>
         [[`zeros${rank}`, longs(rank, 0n)], [`ones${rank}`, longs(rank, 1n)]])),
     },
-    inputs: Object.entries(feeds).map(([name, { type, dims }]) =>
-      ({ name, type: ElementType[type], rank: dims.length })),
-    outputs: [...Object.keys(results), ...probes].map((name) =>
+    inputs: [
+      ...Object.entries(feeds).map(([name, { type, dims }]) =>
+        ({ name, type: ElementType[type], rank: dims.length })),
+      ...Object.entries(more.inputs).map(([name, rank]) =>
+        ({ name, type: ElementType.float32, rank })),
+    ],
+    outputs: [...Object.keys(results), ...probes, ...more.outputs].map((name) =>
       ({ name, type: ElementType.float32 })),
   });
   return { model, feeds, results, probes };

@@ -12,6 +12,8 @@ import numpy
 import torch
 import torch.nn.functional as functional
 
+import pytorch_gpt
+
 EPSILON = 1e-5
 
 
@@ -162,6 +164,9 @@ OPS = {
     "rms-norm": rms_norm,
     "linear": linear,
     "feed-forward": feed_forward,
+    "gpt-prompt": pytorch_gpt.prompt,
+    "gpt-decode": pytorch_gpt.decode,
+    "gpt-train": pytorch_gpt.train,
 }
 
 

@@ -9,18 +9,37 @@ const limits = {
   read: { name: 'read bandwidth', of: (machine) => 1e9 * machine.readGBs },
 };
 
-/** One row of the file: a case, what was measured, and what follows from it. */
-export function rowOf(one, { ms, others }, machine) {
-  const seconds = ms.median / 1000;
-  const work = one.limit === 'flops' ? one.flops : one.bytes;
+/** One row of the file: a case, and what was measured. */
+export function rowOf(one, { ms, cannot, others }) {
   return {
     op: one.group, shape: one.shape, sizes: one.sizes, copies: one.copies,
-    flops: one.flops, bytes: one.bytes, ms, gflops: one.flops / seconds / 1e9,
-    gbs: one.bytes / seconds / 1e9, limit: limits[one.limit].name,
-    ofLimit: work / seconds / limits[one.limit].of(machine),
-    others: others.map((other) =>
-      (other.ms ? { ...other, ratio: other.ms.median / ms.median } : other)),
+    flops: one.flops, bytes: one.bytes, limit: limits[one.limit].name, ms,
+    ...(cannot ? { cannot } : {}), others,
   };
+}
+
+/** The row with what follows from it. */
+export function completed(row, machine) {
+  const seconds = row.ms ? row.ms.median / 1000 : NaN;
+  const limit = Object.values(limits).find(({ name }) => name === row.limit);
+  const work = limit === limits.flops ? row.flops : row.bytes;
+  // NaN is written as null.
+  return {
+    ...row, gflops: row.flops / seconds / 1e9, gbs: row.bytes / seconds / 1e9,
+    ofLimit: work / seconds / limit.of(row.machine ?? machine),
+    others: row.others.map((other) => (other.ms
+      ? { ...other, ratio: row.ms ? other.ms.median / row.ms.median : null } : other)),
+  };
+}
+
+/** Whether a row is the case's. */
+export const isOf = (row, one) => row.op === one.group && row.shape === one.shape;
+
+/** The machine's limits at their best: a limit is what it can do undisturbed. */
+export function better(first, second) {
+  const figures = Object.entries(first).map(([name, value]) =>
+    [name, typeof value === 'number' ? Math.max(value, second[name]) : value]);
+  return Object.fromEntries(figures);
 }
 
 /** Outputs that are not ours: the peer did other work, or one of both is wrong. */
@@ -36,10 +55,11 @@ export function table(rows, peers) {
   const header = ['op', 'shape', 'ours ms', 'rate', 'of limit',
     ...peers.flatMap((peer) => [`${peer} ms`, 'ratio', 'by'])];
   const lines = rows.map((row) => {
-    const rate = row.limit === limits.flops.name
+    const rate = !row.ms ? '–' : row.limit === limits.flops.name
       ? `${row.gflops.toFixed(0)} GFLOP/s` : `${row.gbs.toFixed(1)} GB/s`;
-    return [row.op, row.shape, digits(row.ms.median), rate,
-      `${(100 * row.ofLimit).toFixed(0)} %`, ...peers.flatMap((peer) => best(row, peer))];
+    return [row.op, row.shape, row.ms ? digits(row.ms.median) : '–', rate,
+      row.ms ? `${(100 * row.ofLimit).toFixed(0)} %` : '–',
+      ...peers.flatMap((peer) => best(row, peer))];
   });
   const left = new Set([0, 1, ...peers.map((_, i) => 7 + 3 * i)]);
   const widths = header.map((title, i) => Math.max(title.length, ...lines.map((x) => x[i].length)));
@@ -52,7 +72,8 @@ function best(row, peer) {
   const ways = row.others.filter((other) => other.peer === peer && other.ms);
   if (ways.length === 0) return ['–', '–', ''];
   const fastest = ways.reduce((a, b) => (b.ms.median < a.ms.median ? b : a));
-  return [digits(fastest.ms.median), `${fastest.ratio.toFixed(2)}×`, fastest.variant];
+  return [digits(fastest.ms.median), fastest.ratio ? `${fastest.ratio.toFixed(2)}×` : '–',
+    fastest.variant];
 }
 
 function digits(ms) {

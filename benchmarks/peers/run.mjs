@@ -1,12 +1,14 @@
 // Times the library beside ONNX Runtime and PyTorch: node benchmarks/peers/run.mjs --help
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { cases } from './cases.mjs';
 import { measure } from './measure.mjs';
 import { startOthers, startOurs } from './peers.mjs';
-import { differences, rowOf, table, writeReport } from './report.mjs';
+import {
+  better, completed, differences, isOf, rowOf, table, writeReport,
+} from './report.mjs';
 
 const help = `Times the library beside its peers, in turns and on the same inputs.
 
@@ -16,6 +18,8 @@ node benchmarks/peers/run.mjs [options]
   --threads N       threads of every peer; default: all processors
   --rounds N        turns of every peer; default 9, quick 3
   --seconds X       time of a turn; default 0.2, quick 0.03
+  --for SECONDS     begin no case after that time; --resume goes on
+  --resume          keep what --out holds of the same settings, and measure the rest
   --out FILE        default artifacts/peers/peers.json
   --runtime FOLDER  where onnxruntime-node is or will be; default artifacts/peers
   --python PROGRAM  a Python with torch and numpy; default: the first found
@@ -33,7 +37,8 @@ function optionsOf(args) {
       quick: { type: 'boolean' }, only: { type: 'string' }, threads: { type: 'string' },
       rounds: { type: 'string' }, seconds: { type: 'string' }, out: { type: 'string' },
       runtime: { type: 'string' }, python: { type: 'string' }, 'no-install': { type: 'boolean' },
-      'no-build': { type: 'boolean' }, list: { type: 'boolean' }, help: { type: 'boolean' },
+      'no-build': { type: 'boolean' }, for: { type: 'string' }, resume: { type: 'boolean' },
+      list: { type: 'boolean' }, help: { type: 'boolean' },
     },
   });
   const number = (name, otherwise, whole) => {
@@ -49,36 +54,54 @@ function optionsOf(args) {
     `${one.group} ${one.shape}`.toLowerCase().includes(values.only.toLowerCase())));
   if (chosen.length === 0) throw new Error(`--only ${values.only}: no such case; try --list.`);
   const folder = join(repository, 'artifacts/peers');
+  const rounds = number('rounds', quick ? 3 : 9, true);
+  const turnSeconds = number('seconds', quick ? 0.03 : 0.2, false);
   return {
-    ...values, quick, chosen, folder,
+    ...values, quick, chosen, folder, rounds, turnSeconds,
+    settings: { quick, rounds, turnSeconds },
     threads: number('threads', availableParallelism(), true),
-    rounds: number('rounds', quick ? 3 : 9, true),
-    turnSeconds: number('seconds', quick ? 0.03 : 0.2, false),
+    endSeconds: number('for', 1e9, false),
     out: resolve(values.out ?? join(folder, 'peers.json')),
     runtime: resolve(values.runtime ?? folder),
   };
 }
 
-// The machine's limits, measured before and after: a limit is what it can do undisturbed.
-function better(first, second) {
-  const figures = Object.entries(first).map(([name, value]) =>
-    [name, typeof value === 'number' ? Math.max(value, second[name]) : value]);
-  return Object.fromEntries(figures);
+/** What an earlier run wrote to the same file; null where there is nothing to go on with. */
+function earlier({ resume, out, settings, threads }) {
+  if (!resume || !existsSync(out)) return null;
+  const report = JSON.parse(readFileSync(out, 'utf8'));
+  const same = JSON.stringify([report.settings, report.threads]) ===
+    JSON.stringify([settings, threads]);
+  if (!same) throw new Error(`--resume: ${out} was made with other settings. Leave it out.`);
+  return report;
 }
 
-async function measureAll(options, peers, note) {
+// Memory is shared with whoever else is on the host: its limits are taken around each case.
+async function withLimits(one, limits, run) {
+  if (one.limit === 'flops') return rowOf(one, await run());
+  const before = await limits();
+  const result = await run();
+  return { ...rowOf(one, result), machine: better(before, await limits()) };
+}
+
+async function measureAll(options, peers, rows, limits, note, save) {
   const scratch = mkdtempSync(join(tmpdir(), 'transformer-peers-'));
   process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
-  const measured = [];
+  const end = Date.now() + 1000 * options.endSeconds;
   for (const one of options.chosen) {
+    if (rows.some((row) => isOf(row, one))) continue;
+    if (Date.now() > end) return options.chosen.filter((x) => !rows.some((row) => isOf(row, x)));
     note(`${one.group} ${one.shape}`);
-    measured.push([one, await measure(one, peers, { ...options, scratch })]);
+    rows.push(await withLimits(
+      one, limits, () => measure(one, peers, { ...options, scratch })));
+    save();
   }
-  return measured;
+  return [];
 }
 
 async function main(options) {
   const note = (text) => process.stderr.write(`${text}\n`);
+  const before = earlier(options);
   const ours = await startOurs({ threads: options.threads, build: !options['no-build'] });
   const { peers: others, leftOut } = await startOthers({
     threads: options.threads, runtime: options.runtime, install: !options['no-install'],
@@ -86,29 +109,33 @@ async function main(options) {
   });
   for (const { peer, reason } of leftOut) note(`${peer} is left out: ${reason}`);
   const peers = [ours, ...others];
-  const limitSeconds = options.quick ? 1 : 3, loadBefore = loadavg()[0];
-  const before = await ours.ask('limits', limitSeconds);
-  const measured = await measureAll(options, peers, note);
-  const after = await ours.ask('limits', limitSeconds);
-  const machine = better(before.machine, after.machine);
-  const rows = measured.map(([one, result]) => rowOf(one, result, machine));
-  for (const peer of peers) await peer.close();
-  const shown = relative(repository, options.out);
-  writeReport(options.out, {
+  const limitSeconds = options.quick ? 1 : 2;
+  const limits = async () => (await ours.ask('limits', limitSeconds)).machine;
+  const rows = before?.rows ?? [], limitsBefore = await limits();
+  let machine = before ? better(before.machine, limitsBefore) : limitsBefore;
+  const report = {
     command: ['node', 'benchmarks/peers/run.mjs', ...process.argv.slice(2)].join(' '),
-    date: new Date().toISOString().slice(0, 10), machine, limitsBefore: before.machine,
-    limitsAfter: after.machine, threads: options.threads, loadAverageBefore: loadBefore,
-    settings: {
-      quick: options.quick, rounds: options.rounds, turnSeconds: options.turnSeconds,
-    },
-    peers: peers.map(({ name, versions, callMs }) => ({ name, versions, callMs })), leftOut, rows,
-  });
-  console.log(table(rows, others.map((peer) => peer.name)));
+    date: new Date().toISOString().slice(0, 10), machine, limitsBefore, limitsAfter: null,
+    threads: options.threads, loadAverageBefore: loadavg()[0], settings: options.settings,
+    peers: peers.map(({ name, versions, callMs }) => ({ name, versions, callMs })), leftOut,
+  };
+  const save = () => writeReport(options.out,
+    { ...report, machine, rows: rows.map((row) => completed(row, machine)) });
+  const left = await measureAll(options, peers, rows, limits, note, save);
+  report.limitsAfter = await limits();
+  machine = better(machine, report.limitsAfter);
+  for (const peer of peers) await peer.close();
+  save();
+  const shown = relative(repository, options.out);
+  const done = rows.filter((row) => options.chosen.some((one) => isOf(row, one)))
+    .map((row) => completed(row, machine));
+  console.log(table(done, others.map((peer) => peer.name)));
   console.log(`\nratio: a peer's median time over ours. Limits: ` +
     `${machine.fmaPeakGflops.toFixed(0)} GFLOP/s, copy ${machine.copyGBs.toFixed(1)} GB/s, ` +
     `read ${machine.readGBs.toFixed(1)} GB/s; ${options.threads} threads.\n` +
     `Written to ${shown.startsWith('..') ? options.out : shown}.`);
-  const wrong = differences(rows);
+  if (left.length > 0) note(`${left.length} cases are left: run again with --resume`);
+  const wrong = differences(done);
   for (const line of wrong) note(`error: ${line}`);
   return wrong.length === 0 ? 0 : 1;
 }

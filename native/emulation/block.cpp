@@ -8,6 +8,7 @@
 #include <csetjmp>
 #include <csignal>
 #include <cstdio>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <random>
@@ -26,6 +27,25 @@ constexpr u32 slot_bytes = 64;
 
 enum class Wait { none, block, warp, finished };
 
+struct Copy {
+  u8 *to;
+  const u8 *from;
+  u32 bytes, size;
+};
+
+// A fiber's copies that have not happened yet.
+struct Copies {
+  std::deque<Copy> list;
+  std::deque<u32> groups; // copies of each committed group, oldest first
+  u32 open = 0;           // copies since the last commit
+
+  void clear() {
+    list.clear();
+    groups.clear();
+    open = 0;
+  }
+};
+
 struct Lane {
   Fiber fiber;
   Place place;
@@ -34,6 +54,7 @@ struct Lane {
   u32 steps = 0; // warp operations so far; the lanes of a warp agree
   u8 slots[2][slot_bytes];
   const void *seen[32];
+  Copies copies;
 };
 
 std::string text(const Place &at);
@@ -57,6 +78,10 @@ public:
   }
 
   const void *const *exchange(u32 mask, const void *value, u32 bytes);
+
+  void copy(const Copy &copy);
+  void commit();
+  void wait(u32 pending);
 
   [[noreturn]] void fail(const char *reason) {
     failure = text(lanes[current].place) + ": " + reason;
@@ -133,6 +158,34 @@ const void *const *Worker::exchange(u32 mask, const void *value, u32 bytes) {
   return own.seen;
 }
 
+void Worker::copy(const Copy &copy) {
+  u8 *begin = static_cast<u8 *>(shared.data());
+  if (copy.to < begin || copy.to + copy.size > begin + launch.shared_bytes)
+    fail("an asynchronous copy leaves the block's shared memory");
+  u64 places = reinterpret_cast<u64>(copy.to) | reinterpret_cast<u64>(copy.from);
+  if (places % copy.size) fail("an asynchronous copy is not aligned to its size");
+  std::memset(copy.to, 0xFF, copy.size);
+  Copies &own = lanes[current].copies;
+  own.list.push_back(copy);
+  own.open++;
+}
+
+void Worker::commit() {
+  Copies &own = lanes[current].copies;
+  own.groups.push_back(own.open);
+  own.open = 0;
+}
+
+void Worker::wait(u32 pending) {
+  Copies &own = lanes[current].copies;
+  for (; own.groups.size() > pending; own.groups.pop_front())
+    for (u32 i = 0; i < own.groups.front(); i++, own.list.pop_front()) {
+      const Copy &next = own.list.front();
+      std::memcpy(next.to, next.from, next.bytes);
+      std::memset(next.to + next.bytes, 0, next.size - next.bytes);
+    }
+}
+
 // All that have not ended are at the barrier: they go on. False when some wait for a warp, or the
 // lanes of a warp at different barriers.
 bool Worker::release_barrier() {
@@ -176,6 +229,7 @@ Outcome Worker::run_block(u64 block, u64 seed, std::string &message) {
     lanes[i].place = {thread, index, shape, grid};
     lanes[i].wait = Wait::none;
     lanes[i].steps = 0;
+    lanes[i].copies.clear();
     lanes[i].fiber.start(enter, this);
     order[i] = i;
   }
@@ -247,6 +301,11 @@ void *shared_memory() { return worker->shared_bytes().data(); }
 void synchronise_block(u32 line) { worker->synchronise(line); }
 u32 thread_rank() { return worker->current; }
 void fail(const char *message) { worker->fail(message); }
+void copy_async(void *shared, const void *global, u32 bytes, u32 size) {
+  worker->copy({static_cast<u8 *>(shared), static_cast<const u8 *>(global), bytes, size});
+}
+void commit_copies() { worker->commit(); }
+void wait_for_copies(u32 pending) { worker->wait(pending); }
 const void *const *exchange(u32 mask, const void *value, u32 size) {
   return worker->exchange(mask, value, size);
 }

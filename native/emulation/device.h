@@ -5,6 +5,8 @@
 // every turn, so that a missing barrier changes results. Blocks run in shuffled order, too, on as
 // many threads as the machine has.
 //
+// Asynchronous copies (cp.async) happen where they are waited for, not where they are asked for.
+//
 // Shared memory is poisoned with NaN at the start of a block and ends at a page that cannot be
 // touched; device memory lies between such pages and is out of the host's reach while no kernel
 // runs (memory.h). A bad address, and a write beside what was allocated, end the launch with
@@ -49,6 +51,14 @@ const void *const *exchange(u32 mask, const void *value, u32 size);
 // The running fiber's number within its block, and within its warp.
 u32 thread_rank();
 inline u32 lane() { return thread_rank() & 31; }
+
+// A copy of `bytes` bytes into shared memory, zeros behind them up to `size`. It happens when the
+// fiber waits for it and no sooner; until then the place holds NaN, as the hardware may write there
+// at any time after the copy was asked for.
+void copy_async(void *shared, const void *global, u32 bytes, u32 size);
+// Ends the fiber's group of copies; waits until at most `pending` of its groups are unfinished.
+void commit_copies();
+void wait_for_copies(u32 pending);
 
 // Ends the launch with CUDA_ERROR_LAUNCH_FAILED and this message.
 [[noreturn]] void fail(const char *message);

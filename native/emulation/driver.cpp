@@ -19,7 +19,6 @@ std::recursive_mutex gate;
 bool initialised;
 thread_local Context *context;
 std::string last_failure;
-u64 resets;
 
 int setting(const char *name, int otherwise) {
   const char *text = std::getenv(name);
@@ -175,22 +174,19 @@ EXPORT int transformer_emulation_version() { return 1; }
 // What the last failed launch had to say.
 EXPORT const char *transformer_emulation_failure() { return last_failure.c_str(); }
 
-// A device whose context is broken stays so until its process ends; tests need it back.
+// A context that a kernel has broken stays so until its process ends; tests need it back. That of
+// the calling thread, and what its streams hold is thrown away.
 EXPORT void transformer_emulation_reset() {
   std::lock_guard<std::recursive_mutex> lock(gate);
-  auto reset = [](Context *one) {
-    one->broken = success;
-    for (Stream *stream : one->streams) {
-      stream->work.clear();
-      stream->capture.reset();
-    }
-    DeviceAccess access(one->device);
-    overrun_device(one->device);
-  };
-  for (Context *one : primaries()) reset(one);
-  for (Context *one : others) reset(one);
-  last_failure.clear();
-  resets++;
+  if (!context) return;
+  context->broken = success;
+  context->resets++;
+  for (Stream *stream : context->streams) {
+    stream->work.clear();
+    stream->capture.reset();
+  }
+  DeviceAccess access(context->device);
+  overrun_device(context->device);
 }
 
 EXPORT int cuInit(u32 flags) {

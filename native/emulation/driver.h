@@ -63,6 +63,7 @@ struct Context {
   explicit Context(int device) : device(device), legacy(this) {}
   const int device;
   Status broken = success; // after a kernel has faulted, every call answers with this
+  u64 resets = 0;          // calls of transformer_emulation_reset
   Stream legacy;           // the default stream
   std::vector<Stream *> streams{&legacy};
 };
@@ -71,7 +72,6 @@ extern std::recursive_mutex gate;
 extern bool initialised;
 extern thread_local Context *context;
 extern std::string last_failure;
-extern u64 resets; // calls of transformer_emulation_reset
 
 int setting(const char *name, int otherwise); // a number of the environment
 int device_count();

@@ -49,7 +49,7 @@ EXPORT int cuEventRecord(void *handle, void *stream) {
   return current([&] {
     Event *event = static_cast<Event *>(handle);
     event->stream = &of(stream);
-    event->resets = resets;
+    event->resets = context->resets;
     u64 number = ++event->recorded;
     return enter(stream, [event, number] {
       event->reached = number;
@@ -59,7 +59,8 @@ EXPORT int cuEventRecord(void *handle, void *stream) {
   });
 }
 static Status wait_for(Event *event, u64 number) {
-  if (event->resets != resets) return success; // what it waited for was thrown away
+  if (event->stream && event->resets != event->stream->context->resets)
+    return success; // what it waited for was thrown away
   while (event->reached < number) {
     if (event->stream->work.empty()) return launch_failed; // waits for itself
     Work next = std::move(event->stream->work.front());

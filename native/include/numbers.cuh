@@ -20,6 +20,8 @@ template <typename To, typename From> __device__ __forceinline__ To bits_as(From
   return result;
 }
 
+__device__ __forceinline__ float not_a_number() { return bits_as<float>(0x7FC00000u); }
+
 __device__ __forceinline__ float to_float(float value) { return value; }
 
 __device__ __forceinline__ float to_float(bf16 value) { return bits_as<float>(u32(value.bits) << 16); }

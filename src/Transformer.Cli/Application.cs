@@ -86,6 +86,7 @@ public static class Application
         DemoCommand.Create(),
         DevicesCommand.Create(),
         EvaluateCommand.Create(),
+        GenerateCommand.Create(),
         RunCommand.Create(),
         TokenizerCommand.Create(),
         TrainCommand.Create(),

@@ -1,3 +1,5 @@
 using Transformer.Cli;
+using Transformer.Cli.Commands.Bench;
 
-return Application.Run(args, Console.Out, Console.Error);
+return ScalingProcess.Asks(args)
+    ? ScalingProcess.Run(args, Console.Out) : Application.Run(args, Console.Out, Console.Error);

@@ -1,8 +1,13 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using Transformer.Backends;
+using Transformer.Cuda.AttentionMerge;
 using Transformer.Cuda.Driver;
+using Transformer.Cuda.GeluFeedForward;
+using Transformer.Cuda.FusedAttention;
+using Transformer.Cuda.KvCacheAppend;
 using Transformer.Cuda.LayerNorm;
+using Transformer.Cuda.Linear;
 using Transformer.Cuda.Memory;
 
 namespace Transformer.Cuda;
@@ -18,7 +23,7 @@ namespace Transformer.Cuda;
 /// allocated in the same context is viewed by <c>new BufferView(address, length, dtype)</c>
 /// without a copy.</para>
 /// </remarks>
-public sealed class CudaBackend : Backend
+public sealed partial class CudaBackend : Backend
 {
     private static int registered;
 
@@ -32,6 +37,15 @@ public sealed class CudaBackend : Backend
         this.queue = queue;
         memory = new CudaMemory(queue);
         Register(new LayerNormForwardCuda(queue));
+        RegisterRows(queue);
+        Register(new LinearForwardCuda(queue));
+        Register(new LinearBackwardCuda(queue));
+        Register(new GeluFeedForwardForwardCuda(queue));
+        Register(new GeluFeedForwardBackwardCuda(queue));
+        Register(new FusedAttentionForwardCuda(queue));
+        Register(new FusedAttentionBackwardCuda(queue));
+        Register(new AttentionMergeCuda(queue));
+        Register(new KvCacheAppendCuda(queue));
     }
 
     /// <summary>The first device of the process.</summary>

@@ -53,6 +53,21 @@ internal static class CudaTypes
         return true;
     }
 
+    /// <summary>True when all tensors that are there, statistics of the call, are Float32.</summary>
+    public static bool Single(
+        out string? reason, params ReadOnlySpan<(string Name, BufferView View)> tensors)
+    {
+        foreach ((string name, BufferView view) in tensors)
+        {
+            if (view.IsAbsent || view.DType == DType.Float32) continue;
+            reason = $"takes '{name}' as Float32; it is {view.DType}";
+            return false;
+        }
+
+        reason = null;
+        return true;
+    }
+
     /// <summary>True when every row of every tensor starts on 16 bytes.</summary>
     public static bool RowsAligned(int width, params ReadOnlySpan<BufferView> tensors)
     {

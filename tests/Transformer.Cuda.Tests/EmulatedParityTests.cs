@@ -4,7 +4,6 @@ using Transformer.Verification;
 namespace Transformer.Cuda.Tests;
 
 /// <summary>Every case of every op that has a CUDA kernel, on the emulated device.</summary>
-[Collection(nameof(EmulatedDevice))]
 public sealed class EmulatedParityTests
 {
     public static TheoryData<string, OpDirection> Kernels()

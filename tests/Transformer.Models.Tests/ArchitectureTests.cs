@@ -39,9 +39,16 @@ public sealed class ArchitectureTests
             "Transformer.Ops", "Transformer.Models.Graph", "Transformer.Models.Interchange",
             "Transformer.Models.Text",
         ],
+        ["Transformer.Models.Measurement"] =
+        [
+            "Transformer.Numerics", "Transformer.Backends", "Transformer.Verification",
+            "Transformer.Models.Graph", "Transformer.Models.Text", "Transformer.Models.Training",
+            "Transformer.Models",
+        ],
         ["Transformer.Models"] =
         [
-            "Transformer.Tensors", "Transformer.Backends", "Transformer.Ops",
+            "Transformer.Tensors", "Transformer.Numerics", "Transformer.Backends",
+            "Transformer.Ops",
             "Transformer.Models.Graph", "Transformer.Models.Layers",
             "Transformer.Models.Interchange", "Transformer.Models.Text",
             "Transformer.Models.Training",

@@ -75,9 +75,36 @@ internal static class AttentionCosts
         Operands s16384 = new(16384);
         yield return Compare("window 256 over causal, S 16384, forward",
             () => s16384.Forward(default, causal with { Window = new(256, -1) }),
-            () => s16384.Forward(default, causal));
+            () => s16384.Forward(default, causal)) with
+        {
+            VisibleTiles = VisibleTiles(16384, left: 256) / VisibleTiles(16384, left: 16384),
+        };
         yield return Compare("a tenth of the blocks over all, S 16384, forward",
-            () => s16384.ForwardBlocks(10), () => s16384.ForwardBlocks(1));
+            () => s16384.ForwardBlocks(10), () => s16384.ForwardBlocks(1)) with
+        {
+            VisibleTiles = 0.1,
+        };
+        int[] offsets = [0, 300, 1500, 1564, 2588, 3100, 4096];
+        double pairs = offsets.Zip(offsets.Skip(1), (a, b) => (double)(b - a) * (b - a)).Sum();
+        yield return Compare("six packed sequences over one, S 4096, forward",
+            () => s4096.ForwardPacked(offsets), () => s4096.Forward(default, default)) with
+        {
+            VisibleTiles = pairs / (4096.0 * 4096.0),
+        };
+    }
+
+    /// <summary>Key tiles that rows of queries see in causal attention with a window.</summary>
+    private static double VisibleTiles(int length, int left)
+    {
+        double tiles = 0;
+        for (int row = 0; row < length; row += AttentionMultiply.Rows)
+        {
+            int last = Math.Min(row + AttentionMultiply.Rows, length) - 1;
+            int first = Math.Max(0, row - left) / AttentionTile.Keys;
+            tiles += (last / AttentionTile.Keys) - first + 1;
+        }
+
+        return tiles;
     }
 
     /// <summary>Neighbouring calls share the machine's mood: the ratio is taken round by round.
@@ -157,6 +184,7 @@ internal static class AttentionCosts
             json.WriteNumber("ratio", ratio.Value);
             json.WriteNumber("ratioLowerQuartile", ratio.Low);
             json.WriteNumber("ratioUpperQuartile", ratio.High);
+            if (ratio.VisibleTiles is { } tiles) json.WriteNumber("visibleTiles", tiles);
             json.WriteEndObject();
         }
 
@@ -166,7 +194,12 @@ internal static class AttentionCosts
 
     private sealed record Ratio(
         string Name, double Milliseconds, double OverMilliseconds, double Value, double Low,
-        double High);
+        double High)
+    {
+        /// <summary>Tiles that the first call sees over those that the second does, where its
+        /// time should follow them.</summary>
+        public double? VisibleTiles { get; init; }
+    }
 
     private sealed record Memory(
         string Shape, double OperandMiB, double ForwardMiB, double GradientMiB,
@@ -227,6 +260,20 @@ internal static class AttentionCosts
             {
                 BlockMask = mask, BlockSize = new(128, 128, PerHead: false),
             }, sizes, default, output, sums);
+        }
+
+        /// <summary>Sequences one after the other, each from its offset to the next.</summary>
+        public void ForwardPacked(int[] offsets)
+        {
+            int longest = offsets.Zip(offsets.Skip(1), (first, next) => next - first).Max();
+            AttentionSizes packed = sizes with
+            {
+                Batch = offsets.Length - 1, QueryLength = longest, KeyLength = longest,
+            };
+            Attention.Forward(query, key, value, new AttentionExtras
+            {
+                QueryOffsets = offsets, KeyOffsets = offsets,
+            }, packed, default, output, sums);
         }
 
         public void Backward(AttentionOptions options)

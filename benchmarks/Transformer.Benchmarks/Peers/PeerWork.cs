@@ -1,5 +1,6 @@
 using Transformer.Backends;
 using Transformer.Ops;
+using ActivationKind = Transformer.Ops.Activation;
 using Attention = Transformer.Ops.FusedAttention;
 using FeedForward = Transformer.Ops.GeluFeedForward;
 using Norm = Transformer.Ops.LayerNorm;
@@ -117,7 +118,8 @@ internal sealed record PeerWork(Action Run, (string Name, float[] Values)[] Outp
         FeedForwardSizes sizes = new(work.Size("rows"), width, work.Size("hidden"), width);
         FeedForwardOptions options = new()
         {
-            Activation = work.Text("activation") == "gelu" ? Activation.Gelu : Activation.GeluTanh,
+            Activation = work.Text("activation") == "gelu" ? ActivationKind.Gelu
+                : ActivationKind.GeluTanh,
         };
         float[] input = work.Input("input"), output = new float[input.Length];
         float[] weight1 = work.Input("weight1"), bias1 = work.Input("bias1");

@@ -1,16 +1,23 @@
 using System.CommandLine;
+using System.Globalization;
 using Spectre.Console;
+using Transformer.Backends;
 using Transformer.Cli.Commands.Train;
 using Transformer.Cli.Output;
 using Transformer.Models;
 using Transformer.Models.Text;
 using Transformer.Models.Text.Corpus;
+using Transformer.Models.Training;
 
 namespace Transformer.Cli.Commands;
 
-/// <summary><c>evaluate</c>: a model against known translations.</summary>
+/// <summary><c>evaluate</c>: a translator against known translations, or a decoder-only model on a
+/// text.</summary>
 internal static class EvaluateCommand
 {
+    private const string Sources = "evaluate: expected --source FILE and --target FILE, or " +
+        "--corpus builtin alone, or --data FILE alone.";
+
     /// <summary>Makes the command.</summary>
     public static Command Create()
     {
@@ -31,26 +38,52 @@ internal static class EvaluateCommand
             HelpName = "builtin",
         };
         corpus.AcceptOnlyFromAmong("builtin");
+        Option<string?> data = new("--data")
+        {
+            Description = "Text for a decoder-only model: loss and accuracy of its next tokens.",
+            HelpName = "FILE",
+        };
         Option<string?> backend = CommonOptions.Backend();
         Option<string?> json = CommonOptions.Json();
         Command command = new(
             "evaluate", "Loss, token accuracy, exact match and BLEU (sacreBLEU's 13a) of a model.")
         {
-            model, source, target, corpus, backend, json,
+            model, source, target, corpus, data, backend, json,
         };
         GenerationFlags generation = new(command);
         command.SetAction((parsed, cancellation) => Task.Run(() =>
         {
             JsonOutput result = new(parsed.GetValue(json));
+            TextWriter output = parsed.InvocationConfiguration.Output;
+            IAnsiConsole console = Terminal.For(result, output);
             GenerationOptions options = generation.Read(parsed);
+            if (parsed.GetValue(data) is { } text)
+            {
+                if (new[] { source, target, corpus }.Any(o => parsed.GetValue(o) is not null))
+                    throw new ArgumentException(Sources);
+                EvaluationResult scored = Score(
+                    parsed.GetRequiredValue(model), text,
+                    CommonOptions.Resolve(parsed.GetValue(backend)), cancellation);
+                console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                    $"loss {scored.Loss:F4}, perplexity {scored.Perplexity:F3}, token accuracy " +
+                    $"{100 * scored.Accuracy:F2} % on {scored.Tokens} tokens"));
+                result.Write(output, writer =>
+                {
+                    writer.WriteStartObject();
+                    writer.WriteNumber("loss", scored.Loss);
+                    writer.WriteNumber("tokenAccuracy", scored.Accuracy);
+                    writer.WriteNumber("tokens", scored.Tokens);
+                    writer.WriteEndObject();
+                });
+                return Application.Done;
+            }
+
             IReadOnlyList<(string, string)> pairs = Pairs(
                 parsed.GetValue(corpus), parsed.GetValue(source), parsed.GetValue(target));
             using Translator translator = Translator.Load(
                 parsed.GetRequiredValue(model), CommonOptions.Resolve(parsed.GetValue(backend)));
             TranslationScores scores =
                 TranslationScores.Measure(translator, pairs, options, cancellation);
-            TextWriter output = parsed.InvocationConfiguration.Output;
-            IAnsiConsole console = Terminal.For(result, output);
             foreach (string line in scores.Lines()) console.WriteLine(line);
             result.Write(output, writer =>
             {
@@ -63,6 +96,14 @@ internal static class EvaluateCommand
         return command;
     }
 
+    private static EvaluationResult Score(
+        string model, string file, Backend backend, CancellationToken cancellation)
+    {
+        using TextGenerator generator = TextGenerator.Load(model, backend);
+        TokenDataset text = new(generator.Tokenizer.Encode(TextFiles.ReadText(file)));
+        return new GptEvaluator(generator.Model, text).Run(cancellation);
+    }
+
     private static IReadOnlyList<(string, string)> Pairs(
         string? corpus, string? source, string? target)
     {
@@ -70,8 +111,7 @@ internal static class EvaluateCommand
         bool none = source is null && target is null;
         if (corpus is null ? !files : !none)
         {
-            throw new ArgumentException("evaluate: expected --source FILE and --target FILE, or " +
-                "--corpus builtin alone.");
+            throw new ArgumentException(Sources);
         }
 
         return corpus is null

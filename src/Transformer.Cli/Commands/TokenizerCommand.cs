@@ -20,10 +20,10 @@ internal static class TokenizerCommand
     {
         Option<string> kind = new("--kind")
         {
-            Description = "word (words and punctuation) or bpe (byte pairs).",
+            Description = "word (words and punctuation), bpe (byte pairs) or char (characters).",
             Required = true,
         };
-        kind.AcceptOnlyFromAmong("word", "bpe");
+        kind.AcceptOnlyFromAmong("word", "bpe", "char");
         Option<string[]> input = new("--input")
         {
             Description = "Text files to learn from, UTF-8.",

@@ -6,7 +6,7 @@ namespace Transformer.Cli.Commands;
 internal static class TokenizerTraining
 {
     /// <summary>Learns a tokenizer from text.</summary>
-    /// <param name="kind"><c>word</c> or <c>bpe</c>.</param>
+    /// <param name="kind"><c>word</c>, <c>bpe</c> or <c>char</c>.</param>
     /// <param name="lines">The text.</param>
     /// <param name="vocabulary">Most tokens; null: every word, or 10000 pieces.</param>
     /// <param name="lowercase">Fold to lower case; words alone.</param>
@@ -22,6 +22,17 @@ internal static class TokenizerTraining
             WordTokenizerOptions words = new() { Lowercase = lowercase };
             if (vocabulary is { } most) words = words with { VocabularySize = most };
             return WordTokenizer.Train(lines, words);
+        }
+
+        if (kind == "char")
+        {
+            if (lowercase || vocabulary is not null)
+            {
+                throw new ArgumentException("tokenizer: kind 'char' takes every character of the " +
+                    "text as it is. Leave --vocabulary and --lowercase out.");
+            }
+
+            return CharacterTokenizer.Train(lines.Select(line => line + "\n"));
         }
 
         if (lowercase)

@@ -91,6 +91,9 @@ public sealed partial class CompiledGraph : IDisposable
     /// after the second, on a backend that records.</summary>
     public bool IsRecorded => forward.IsRecorded;
 
+    /// <summary>Measures each kernel of a run; null: nothing is measured.</summary>
+    public ExecutionProfile? Profile { get; set; }
+
     internal GraphProgram Program => program;
 
     internal Backend Backend => backend;
@@ -103,7 +106,7 @@ public sealed partial class CompiledGraph : IDisposable
     public void Forward()
     {
         BeginForward();
-        forward.Run();
+        Run(forward, 0, program.ForwardCount);
         forwardDone = true;
     }
 
@@ -114,7 +117,7 @@ public sealed partial class CompiledGraph : IDisposable
     public void Backward()
     {
         BeginBackward();
-        backward.Run();
+        Run(backward, program.ForwardCount, calls.Length);
     }
 
     /// <summary>Waits until the device has finished.</summary>
@@ -185,6 +188,17 @@ public sealed partial class CompiledGraph : IDisposable
         return program.Offsets.TryGetValue(tensor, out long offset)
             ? new(arena.Address + (nint)offset, tensor.Shape.ElementCount, tensor.DType)
             : default;
+    }
+
+    private void Run(CallSequence pass, int first, int end)
+    {
+        if (Profile is { } profile)
+        {
+            for (int i = first; i < end; i++) profile.Run(calls[i], Nodes[i].Kind);
+            return;
+        }
+
+        pass.Run();
     }
 
     private void BindIfMoved()

@@ -147,6 +147,15 @@ public sealed class GraphBuilder
         GraphTensor source, GraphTensor positions, GraphTensor cache, string? name = null) =>
         Record(new KvCacheAppendNode(name ?? Numbered("append"), source, positions, cache));
 
+    /// <summary>Rows of x, chosen when the graph runs; has no gradient.</summary>
+    /// <param name="x">[B, S, D].</param>
+    /// <param name="rows">[B, N] Int32: numbers of rows of x as a matrix [B·S, D].</param>
+    /// <param name="name">Name of the node.</param>
+    /// <returns>[B, N, D].</returns>
+    /// <exception cref="ArgumentException">Types or shapes do not fit.</exception>
+    public GraphTensor Gather(GraphTensor x, GraphTensor rows, string? name = null) =>
+        Record(new GatherNode(name ?? Numbered("gather"), x, rows));
+
     /// <summary>Cross entropy of softmax(logits) with label smoothing.</summary>
     /// <param name="logits">[.., classes].</param>
     /// <param name="labels">One Int32 for each row of logits.</param>

@@ -106,19 +106,17 @@ public sealed class ParameterSet : IDisposable
     /// <exception cref="InvalidOperationException">The set is allocated already.</exception>
     public void Allocate(ulong seed)
     {
-        RequireOpen();
-        long end = 0;
-        DecayedLength = end = LayOut(p => p.Decay, end);
-        long trainable = end = LayOut(p => p.Trainable && !p.Decay, end);
-        end = LayOut(p => !p.Trainable, end);
-        storage = new ParameterStorage(Backend.Memory, end, trainable);
-        foreach (Parameter parameter in all)
-        {
-            float[] values = new float[parameter.Shape.ElementCount];
-            parameter.Initializer.Fill(
-                parameter.Name, parameter.Shape, seed, (uint)parameter.Index, values);
-            parameter.CopyFrom(values);
-        }
+        AllocateMemory();
+        Parallel.ForEach(all, parameter => Initialize(parameter, seed));
+    }
+
+    /// <summary>Gives all parameters memory; those that are trained are zero, since weights of a
+    /// file will follow.</summary>
+    /// <exception cref="InvalidOperationException">The set is allocated already.</exception>
+    internal void AllocateToLoad()
+    {
+        AllocateMemory();
+        foreach (Parameter parameter in all.Where(p => !p.Trainable)) Initialize(parameter, 0);
     }
 
     /// <summary>Sets every gradient to zero.</summary>
@@ -129,6 +127,24 @@ public sealed class ParameterSet : IDisposable
     {
         storage?.Dispose();
         moments?.Dispose();
+    }
+
+    private void AllocateMemory()
+    {
+        RequireOpen();
+        long end = 0;
+        DecayedLength = end = LayOut(p => p.Decay, end);
+        long trainable = end = LayOut(p => p.Trainable && !p.Decay, end);
+        end = LayOut(p => !p.Trainable, end);
+        storage = new ParameterStorage(Backend.Memory, end, trainable);
+    }
+
+    private static void Initialize(Parameter parameter, ulong seed)
+    {
+        float[] values = new float[parameter.Shape.ElementCount];
+        parameter.Initializer.Fill(
+            parameter.Name, parameter.Shape, seed, (uint)parameter.Index, values);
+        parameter.CopyFrom(values);
     }
 
     private long LayOut(Func<Parameter, bool> selected, long end)

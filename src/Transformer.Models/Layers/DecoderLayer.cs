@@ -26,7 +26,7 @@ public sealed class DecoderLayer
         CrossAttention = new(parameters, $"{name}.crossAttention", options.Attention);
         crossSublayer = new(parameters, $"{name}.crossAttention", options);
         feedForward = new(parameters, $"{name}.feedForward", options.Width, options.Hidden,
-            options.Activation, options.HiddenDropout);
+            options.Activation, options.HiddenDropout, options.Weights);
         feedForwardSublayer = new(parameters, $"{name}.feedForward", options);
     }
 

@@ -23,7 +23,7 @@ public sealed class EncoderLayer
         Attention = new(parameters, $"{name}.attention", options.Attention);
         attentionSublayer = new(parameters, $"{name}.attention", options);
         feedForward = new(parameters, $"{name}.feedForward", options.Width, options.Hidden,
-            options.Activation, options.HiddenDropout);
+            options.Activation, options.HiddenDropout, options.Weights);
         feedForwardSublayer = new(parameters, $"{name}.feedForward", options);
     }
 
@@ -53,6 +53,20 @@ public sealed class EncoderLayer
         AttentionNodeOptions? visibility = null) =>
         Finish(g, attentionSublayer.Apply(
             g, x, y => Attention.ApplyCached(g, y, cache, visibility)));
+
+    /// <summary>Applies the layer to new positions of which only the last of each sequence is
+    /// wanted: all give keys and values, one attends and goes on.</summary>
+    /// <param name="g">The graph.</param>
+    /// <param name="x">[B, new, D].</param>
+    /// <param name="cache">Where the new keys and values go; its lengths end with the wanted row.
+    /// </param>
+    /// <param name="rows">[B, 1] Int32: the wanted rows of x as a matrix.</param>
+    /// <returns>[B, 1, D].</returns>
+    /// <exception cref="ArgumentException">Types or shapes do not fit.</exception>
+    public GraphTensor ApplyCachedToLast(
+        GraphBuilder g, GraphTensor x, KeyValueCache cache, GraphTensor rows) =>
+        Finish(g, attentionSublayer.Apply(
+            g, x, y => Attention.ApplyCached(g, y, cache, rows: rows), rows));
 
     private GraphTensor Finish(GraphBuilder g, GraphTensor x) =>
         feedForwardSublayer.Apply(g, x, y => feedForward.Apply(g, y));

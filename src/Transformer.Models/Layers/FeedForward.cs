@@ -21,16 +21,18 @@ public sealed class FeedForward
     /// <param name="hidden">Width between; 0 means 4·width.</param>
     /// <param name="activation">ReLU or GELU.</param>
     /// <param name="dropout">Probability of dropping a hidden element, when training.</param>
+    /// <param name="weights">How weights begin; null: Xavier uniform.</param>
     public FeedForward(
         ParameterSet parameters, string name, int width, int hidden = 0,
-        Activation activation = Activation.Gelu, double dropout = 0)
+        Activation activation = Activation.Gelu, double dropout = 0,
+        WeightInitializers? weights = null)
     {
         this.name = name;
         this.activation = activation;
         this.dropout = dropout;
         if (hidden == 0) hidden = 4 * width;
-        up = new(parameters, $"{name}.up", width, hidden);
-        down = new(parameters, $"{name}.down", hidden, width);
+        up = new(parameters, $"{name}.up", width, hidden, initializer: weights?.Inner);
+        down = new(parameters, $"{name}.down", hidden, width, initializer: weights?.Residual);
     }
 
     /// <summary>Applies the layer to each position.</summary>

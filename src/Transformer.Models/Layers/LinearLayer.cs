@@ -6,17 +6,19 @@ namespace Transformer.Models.Layers;
 /// <summary>x·Wᵀ + b with its own parameters NAME.weight and NAME.bias.</summary>
 public sealed class LinearLayer
 {
-    /// <summary>Declares the parameters: Xavier uniform weight, zero bias.</summary>
+    /// <summary>Declares the parameters; the bias is zero at first.</summary>
     /// <param name="parameters">The model's parameters.</param>
     /// <param name="name">Prefix of the parameters' names, and name of the node.</param>
     /// <param name="inputWidth">Width of the input.</param>
     /// <param name="outputWidth">Width of the output.</param>
     /// <param name="bias">Whether there is a bias.</param>
+    /// <param name="initializer">First values of the weight; null: Xavier uniform.</param>
     public LinearLayer(
-        ParameterSet parameters, string name, int inputWidth, int outputWidth, bool bias = true)
+        ParameterSet parameters, string name, int inputWidth, int outputWidth, bool bias = true,
+        Initializer? initializer = null)
         : this(name,
-            parameters.Declare(
-                $"{name}.weight", new(outputWidth, inputWidth), Initializer.XavierUniform()),
+            parameters.Declare($"{name}.weight", new(outputWidth, inputWidth),
+                initializer ?? Initializer.XavierUniform()),
             bias
                 ? parameters.Declare(
                     $"{name}.bias", new(outputWidth), Initializer.Zeros, decay: false)

@@ -19,6 +19,9 @@ public sealed record MultiHeadAttentionOptions
 
     /// <summary>Whether the four projections have biases.</summary>
     public bool Bias { get; init; } = true;
+
+    /// <summary>How weights begin; null: Xavier uniform.</summary>
+    public WeightInitializers? Weights { get; init; }
 }
 
 /// <summary>Key and value of each position, projected once and used many times.</summary>
@@ -76,7 +79,8 @@ public sealed class MultiHeadAttention
         query = new($"{name}.query", weights[0], biases[0]);
         key = new($"{name}.key", weights[1], biases[1]);
         value = new($"{name}.value", weights[2], biases[2]);
-        output = new(parameters, $"{name}.output", width, width, options.Bias);
+        output = new(parameters, $"{name}.output", width, width, options.Bias,
+            options.Weights?.Residual);
     }
 
     /// <summary>Hkv·D: width of a key and of a value over all heads.</summary>
@@ -117,13 +121,15 @@ public sealed class MultiHeadAttention
     /// NAME.cache.value, [B, capacity, Hkv·D].</param>
     /// <param name="visibility">As in <see cref="Apply"/>; causality and lengths are filled in.
     /// </param>
-    /// <returns>[B, new, width].</returns>
+    /// <param name="rows">[B, 1] Int32: the row of x, as a matrix, that is the last of each
+    /// sequence by the cache's lengths; null: every row attends.</param>
+    /// <returns>[B, new, width]; [B, 1, width] with rows.</returns>
     /// <exception cref="ArgumentException">Types or shapes do not fit.</exception>
     public GraphTensor ApplyCached(
         GraphBuilder g, GraphTensor x, KeyValueCache cache,
-        AttentionNodeOptions? visibility = null)
+        AttentionNodeOptions? visibility = null, GraphTensor? rows = null)
     {
-        GraphTensor queries = query.Apply(g, x);
+        GraphTensor queries = query.Apply(g, rows is null ? x : g.Gather(x, rows));
         KeyValue added = ProjectKeyValue(g, x);
         Tensors.TensorShape shape = new(x.Shape[0], cache.Capacity, KeyValueWidth);
         KeyValue all = new(
@@ -177,7 +183,8 @@ public sealed class MultiHeadAttention
     }
 
     private ParameterDeclaration Weight(string part, int outputs, int inputs) =>
-        new($"{name}.{part}.weight", new(outputs, inputs), Initializer.XavierUniform());
+        new($"{name}.{part}.weight", new(outputs, inputs),
+            options.Weights?.Inner ?? Initializer.XavierUniform());
 
     private ParameterDeclaration Bias(string part, int width) =>
         new($"{name}.{part}.bias", new(width), Initializer.Zeros, Decay: false);

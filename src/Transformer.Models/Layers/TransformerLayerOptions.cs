@@ -1,3 +1,4 @@
+using Transformer.Models.Graph;
 using Transformer.Ops;
 
 namespace Transformer.Models.Layers;
@@ -12,6 +13,12 @@ public enum NormPlacement
     /// et al.: "On Layer Normalization in the Transformer Architecture", 2020).</summary>
     Pre,
 }
+
+/// <summary>How the weights of a layer's products begin.</summary>
+/// <param name="Inner">Of query, key, value and the first product of the feed-forward.</param>
+/// <param name="Residual">Of the products whose results are added to the residual stream: the
+/// attention's output and the second product of the feed-forward.</param>
+public sealed record WeightInitializers(Initializer Inner, Initializer Residual);
 
 /// <summary>Configuration of an encoder or decoder layer.</summary>
 public sealed record TransformerLayerOptions
@@ -45,8 +52,12 @@ public sealed record TransformerLayerOptions
     /// feed-forward call in training, too.</summary>
     public double HiddenDropout { get; init; }
 
+    /// <summary>How weights begin; null: Xavier uniform.</summary>
+    public WeightInitializers? Weights { get; init; }
+
     internal MultiHeadAttentionOptions Attention => new()
     {
+        Weights = Weights,
         Width = Width,
         Heads = Heads,
         KeyValueHeads = KeyValueHeads,

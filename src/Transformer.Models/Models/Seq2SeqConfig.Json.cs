@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Transformer.Models.Interchange;
@@ -8,7 +7,7 @@ namespace Transformer.Models;
 
 public sealed partial record Seq2SeqConfig
 {
-    private const string ModelType = "seq2seq";
+    private const string Owner = nameof(Seq2SeqConfig), ModelType = "seq2seq";
 
     /// <summary>Reads config.json.</summary>
     /// <param name="path">File as <see cref="Save"/> writes it.</param>
@@ -74,8 +73,8 @@ public sealed partial record Seq2SeqConfig
 
     private static Seq2SeqConfig FromJson(byte[] json)
     {
-        using JsonDocument document = Parse(json);
-        JsonFields fields = new(document.RootElement);
+        using JsonDocument document = ConfigFields.Parse(Owner, json);
+        ConfigFields fields = new(Owner, document.RootElement);
         if (fields.Text("modelType", null) is var type && type != ModelType)
         {
             throw new InvalidDataException($"Seq2SeqConfig: 'modelType' is \"{type}\"; expected " +
@@ -107,100 +106,5 @@ public sealed partial record Seq2SeqConfig
         fields.RequireAllRead();
         config.Validate();
         return config;
-    }
-
-    private static JsonDocument Parse(byte[] json)
-    {
-        try
-        {
-            ReadOnlyMemory<byte> text = json;
-            if (json.AsSpan().StartsWith("\uFEFF"u8)) text = text[3..];
-            return JsonDocument.Parse(
-                text, new JsonDocumentOptions { AllowDuplicateProperties = false });
-        }
-        catch (JsonException e)
-        {
-            // A field that is there twice is reported without a place.
-            string what = e.LineNumber is null ? e.Message : string.Create(
-                CultureInfo.InvariantCulture, $"no valid JSON, or cut off: line " +
-                $"{e.LineNumber + 1}, byte {e.BytePositionInLine + 1}.");
-            throw new InvalidDataException($"Seq2SeqConfig: {what} Correct the file.", e);
-        }
-    }
-
-    /// <summary>Reads fields by name and remembers which, so that none is overlooked.</summary>
-    private sealed class JsonFields
-    {
-        private readonly JsonElement root;
-        private readonly HashSet<string> read = [];
-
-        public JsonFields(JsonElement root)
-        {
-            this.root = root;
-            if (root.ValueKind != JsonValueKind.Object)
-            {
-                throw new InvalidDataException(
-                    $"Seq2SeqConfig: the JSON is a {root.ValueKind}; expected an object.");
-            }
-        }
-
-        public int Integer(string name, int? fallback) => Get(name, fallback, "a whole number",
-            json => json.ValueKind == JsonValueKind.Number && json.TryGetInt32(out int value)
-                ? value : null);
-
-        public double Number(string name, double? fallback) => Get(name, fallback, "a number",
-            json => json.ValueKind == JsonValueKind.Number && json.TryGetDouble(out double value)
-                ? value : null);
-
-        public bool Boolean(string name, bool? fallback) => Get(name, fallback, "true or false",
-            json => json.ValueKind is JsonValueKind.True or JsonValueKind.False
-                ? json.ValueKind == JsonValueKind.True : null);
-
-        public T Choice<T>(string name, T fallback) where T : struct, Enum => Get<T>(
-            name, fallback, $"one of {string.Join(", ", Enum.GetNames<T>())}",
-            json => Text(json) is { } text && Enum.GetNames<T>().Contains(text)
-                ? Enum.Parse<T>(text) : null);
-
-        public string Text(string name, string? fallback)
-        {
-            JsonElement? json = Find(name, fallback is not null);
-            return json is null
-                ? fallback!
-                : Text(json.Value) ?? throw Wrong(name, json.Value, "text");
-        }
-
-        public void RequireAllRead()
-        {
-            foreach (JsonProperty field in root.EnumerateObject())
-            {
-                if (read.Contains(field.Name)) continue;
-                throw new InvalidDataException(
-                    $"Seq2SeqConfig: there is no field '{field.Name}'. Use: " +
-                    $"{string.Join(", ", read)}.");
-            }
-        }
-
-        private static string? Text(JsonElement json) =>
-            json.ValueKind == JsonValueKind.String ? json.GetString() : null;
-
-        private T Get<T>(string name, T? fallback, string expected, Func<JsonElement, T?> parse)
-            where T : struct
-        {
-            JsonElement? json = Find(name, fallback is not null);
-            return json is null
-                ? fallback!.Value
-                : parse(json.Value) ?? throw Wrong(name, json.Value, expected);
-        }
-
-        private JsonElement? Find(string name, bool optional)
-        {
-            read.Add(name);
-            if (root.TryGetProperty(name, out JsonElement json)) return json;
-            return optional ? null : throw new InvalidDataException(
-                $"Seq2SeqConfig: the field '{name}' is missing. Add it.");
-        }
-
-        private static InvalidDataException Wrong(string name, JsonElement json, string expected) =>
-            new($"Seq2SeqConfig: '{name}' is {json.GetRawText()}; expected {expected}.");
     }
 }

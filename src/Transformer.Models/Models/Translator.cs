@@ -13,7 +13,7 @@ namespace Transformer.Models;
 public sealed class Translator : IDisposable
 {
     /// <summary>Name of a tokenizer of both languages in a model's folder.</summary>
-    public const string JointTokenizerFile = "tokenizer.json";
+    public const string JointTokenizerFile = ModelFolder.TokenizerFile;
 
     /// <summary>Name of the source tokenizer in a model's folder.</summary>
     public const string SourceTokenizerFile = "source.tokenizer.json";
@@ -59,7 +59,7 @@ public sealed class Translator : IDisposable
     /// <exception cref="IOException">A file cannot be read.</exception>
     public static Translator Load(string folder, Backend? backend = null)
     {
-        Seq2SeqTransformer.RequireFolder(folder);
+        ModelFolder.Require(folder);
         string joint = Path.Combine(folder, JointTokenizerFile);
         ITokenizer source, target;
         if (File.Exists(joint))
@@ -90,7 +90,7 @@ public sealed class Translator : IDisposable
     /// <exception cref="IOException">A file cannot be written.</exception>
     public void Save(string folder)
     {
-        Seq2SeqTransformer.CreateFolder(folder);
+        ModelFolder.Create(folder);
         string joint = Path.Combine(folder, JointTokenizerFile);
         string source = Path.Combine(folder, SourceTokenizerFile);
         string target = Path.Combine(folder, TargetTokenizerFile);

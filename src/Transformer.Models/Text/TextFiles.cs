@@ -34,6 +34,28 @@ public static class TextFiles
         return [.. lines];
     }
 
+    /// <summary>A UTF-8 file as it is, but for a byte order mark.</summary>
+    /// <param name="path">File to read whole.</param>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    /// <exception cref="InvalidDataException">The file is empty, or no valid UTF-8.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public static string ReadText(string path)
+    {
+        ReadOnlySpan<byte> bytes = ReadBytes(path, "text file");
+        if (bytes.StartsWith("\uFEFF"u8)) bytes = bytes[3..];
+        if (bytes.IsEmpty)
+            throw new InvalidDataException($"Text file '{path}' is empty; expected text.");
+        try
+        {
+            return StrictUtf8.GetString(bytes);
+        }
+        catch (DecoderFallbackException)
+        {
+            ReadLines(path); // names the line
+            throw;
+        }
+    }
+
     /// <summary>Sentence pairs of two files whose lines belong together by number.</summary>
     /// <param name="sourcePath">File of source sentences, one a line.</param>
     /// <param name="targetPath">File of their translations, one a line.</param>

@@ -20,7 +20,8 @@ public abstract class Tokenizer : ITokenizer
 
     /// <summary>Reads a tokenizer of any kind from a tokenizer.json file.</summary>
     /// <param name="path">File in Hugging Face's format, model type WordLevel or BPE.</param>
-    /// <returns>A <see cref="WordTokenizer"/> or a <see cref="BytePairTokenizer"/>.</returns>
+    /// <returns>A <see cref="CharacterTokenizer"/>, a <see cref="WordTokenizer"/> or a
+    /// <see cref="BytePairTokenizer"/>.</returns>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">The file is damaged or asks for what the tokenizers
     /// here do not do; the message names the file and the fault.</exception>
@@ -30,6 +31,8 @@ public abstract class Tokenizer : ITokenizer
         using TokenizerFile file = TokenizerFile.Open(path);
         return file.Read<Tokenizer>(() => file.ModelType switch
         {
+            CharacterTokenizer.ModelType when CharacterTokenizer.Reads(file) =>
+                CharacterTokenizer.Read(file),
             WordTokenizer.ModelType => WordTokenizer.Read(file),
             BytePairTokenizer.ModelType => BytePairTokenizer.Read(file),
             string other => throw file.Error(

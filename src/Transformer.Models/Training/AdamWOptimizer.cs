@@ -33,10 +33,14 @@ internal sealed class AdamWOptimizer : IDisposable
         });
     }
 
+    /// <summary>Measures the optimizer's kernels; null: nothing is measured.</summary>
+    public ExecutionProfile? Profile { get; set; }
+
     /// <summary>Computes the clip scale; returns the norm before clipping.</summary>
     public float MeasureGradients()
     {
-        measure.Run();
+        if (Profile is null) measure.Run();
+        else Profile.Run(measure, measure.Op);
         Span<float> value = stackalloc float[1];
         norm.CopyTo(value);
         return value[0];
@@ -61,7 +65,7 @@ internal sealed class AdamWOptimizer : IDisposable
     private void Update(long start, long length, double weightDecay, double rate, long step)
     {
         if (length == 0) return;
-        parameters.Backend.Run(new AdamWForward
+        AdamWForward call = new()
         {
             Parameter = parameters.Values.Slice(start, length),
             Gradient = parameters.Gradients.Slice(start, length),
@@ -75,6 +79,8 @@ internal sealed class AdamWOptimizer : IDisposable
             Epsilon = options.Epsilon,
             WeightDecay = weightDecay,
             Step = checked((int)step),
-        });
+        };
+        if (Profile is null) parameters.Backend.Run(call);
+        else Profile.Run(parameters.Backend.Prepare(call), AdamWForward.Op);
     }
 }

@@ -1,18 +1,6 @@
-using System.Numerics.Tensors;
 using Transformer.Models.Graph;
 
 namespace Transformer.Models.Training;
-
-/// <summary>How well a model predicts each token of true translations.</summary>
-/// <param name="Loss">Cross entropy in nats a token, without label smoothing.</param>
-/// <param name="Accuracy">Share of the tokens, in [0, 1], that the model ranks first, given the
-/// true tokens before them.</param>
-/// <param name="Tokens">Tokens predicted, end tokens included.</param>
-public sealed record EvaluationResult(double Loss, double Accuracy, long Tokens)
-{
-    /// <summary>e to the loss.</summary>
-    public double Perplexity => Math.Exp(Loss);
-}
 
 /// <summary>Measures a model on pairs by teacher forcing, without dropout.</summary>
 /// <remarks>Not safe for use by several threads at once.</remarks>
@@ -21,7 +9,7 @@ public sealed class Seq2SeqEvaluator
     private readonly ISeq2SeqTrainingModel model;
     private readonly BucketBatcher batches;
     private readonly Batch batch = new();
-    private float[] logitsOnHost = [];
+    private readonly LabelRanking ranking;
 
     /// <summary>Prepares the batches.</summary>
     /// <param name="model">The model, measured as it is at each <see cref="Run"/>.</param>
@@ -34,6 +22,7 @@ public sealed class Seq2SeqEvaluator
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(pairs);
         this.model = model;
+        ranking = new(model.Backend.Memory);
         batches = new(pairs, (options ?? new()) with { Shuffle = false });
     }
 
@@ -54,34 +43,9 @@ public sealed class Seq2SeqEvaluator
             graph.Forward();
             loss += Batch.FetchLoss(graph);
             tokens += batch.TargetTokens;
-            correct += CountCorrect(graph);
+            correct += ranking.CountFirst(graph, batch.Labels);
         }
 
         return new(loss / tokens, (double)correct / tokens, tokens);
-    }
-
-    /// <summary>Labels that the logits rank first; the first of equal ones counts.</summary>
-    private long CountCorrect(CompiledGraph graph)
-    {
-        int classes = (int)graph.OutputShape("logits")[^1];
-        ReadOnlySpan<float> logits = Logits(graph, batch.Labels.Length * (long)classes);
-        long correct = 0;
-        for (int i = 0; i < batch.Labels.Length; i++)
-        {
-            int label = batch.Labels[i];
-            if (label == Batch.IgnoredLabel) continue;
-            if (TensorPrimitives.IndexOfMax(logits.Slice(i * classes, classes)) == label)
-                correct++;
-        }
-
-        return correct;
-    }
-
-    private ReadOnlySpan<float> Logits(CompiledGraph graph, long length)
-    {
-        if (model.Backend.Memory.IsHostAccessible) return graph.Output<float>("logits");
-        if (logitsOnHost.Length < length) logitsOnHost = new float[length];
-        graph.Fetch("logits", logitsOnHost.AsSpan(0, (int)length));
-        return logitsOnHost;
     }
 }

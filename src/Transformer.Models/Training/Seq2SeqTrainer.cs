@@ -1,36 +1,10 @@
+using Transformer.Models.Graph;
+
 namespace Transformer.Models.Training;
 
-/// <summary>
-/// Trains an encoder–decoder model by teacher forcing: batches, gradient accumulation, clipping,
-/// AdamW, schedule, validation, early stop, checkpoints.
-/// </summary>
-/// <remarks>
-/// The loss of a step is the mean over the tokens of all its micro-batches, so accumulating over
-/// k of them is the same as one batch k times as large. A training that was cancelled or killed
-/// at any moment and resumed gives the same weights, bit for bit, as one that was not: on the
-/// same backend, and on CPUs with any number of threads. Steps allocate nothing on the managed
-/// heap once every shape of batch has occurred. Not safe for use by several threads at once.
-/// </remarks>
-public sealed partial class Seq2SeqTrainer : IDisposable
+/// <summary>Trains an encoder–decoder model on sentence pairs by teacher forcing.</summary>
+public sealed class Seq2SeqTrainer : Trainer
 {
-    // Keeps dropout's random numbers apart from those of a model initialised with the same seed.
-    private const ulong DropoutSeed = 0x64726F706F757421;
-
-    private readonly ISeq2SeqTrainingModel model;
-    private readonly ParallelDataset training;
-    private readonly TrainingOptions options;
-    private readonly BucketBatcher batcher;
-    private readonly Seq2SeqEvaluator? evaluator;
-    private readonly CheckpointFolder? folder;
-    private readonly AdamWOptimizer optimizer;
-    private readonly ILearningRateSchedule schedule;
-    private readonly long stepsPerEpoch;
-    private readonly Batch batch = new();
-    private ITrainingObserver? observer;
-    private ProgressMeter meter = new();
-    private long savedStep = -1;
-    private double smoothedSum, smoothedWeight;
-
     /// <summary>Prepares a training; nothing runs yet.</summary>
     /// <param name="model">The model, its weights initialised.</param>
     /// <param name="training">Pairs to learn from.</param>
@@ -42,95 +16,59 @@ public sealed partial class Seq2SeqTrainer : IDisposable
     public Seq2SeqTrainer(
         ISeq2SeqTrainingModel model, ParallelDataset training, ParallelDataset? validation,
         TrainingOptions options, CheckpointFolder? folder = null)
+        : base(Task(model, training, validation, options), options, folder)
+    {
+    }
+
+    private static PairTask Task(
+        ISeq2SeqTrainingModel model, ParallelDataset training, ParallelDataset? validation,
+        TrainingOptions options)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(training);
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
-        if (options.Patience > 0 && validation is null)
+        return new(model, training, validation, options);
+    }
+
+    private sealed class PairTask(
+        ISeq2SeqTrainingModel model, ParallelDataset training, ParallelDataset? validation,
+        TrainingOptions options) : ITrainingTask
+    {
+        private readonly BucketBatcher batcher =
+            new(training, options.Batching(shuffle: true), options.Seed);
+
+        private readonly Seq2SeqEvaluator? evaluator = validation is null
+            ? null : new(model, validation, options.Batching(shuffle: false));
+
+        private readonly Batch batch = new();
+
+        public ParameterSet Parameters => model.Parameters;
+
+        public string ConfigJson => model.ConfigJson;
+
+        public string DataFingerprint => training.Fingerprint;
+
+        public bool HasValidation => evaluator is not null;
+
+        public int BatchCount => batcher.BatchCount;
+
+        public void StartEpoch(int epoch) => batcher.StartEpoch(epoch);
+
+        public long Labels(int index) => batcher.TargetTokens(index);
+
+        public CompiledGraph Load(int index)
         {
-            throw new ArgumentException($"TrainingOptions: 'patience' is {options.Patience} but " +
-                "there are no validation pairs. Give some, or set it to 0.");
+            batcher.Fill(index, batch);
+            BatchShape shape = batch.Shape;
+            CompiledGraph graph = model.TrainingGraph(
+                shape.Rows, shape.SourceLength, shape.TargetLength, options.LabelSmoothing);
+            batch.Feed(graph);
+            return graph;
         }
 
-        this.model = model;
-        this.training = training;
-        this.options = options;
-        this.folder = folder;
-        batcher = new(training, options.Batching(shuffle: true), options.Seed);
-        if (validation is not null)
-            evaluator = new(model, validation, options.Batching(shuffle: false));
-        stepsPerEpoch = Steps(batcher.BatchCount);
-        schedule = options.CreateSchedule(stepsPerEpoch);
-        optimizer = new(model.Parameters, options);
-    }
-
-    /// <summary>Where the training stands; changes as it goes on.</summary>
-    public TrainingState State { get; private set; } = new();
-
-    /// <summary>
-    /// Further figures of a validation, by name: BLEU, exact match. Called at each validation,
-    /// with the model as it is then.
-    /// </summary>
-    public Func<IReadOnlyDictionary<string, double>>? Metrics { get; set; }
-
-    /// <summary>Trains until a limit is reached, training is cancelled or fails.</summary>
-    /// <param name="observer">Hears of each step, validation and checkpoint; optional.</param>
-    /// <param name="cancellation">Ends the training after the step at hand, with a checkpoint
-    /// where a folder was given.</param>
-    /// <returns>Why it ended.</returns>
-    /// <exception cref="NonFiniteTrainingException">The loss or the gradient became NaN or
-    /// infinite; the message names the step and the node.</exception>
-    /// <exception cref="InvalidDataException">The folder holds checkpoints that were not
-    /// resumed.</exception>
-    /// <exception cref="IOException">A checkpoint could not be written.</exception>
-    public TrainingEnd Run(
-        ITrainingObserver? observer = null, CancellationToken cancellation = default)
-    {
-        RequireOwnFolder();
-        this.observer = observer;
-        meter = new(TimeSpan.FromSeconds(State.Seconds));
-        batcher.StartEpoch(State.Epoch);
-        while (true)
-        {
-            ValidateAndSaveWhereDue(cancellation);
-            TrainingEnd? end =
-                cancellation.IsCancellationRequested ? TrainingEnd.Cancelled : ReachedLimit();
-            if (end is { } reached)
-            {
-                if (!IsValidated && !TryValidate(cancellation, out _))
-                    reached = TrainingEnd.Cancelled;
-                State.Seconds = meter.Elapsed.TotalSeconds;
-                if (State.Step > 0 && savedStep != State.Step) Save();
-                return reached;
-            }
-
-            Step();
-        }
-    }
-
-    /// <summary>Returns the memory that the trainer owns; the model stays.</summary>
-    public void Dispose() => optimizer.Dispose();
-
-    private TrainingEnd? ReachedLimit()
-    {
-        if (options.Epochs > 0 && State.Epoch >= options.Epochs) return TrainingEnd.Epochs;
-        if (options.MaxSteps > 0 && State.Step >= options.MaxSteps) return TrainingEnd.Steps;
-        if (options.MaxMinutes > 0 && meter.Elapsed.TotalMinutes >= options.MaxMinutes)
-            return TrainingEnd.Minutes;
-        return options.Patience > 0 && State.ValidationsSinceBest >= options.Patience
-            ? TrainingEnd.Patience : null;
-    }
-
-    private long Steps(int batches) =>
-        (batches + options.AccumulationSteps - 1L) / options.AccumulationSteps;
-
-    private long? StepsLeft()
-    {
-        long? left = options.MaxSteps > 0 ? options.MaxSteps - State.Step : null;
-        if (options.Epochs == 0) return left;
-        long byEpochs = ((options.Epochs - State.Epoch - 1) * stepsPerEpoch)
-            + Steps(batcher.BatchCount - State.Batch);
-        return Math.Min(left ?? long.MaxValue, Math.Max(0, byEpochs));
+        public EvaluationResult Evaluate(CancellationToken cancellation) =>
+            (evaluator ?? throw new InvalidOperationException(
+                "Seq2SeqTrainer: there are no validation pairs.")).Run(cancellation);
     }
 }

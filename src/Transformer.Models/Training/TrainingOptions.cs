@@ -61,7 +61,7 @@ public sealed partial record TrainingOptions
     public long ValidateEvery { get; init; }
 
     /// <summary>What "best" goes by: <c>loss</c>, <c>accuracy</c>, or the name of one of
-    /// <see cref="Seq2SeqTrainer.Metrics"/>; all but the loss count as better when higher.
+    /// <see cref="Trainer.Metrics"/>; all but the loss count as better when higher.
     /// </summary>
     public string BestBy { get; init; } = ValidationResult.LossName;
 

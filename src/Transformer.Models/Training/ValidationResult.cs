@@ -6,7 +6,7 @@ namespace Transformer.Models.Training;
 /// <param name="Accuracy">Share of the tokens, in [0, 1], that the model ranks first, given the
 /// true tokens before them.</param>
 /// <param name="Tokens">Tokens predicted.</param>
-/// <param name="Metrics">Further figures of <see cref="Seq2SeqTrainer.Metrics"/>.</param>
+/// <param name="Metrics">Further figures of <see cref="Trainer.Metrics"/>.</param>
 public sealed record ValidationResult(
     long Step, double Loss, double Accuracy, long Tokens,
     IReadOnlyDictionary<string, double> Metrics)

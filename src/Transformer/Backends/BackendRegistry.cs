@@ -39,6 +39,15 @@ public static class BackendRegistry
     /// <summary>The vectorised CPU backend; what the span entries run on.</summary>
     public static Backend Cpu => SimdBackend.Instance;
 
+    /// <summary>Threads that work on a call on the CPU, the caller's included: at first
+    /// TRANSFORMER_THREADS, else the number of processors. Results do not depend on it.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">Less than 1.</exception>
+    public static int CpuThreads
+    {
+        get => CpuParallel.ThreadCount;
+        set => CpuParallel.ThreadCount = value;
+    }
+
     /// <summary>Adds a backend of another assembly.</summary>
     /// <exception cref="ArgumentException">The name is taken.</exception>
     public static void Register(Backend backend)

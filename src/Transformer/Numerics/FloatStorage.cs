@@ -14,11 +14,10 @@ internal static unsafe class FloatStorage
         switch (type)
         {
             case DType.Float16:
-                TensorPrimitives.ConvertToSingle(
-                    new ReadOnlySpan<Half>(source, count), new Span<float>(destination, count));
+                Widen<StoredFloat16>((byte*)source, destination, count);
                 break;
             case DType.BFloat16:
-                WidenBFloat16((ushort*)source, destination, count);
+                Widen<StoredBFloat16>((byte*)source, destination, count);
                 break;
             default:
                 new ReadOnlySpan<float>(source, count).CopyTo(new(destination, count));
@@ -44,22 +43,34 @@ internal static unsafe class FloatStorage
         }
     }
 
+    private static void Widen<TStored>(byte* source, float* destination, int count)
+        where TStored : struct, IStoredFloat
+    {
+        if (Vector512.IsHardwareAccelerated) Widen<Simd512, TStored>(source, destination, count);
+        else if (Vector256.IsHardwareAccelerated)
+        {
+            Widen<Simd256, TStored>(source, destination, count);
+        }
+        else
+        {
+            Widen<Simd128, TStored>(source, destination, count);
+        }
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void WidenBFloat16(ushort* source, float* destination, int count)
+    private static void Widen<T, TStored>(byte* source, float* destination, int count)
+        where T : struct, ISimdFloat<T> where TStored : struct, IStoredFloat
     {
         int i = 0;
-        for (; i + 8 <= count; i += 8)
+        for (; i + T.Width <= count; i += T.Width)
         {
-            (Vector128<uint> low, Vector128<uint> high) =
-                Vector128.Widen(Vector128.Load(source + i));
-            (low << 16).AsSingle().Store(destination + i);
-            (high << 16).AsSingle().Store(destination + i + 4);
+            T.Store(TStored.Load<T>(source, i), destination + i);
         }
 
-        for (; i < count; i++)
-        {
-            destination[i] = BitConverter.UInt32BitsToSingle((uint)source[i] << 16);
-        }
+        if (i == count) return;
+        ushort* tail = stackalloc ushort[Simd512.Width];
+        new ReadOnlySpan<ushort>((ushort*)source + i, count - i).CopyTo(new(tail, count - i));
+        T.StorePartial(TStored.Load<T>((byte*)tail, 0), destination + i, count - i);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

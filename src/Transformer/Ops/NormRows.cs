@@ -5,6 +5,40 @@ using Transformer.Numerics;
 
 namespace Transformer.Ops;
 
+/// <summary>
+/// What a normalisation fetches of its next row while it works on this one: memory then never waits
+/// for the passes that run in the cache.
+/// </summary>
+/// <remarks>The pass that sums squares and the one that writes fetch a part each: the inputs where
+/// there are two, else the halves of one.</remarks>
+internal readonly unsafe struct NextRow
+{
+    private readonly int slow;
+
+    /// <param name="input">This row of the input.</param>
+    /// <param name="residual">This row of the residual; may be null.</param>
+    /// <param name="width">Elements of a row.</param>
+    /// <param name="exists">Whether there is a next row; if not, this one is asked for again.
+    /// </param>
+    public NextRow(float* input, float* residual, int width, bool exists)
+    {
+        int step = exists ? width : 0;
+        slow = residual == null ? 1 : 0;
+        First = input + step;
+        Second = residual == null ? First + (width / 2) : residual + step;
+    }
+
+    /// <summary>Fetched by the first of the two passes.</summary>
+    public float* First { get; }
+
+    /// <summary>Fetched by the second.</summary>
+    public float* Second { get; }
+
+    /// <summary>Where fetching has come to at an index of the pass.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public nint At(nint index) => index >> slow;
+}
+
 /// <summary>What the vectorised normalisations share.</summary>
 internal static unsafe class NormRows
 {

@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using System.Diagnostics.CodeAnalysis;
 using Transformer.Backends;
 using Transformer.Tensors;
 
@@ -30,12 +28,58 @@ public abstract class BenchCase
     /// </summary>
     public Backend Reference { get; init; } = BackendRegistry.Reference;
 
-    /// <summary>Seconds of one call on the backend; null where it lacks the call.</summary>
-    internal abstract double? Time(Backend backend, TimeSpan budget, out string? unsupported);
+    /// <summary>Times the call on the backend.</summary>
+    /// <param name="backend">Where it runs.</param>
+    /// <param name="budget">Time for all calls; zero: a call or two.</param>
+    /// <param name="workingSet">Bytes that calls together touch before one meets the same operands
+    /// again; 0: every call gets the same ones.</param>
+    /// <param name="unsupported">Why there is no time; null where there is.</param>
+    internal BenchTime? Time(
+        Backend backend, TimeSpan budget, long workingSet, out string? unsupported)
+    {
+        if (backend.UnavailableReason is { } absent)
+        {
+            unsupported = absent;
+            return null;
+        }
 
-    /// <summary>Seconds of the unfused, single-threaded version; null where there is none.
+        try
+        {
+            using IDeviceTimer? timer = backend.CreateTimer();
+            // A device's arithmetic is so fast that any operand is better not found in its cache.
+            if (timer is not null && budget > TimeSpan.Zero)
+                workingSet = Math.Max(workingSet, 2 * timer.CacheBytes);
+            using BoundCase? bound = Bind(backend, workingSet, out unsupported);
+            return bound is null ? null : BenchTime.Measure(bound, budget, timer);
+        }
+        catch (NotSupportedException exception)
+        {
+            // Nothing can make this call's inputs.
+            unsupported = exception.Message;
+            return null;
+        }
+        catch (Exception exception) when (exception is not OutOfMemoryException)
+        {
+            // A kernel that throws is a finding about that kernel, not the end of the run.
+            unsupported = $"it threw {exception.GetType().Name}: {exception.Message}";
+            return null;
+        }
+    }
+
+    /// <summary>Times the unfused, single-threaded version; null where there is none.</summary>
+    internal BenchTime? TimeUnfused(TimeSpan budget, long workingSet)
+    {
+        using BoundCase? bound = BindUnfused(workingSet);
+        return bound is null ? null : BenchTime.Measure(bound, budget);
+    }
+
+    /// <summary>The call with operands in the backend's memory; null where it lacks the call.
     /// </summary>
-    internal abstract double? TimeUnfused(TimeSpan budget);
+    internal abstract BoundCase? Bind(
+        Backend backend, long workingSet, out string? unsupported);
+
+    /// <summary>The unfused version with operands; null where there is none.</summary>
+    internal abstract BoundCase? BindUnfused(long workingSet);
 }
 
 /// <summary>The least work that a call's definition asks for.</summary>
@@ -55,129 +99,66 @@ public sealed class BenchCase<TCall>(
     string shape, BenchWork work, Func<CaseMemory, TCall> build, Action<TCall>? unfused = null)
     : BenchCase(shape, work) where TCall : struct, IOpCall
 {
-    // Samples shorter than this are dominated by the clock.
-    private const double ShortestSample = 50e-6;
-    private const int MostSamples = 1001;
-
-    // Long enough that the host's start of the first call does not show.
-    private const double LongestDeviceSample = 5e-3;
-    private const int MostCopies = 16;
-
     /// <inheritdoc/>
     public override string Op => TCall.Op;
 
     /// <inheritdoc/>
     public override OpDirection Direction => TCall.Direction;
 
-    internal override double? Time(
-        Backend backend, TimeSpan budget, [NotNullWhen(false)] out string? unsupported)
+    internal override BoundCase? Bind(
+        Backend backend, long workingSet, out string? unsupported)
     {
-        if (backend.UnavailableReason is { } absent)
+        TCall[] calls = Build(backend, backend.Memory, workingSet, out List<CaseMemory> memories);
+        if (!backend.Supports(in calls[0], out unsupported))
         {
-            unsupported = absent;
+            Dispose(memories);
             return null;
         }
 
-        try
-        {
-            using CaseMemory memory = new(NewData(backend), backend.Memory, DType.Float32);
-            TCall call = build(memory);
-            call.Validate();
-            if (!backend.Supports(in call, out unsupported)) return null;
-            unsupported = null;
-            using IDeviceTimer? timer = backend.CreateTimer();
-            if (timer is not null) return DeviceMedian(backend, timer, budget, call);
-            return Median(budget, () => backend.Run(in call));
-        }
-        catch (NotSupportedException exception)
-        {
-            // Nothing can make this call's inputs.
-            unsupported = exception.Message;
-            return null;
-        }
-        catch (Exception exception) when (exception is not OutOfMemoryException)
-        {
-            // A kernel that throws is a finding about that kernel, not the end of the run.
-            unsupported = $"it threw {exception.GetType().Name}: {exception.Message}";
-            return null;
-        }
+        return new(memories, copy => backend.Run(in calls[copy]), backend.Synchronize);
     }
 
-    internal override double? TimeUnfused(TimeSpan budget)
+    internal override BoundCase? BindUnfused(long workingSet)
     {
         if (unfused is null) return null;
-        using CaseMemory memory =
-            new(NewData(Reference), BackendMemory.Host, DType.Float32);
-        TCall call = build(memory);
-        return Median(budget, () => unfused(call));
+        TCall[] calls =
+            Build(Reference, BackendMemory.Host, workingSet, out List<CaseMemory> memories);
+        return new(memories, copy => unfused(calls[copy]));
     }
 
     // Inputs that are results of another call come from the backend itself, or from the CPU's: the
     // reference would take minutes at these sizes.
-    private CaseData NewData(Backend backend) => new(CaseData.Hash(Op + Shape), DType.Float32,
-        false, [backend, BackendRegistry.Cpu, Reference], DType.Float32);
-
-    // By the device's own clock, the host far ahead of it: what a call takes among others. Calls
-    // take turns with copies of their operands, so that they do not find them in the cache.
-    private double DeviceMedian(
-        Backend backend, IDeviceTimer timer, TimeSpan budget, TCall first)
+    private TCall[] Build(
+        Backend backend, BackendMemory place, long workingSet, out List<CaseMemory> memories)
     {
-        int copies = (int)Math.Clamp(2 * timer.CacheBytes / Math.Max(1, Work.Bytes), 1, MostCopies);
-        CaseMemory[] memories = new CaseMemory[copies - 1];
-        TCall[] calls = [first, .. new TCall[copies - 1]];
+        CaseData data = new(CaseData.Hash(Op + Shape), DType.Float32, false,
+            [backend, BackendRegistry.Cpu, Reference], DType.Float32);
+        CaseMemory first = new(data, place, DType.Float32);
+        memories = [first];
         try
         {
-            for (int i = 1; i < copies; i++)
+            TCall call = build(first);
+            call.Validate();
+            int copies = BoundCase.Copies(Work.Bytes, first.AllocatedBytes, workingSet);
+            TCall[] calls = new TCall[copies];
+            calls[0] = call;
+            for (int copy = 1; copy < copies; copy++)
             {
-                memories[i - 1] = new(NewData(backend), backend.Memory, DType.Float32);
-                calls[i] = build(memories[i - 1]);
+                memories.Add(CaseMemory.CopyOf(first));
+                calls[copy] = build(memories[copy]);
             }
 
-            double once = Sample(backend, timer, calls, 1);
-            if (once > budget.TotalSeconds) return once;
-            once = Sample(backend, timer, calls, copies);
-            int inner = (int)Math.Clamp(LongestDeviceSample / once, copies, MostSamples);
-            List<double> samples = [];
-            long begin = Stopwatch.GetTimestamp();
-            do samples.Add(Sample(backend, timer, calls, inner));
-            while (Stopwatch.GetElapsedTime(begin) < budget && samples.Count < MostSamples);
-            samples.Sort();
-            return samples[samples.Count / 2];
+            return calls;
         }
-        finally
+        catch
         {
-            foreach (CaseMemory memory in memories) memory?.Dispose();
+            Dispose(memories);
+            throw;
         }
     }
 
-    private static double Sample(Backend backend, IDeviceTimer timer, TCall[] calls, int count)
+    private static void Dispose(List<CaseMemory> memories)
     {
-        timer.Start();
-        for (int i = 0; i < count; i++) backend.Run(in calls[i % calls.Length]);
-        return timer.Stop() / count;
-    }
-
-    private static double Median(TimeSpan budget, Action run)
-    {
-        long begin = Stopwatch.GetTimestamp();
-        run();
-        double first = Stopwatch.GetElapsedTime(begin).TotalSeconds;
-        // A call beyond the budget is timed once, warm-up included.
-        if (first > budget.TotalSeconds) return first;
-        begin = Stopwatch.GetTimestamp();
-        run();
-        double second = Stopwatch.GetElapsedTime(begin).TotalSeconds;
-        int inner = (int)Math.Clamp(ShortestSample / second, 1, 10_000);
-        List<double> samples = [];
-        begin = Stopwatch.GetTimestamp();
-        do
-        {
-            long start = Stopwatch.GetTimestamp();
-            for (int i = 0; i < inner; i++) run();
-            samples.Add(Stopwatch.GetElapsedTime(start).TotalSeconds / inner);
-        }
-        while (Stopwatch.GetElapsedTime(begin) < budget && samples.Count < MostSamples);
-        samples.Sort();
-        return samples[samples.Count / 2];
+        foreach (CaseMemory memory in memories) memory.Dispose();
     }
 }

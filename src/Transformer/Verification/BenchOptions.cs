@@ -19,6 +19,11 @@ public sealed record BenchOptions(
 
     /// <summary>Calls beside those of the library's ops; null: none.</summary>
     public Func<BenchSize, IEnumerable<BenchCase>>? Cases { get; init; }
+
+    /// <summary>Bytes, beyond every cache, that calls whose limit is memory touch before one meets
+    /// the same operands again: they take turns with copies of them. 0: every call gets the same
+    /// operands, wherever they lie.</summary>
+    public long WorkingSet { get; init; } = 256L << 20;
 }
 
 /// <summary>The sizes of a model's layer, from which every op's calls follow.</summary>
@@ -76,4 +81,12 @@ public sealed record BenchRow(
     string Op, string Backend, string Shape, Tensors.DType DType,
     Backends.OpDirection Direction, double Milliseconds, double Gflops, double GBs,
     double? OfLimit, double? OverUnfused, double? OverReference, bool ReferenceEstimated,
-    string? Unsupported);
+    string? Unsupported)
+{
+    /// <summary>Copies of the operands that calls took in turns, so that no cache held them; 1:
+    /// every call had the same operands.</summary>
+    public int Copies { get; init; } = 1;
+
+    /// <summary>Bytes that a call allocated on the managed heap; null where not measured.</summary>
+    public long? AllocatedBytes { get; init; }
+}

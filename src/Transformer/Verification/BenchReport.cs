@@ -8,8 +8,8 @@ namespace Transformer.Verification;
 public static class BenchReport
 {
     /// <summary>Writes <c>{command, date, machine: {processor, system, framework, …}, rows: [{op,
-    /// backend, shape, dtype, direction, ms, gflops, gbs, ofLimit, overUnfused, overReference,
-    /// referenceEstimated, unsupported}]}</c>.</summary>
+    /// backend, shape, dtype, direction, ms, gflops, gbs, ofLimit, copies, allocatedBytes,
+    /// overUnfused, overReference, referenceEstimated, unsupported}]}</c>.</summary>
     /// <param name="writer">Receives one object.</param>
     /// <param name="limits">The machine.</param>
     /// <param name="rows">The rows; figures that do not exist are null.</param>
@@ -22,14 +22,34 @@ public static class BenchReport
         ArgumentNullException.ThrowIfNull(limits);
         ArgumentNullException.ThrowIfNull(rows);
         writer.WriteStartObject();
+        WriteHead(writer, limits, command);
+        WriteRows(writer, rows);
+        writer.WriteEndObject();
+    }
+
+    /// <summary>Writes <c>command</c>, <c>date</c> and <c>machine</c> into an object.</summary>
+    /// <param name="writer">Receives the properties.</param>
+    /// <param name="limits">The machine.</param>
+    /// <param name="command">What was typed; null where that is not known.</param>
+    public static void WriteHead(Utf8JsonWriter writer, MachineLimits limits, string? command)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
         writer.WriteString("command", command);
         writer.WriteString(
             "date", DateTime.UtcNow.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture));
         WriteMachine(writer, limits);
+    }
+
+    /// <summary>Writes <c>rows</c> into an object.</summary>
+    /// <param name="writer">Receives one property.</param>
+    /// <param name="rows">The rows; figures that do not exist are null.</param>
+    public static void WriteRows(Utf8JsonWriter writer, IEnumerable<BenchRow> rows)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        ArgumentNullException.ThrowIfNull(rows);
         writer.WriteStartArray("rows");
         foreach (BenchRow row in rows) WriteRow(writer, row);
         writer.WriteEndArray();
-        writer.WriteEndObject();
     }
 
     /// <summary>Writes the same as indented text.</summary>
@@ -62,7 +82,8 @@ public static class BenchReport
         writer.WriteEndObject();
     }
 
-    private static string Processor()
+    /// <summary>The processor by name and number of logical ones.</summary>
+    public static string Processor()
     {
         const string linux = "/proc/cpuinfo";
         string name = Environment.GetEnvironmentVariable("PROCESSOR_IDENTIFIER") ?? "";
@@ -93,6 +114,8 @@ public static class BenchReport
         ParityReport.WriteFinite(writer, "gflops", row.Gflops);
         ParityReport.WriteFinite(writer, "gbs", row.GBs);
         ParityReport.WriteFinite(writer, "ofLimit", row.OfLimit ?? double.NaN);
+        writer.WriteNumber("copies", row.Copies);
+        ParityReport.WriteFinite(writer, "allocatedBytes", row.AllocatedBytes ?? double.NaN);
         ParityReport.WriteFinite(writer, "overUnfused", row.OverUnfused ?? double.NaN);
         ParityReport.WriteFinite(writer, "overReference", row.OverReference ?? double.NaN);
         writer.WriteBoolean("referenceEstimated", row.ReferenceEstimated);

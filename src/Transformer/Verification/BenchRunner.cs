@@ -30,7 +30,8 @@ public static class BenchRunner
         IReadOnlyList<BenchCase> small = Cases(BenchSize.Small);
         TimeSpan budget = options.Budget ?? TimeSpan.FromSeconds(0.2);
         return WarmedUp(small, On).Zip(cases)
-            .SelectMany(pair => Rows(pair.Second, pair.First, On(pair.Second), limits, budget));
+            .SelectMany(pair => Rows(pair.Second, pair.First, On(pair.Second), limits, budget,
+                WorkingSet(pair.Second.Work, limits, options)));
 
         IReadOnlyList<Backend> On(BenchCase c) =>
             options.Ops is { Count: > 0 } ? choice.Backends : choice.For(c.Op, c.Direction);
@@ -47,10 +48,10 @@ public static class BenchRunner
         {
             foreach (BenchCase single in small)
             {
-                single.TimeUnfused(TimeSpan.Zero);
-                single.Time(single.Reference, TimeSpan.Zero, out _);
+                single.TimeUnfused(TimeSpan.Zero, workingSet: 0);
+                single.Time(single.Reference, TimeSpan.Zero, workingSet: 0, out _);
                 foreach (Backend backend in on(single))
-                    single.Time(backend, TimeSpan.Zero, out _);
+                    single.Time(backend, TimeSpan.Zero, workingSet: 0, out _);
             }
 
             Thread.Sleep(TierUpDelay);
@@ -59,34 +60,44 @@ public static class BenchRunner
         foreach (BenchCase single in small) yield return single;
     }
 
+    // Only where memory is the limit does it matter where operands lie.
+    private static long WorkingSet(
+        BenchWork work, MachineLimits limits, BenchOptions options) =>
+        work.Bytes / (1e9 * limits.Bandwidth) > work.Flops / (1e9 * limits.FmaPeakGflops)
+            ? options.WorkingSet : 0;
+
     private static IEnumerable<BenchRow> Rows(
         BenchCase single, BenchCase small, IReadOnlyList<Backend> backends, MachineLimits limits,
-        TimeSpan budget)
+        TimeSpan budget, long workingSet)
     {
-        double? unfused = single.TimeUnfused(budget);
+        double? unfused = single.TimeUnfused(budget, workingSet)?.Seconds;
         (double? reference, bool estimated) = TimeReference(single, small, budget);
         foreach (Backend backend in backends)
         {
-            double? time = single.Time(backend, budget, out string? unsupported);
-            yield return time is { } seconds
-                ? Row(single, backend, limits, seconds, unfused, reference, estimated)
+            BenchTime? time = single.Time(backend, budget, workingSet, out string? unsupported);
+            yield return time is { } taken
+                ? Row(single, backend, limits, taken, unfused, reference, estimated)
                 : new(single.Op, backend.Name, single.Shape, DType.Float32, single.Direction,
                     double.NaN, double.NaN, double.NaN, null, null, null, false, unsupported);
         }
     }
 
     private static BenchRow Row(
-        BenchCase single, Backend backend, MachineLimits limits, double seconds, double? unfused,
+        BenchCase single, Backend backend, MachineLimits limits, BenchTime time, double? unfused,
         double? reference, bool estimated)
     {
         BenchWork work = single.Work;
-        double bandwidth = 1e9 * Math.Max(limits.CopyGBs, limits.ReadGBs);
-        double roofline =
-            Math.Max(work.Flops / (1e9 * limits.FmaPeakGflops), work.Bytes / bandwidth);
+        double seconds = time.Seconds;
+        double roofline = Math.Max(
+            work.Flops / (1e9 * limits.FmaPeakGflops), work.Bytes / (1e9 * limits.Bandwidth));
         return new(single.Op, backend.Name, single.Shape, DType.Float32, single.Direction,
             seconds * 1e3, work.Flops / seconds / 1e9, work.Bytes / seconds / 1e9,
             backend.Memory.IsHostAccessible ? roofline / seconds : null, unfused / seconds,
-            reference / seconds, reference is not null && estimated, null);
+            reference / seconds, reference is not null && estimated, null)
+        {
+            Copies = time.Copies,
+            AllocatedBytes = time.AllocatedBytes,
+        };
     }
 
     private static (double? Seconds, bool Estimated) TimeReference(
@@ -96,10 +107,11 @@ public static class BenchRunner
         double work = Math.Max(single.Work.Flops, single.Work.Bytes);
         if (work / ReferenceRate <= 2 * budget.TotalSeconds)
         {
-            return (single.Time(reference, budget, out _), false);
+            return (single.Time(reference, budget, workingSet: 0, out _)?.Seconds, false);
         }
 
         double smallWork = Math.Max(small.Work.Flops, small.Work.Bytes);
-        return (small.Time(reference, budget, out _) * (work / smallWork), true);
+        double? seconds = small.Time(reference, budget, workingSet: 0, out _)?.Seconds;
+        return (seconds * (work / smallWork), true);
     }
 }

@@ -13,6 +13,7 @@ public sealed class CaseMemory : IDisposable
     private readonly CaseData data;
     private readonly BackendMemory memory;
     private readonly DType storage;
+    private readonly CaseMemory? original;
     private readonly List<CaseOperand> operands = [];
 
     internal CaseMemory(CaseData data, BackendMemory memory, DType storage)
@@ -22,7 +23,17 @@ public sealed class CaseMemory : IDisposable
         this.storage = storage;
     }
 
+    private CaseMemory(CaseMemory original)
+        : this(original.data, original.memory, original.storage) => this.original = original;
+
     internal IReadOnlyList<CaseOperand> Operands => operands;
+
+    /// <summary>Bytes of all buffers, guards included.</summary>
+    internal long AllocatedBytes => operands.Sum(operand => operand.AllocatedBytes);
+
+    /// <summary>A memory whose buffers become copies of another's, byte for byte, when the same
+    /// builder runs on it. It makes no numbers: those that the builder gets are 0.</summary>
+    internal static CaseMemory CopyOf(CaseMemory original) => new(original);
 
     /// <summary>Normally distributed numbers, seeded by the case and the name.</summary>
     /// <param name="name">Of the operand.</param>
@@ -30,7 +41,7 @@ public sealed class CaseMemory : IDisposable
     /// <param name="mean">Their mean.</param>
     /// <param name="deviation">Their standard deviation.</param>
     public double[] Normal(string name, long count, double mean = 0, double deviation = 1) =>
-        data.Normal(name, count, mean, deviation);
+        original is null ? data.Normal(name, count, mean, deviation) : new double[count];
 
     /// <summary>Uniform integers from 0 to below the limit, seeded by the case and the name.
     /// </summary>
@@ -63,6 +74,7 @@ public sealed class CaseMemory : IDisposable
     /// <summary>An output, poisoned with NaN.</summary>
     public BufferView Output(string name, long count, OutputRule rule = default)
     {
+        if (original is not null) return Copy();
         double[] poison = new double[count];
         Array.Fill(poison, double.NaN);
         return Add(name, poison, isOutput: true, rule);
@@ -99,6 +111,7 @@ public sealed class CaseMemory : IDisposable
     private BufferView Add(
         string name, ReadOnlySpan<double> values, bool isOutput, OutputRule rule)
     {
+        if (original is not null) return Copy();
         bool widen = rule.Statistic && storage.Size() == 2;
         CaseOperand operand = new(name, values.Length, widen ? DType.Float32 : storage, isOutput,
             rule, memory, ElementOffset(name));
@@ -110,10 +123,19 @@ public sealed class CaseMemory : IDisposable
     private BufferView AddRaw<T>(string name, ReadOnlySpan<T> values, DType dtype)
         where T : unmanaged
     {
+        if (original is not null) return Copy();
         CaseOperand operand = new(
             name, values.Length, dtype, false, default, memory, ElementOffset(name));
         operands.Add(operand);
         operand.Upload(values);
+        return operand.View;
+    }
+
+    // The same builder asks for the same operands in the same order.
+    private BufferView Copy()
+    {
+        CaseOperand operand = original!.operands[operands.Count].Copy();
+        operands.Add(operand);
         return operand.View;
     }
 

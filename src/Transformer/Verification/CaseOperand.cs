@@ -34,6 +34,21 @@ internal sealed unsafe class CaseOperand : IDisposable
         View = new(block.Address + start, count, dtype);
     }
 
+    private CaseOperand(CaseOperand original)
+    {
+        Name = original.Name;
+        Count = original.Count;
+        DType = original.DType;
+        IsOutput = original.IsOutput;
+        Rule = original.Rule;
+        memory = original.memory;
+        start = original.start;
+        image = original.image;
+        block = memory.Allocate(image.Length);
+        View = new(block.Address + start, Count, DType);
+        memory.Copy(original.block.Address, block.Address, image.Length);
+    }
+
     public string Name { get; }
 
     public long Count { get; }
@@ -46,6 +61,9 @@ internal sealed unsafe class CaseOperand : IDisposable
     public OutputRule Rule { get; }
 
     public BufferView View { get; }
+
+    /// <summary>Guards included.</summary>
+    public long AllocatedBytes => image.Length;
 
     private Span<byte> Elements => image.AsSpan(start, (int)(Count * DType.Size()));
 
@@ -111,6 +129,9 @@ internal sealed unsafe class CaseOperand : IDisposable
 
         return values;
     }
+
+    /// <summary>Another buffer in the same memory, with the same bytes.</summary>
+    public CaseOperand Copy() => new(this);
 
     public void Dispose() => block.Dispose();
 

@@ -19,6 +19,9 @@ public sealed record MachineLimits(
     double FmaPeakGflopsOneCore, double FmaPeakGflops, double CopyGBs, double ReadGBs,
     int Threads, int VectorBits)
 {
+    /// <summary>The better of both ways to use memory: the roofline's.</summary>
+    public double Bandwidth => Math.Max(CopyGBs, ReadGBs);
+
     // Two arrays of this size: several times any last-level cache in use.
     private const long ArrayBytes = 128L << 20;
 

@@ -1,9 +1,10 @@
 using System.Globalization;
-using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Transformer.Backends;
+using Transformer.Cli.Commands.Bench;
+using Transformer.Cli.Output.Charts;
 using Transformer.Cuda;
 using Transformer.Verification;
 
@@ -15,7 +16,7 @@ namespace Transformer.Cli.Tests.Readme;
 /// </summary>
 public sealed partial class ReadmeTests
 {
-    private const string SpeedResult = "benchmarks/results/zen4-2core/bench-base.json";
+    private const string SpeedResult = $"{ResultFiles.Folder}/bench-base.json";
 
     private static readonly string[] SnippetFiles =
     [
@@ -28,6 +29,7 @@ public sealed partial class ReadmeTests
 
     [Theory]
     [InlineData("README.md")]
+    [InlineData("benchmarks/README.md")]
     [InlineData("src/Transformer/README.md")]
     [InlineData("src/Transformer/Verification/README.md")]
     [InlineData("src/Transformer/Ops/FusedAttention/README.md")]
@@ -46,6 +48,26 @@ public sealed partial class ReadmeTests
 
         Assert.True(current == readme, $"{page} is stale. Run: UPDATE_README=1 dotnet test " +
             "-c Release tests/Transformer.Cli.Tests --filter Readme");
+    }
+
+    [Fact]
+    public void ScalingChart_IsDrawnFromItsResult()
+    {
+        string chart = ResultFiles.Committed.PathOf("scaling.svg");
+        using MemoryStream drawn = new();
+        ScalingChart.WriteFile(drawn, ScalingRun.ReadJson(
+            ResultFiles.Committed.Read("scaling.json").GetProperty("scaling")));
+        if (Environment.GetEnvironmentVariable("UPDATE_README") == "1")
+        {
+            File.WriteAllBytes(chart, drawn.ToArray());
+            return;
+        }
+
+        Assert.True(File.ReadAllBytes(chart).AsSpan().SequenceEqual(drawn.ToArray()),
+            $"{chart} is stale. Run: UPDATE_README=1 dotnet test -c Release " +
+            "tests/Transformer.Cli.Tests --filter Readme");
+        Assert.Contains($"({ResultFiles.Folder}/scaling.svg)",
+            File.ReadAllText(Path.Combine(Root(), "README.md")));
     }
 
     /// <summary>The translation itself needs a trained model: the demo checks it.</summary>
@@ -81,7 +103,8 @@ public sealed partial class ReadmeTests
     {
         IEnumerable<string> pages = Directory
             .EnumerateFiles(Root(), "README.md", SearchOption.AllDirectories)
-            .Where(p => !p.Contains("/bin/") && !p.Contains("/obj/"));
+            .Where(p => !p.Contains("/bin/") && !p.Contains("/obj/") &&
+                !p.Contains("/artifacts/"));
         Assert.All(pages, page =>
         {
             foreach (Match link in Links().Matches(File.ReadAllText(page)))
@@ -102,7 +125,10 @@ public sealed partial class ReadmeTests
         ("table", "attention") => AttentionTable(),
         ("table", "attention-costs") => AttentionCostsTable(),
         ("table", "speed") => SpeedTable(),
+        ("table", "targets") => TargetsTable.Of(ResultFiles.Committed),
+        ("table", "peers") => PeersTable.Of(ResultFiles.Committed),
         ("table", "translation") => TranslationTable(),
+        ("table", "models") => ModelsTable(),
         _ => throw new InvalidOperationException($"README: unknown section '{kind}: {name}'."),
     };
 
@@ -210,12 +236,12 @@ public sealed partial class ReadmeTests
 
     private static string AttentionCostsTable()
     {
-        using JsonDocument costs = Result("attention-costs.json");
-        JsonElement memory = costs.RootElement.GetProperty("memory");
+        JsonElement costs = ResultFiles.Committed.Read("attention-costs.json");
+        JsonElement memory = costs.GetProperty("memory");
         StringBuilder table = new();
         table.Append("| 12 heads of 64 | ms | other's ms | ratio | quartiles |\n");
         table.Append("| --- | ---: | ---: | ---: | ---: |\n");
-        foreach (JsonElement ratio in costs.RootElement.GetProperty("ratios").EnumerateArray())
+        foreach (JsonElement ratio in costs.GetProperty("ratios").EnumerateArray())
         {
             table.Append(CultureInfo.InvariantCulture,
                 $"| {ratio.GetProperty("name").GetString()} | {Number(ratio, "ms", "0.0")} | ")
@@ -242,9 +268,8 @@ public sealed partial class ReadmeTests
 
     private static string SpeedTable()
     {
-        using JsonDocument result = JsonDocument.Parse(
-            File.ReadAllText(Path.Combine(Root(), SpeedResult)));
-        JsonElement machine = result.RootElement.GetProperty("machine");
+        JsonElement result = ResultFiles.Committed.Read("bench-base.json");
+        JsonElement machine = result.GetProperty("machine");
         StringBuilder table = new();
         table.Append(CultureInfo.InvariantCulture, $"[{SpeedResult}]({SpeedResult}): ");
         table.Append(CultureInfo.InvariantCulture,
@@ -255,7 +280,7 @@ public sealed partial class ReadmeTests
         table.Append("| op | direction | shape | ms | GFLOP/s | GB/s | of limit | over unfused | ");
         table.Append("over reference |\n");
         table.Append("| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n");
-        foreach (JsonElement row in result.RootElement.GetProperty("rows").EnumerateArray())
+        foreach (JsonElement row in result.GetProperty("rows").EnumerateArray())
         {
             bool estimated = row.GetProperty("referenceEstimated").GetBoolean();
             table.Append(CultureInfo.InvariantCulture,
@@ -273,37 +298,54 @@ public sealed partial class ReadmeTests
 
     private static string TranslationTable()
     {
-        using JsonDocument training = Result("multi30k-train.json");
-        using JsonDocument epoch = Result("multi30k-one-epoch.json");
-        using JsonDocument beam = Result("multi30k-beam4.json");
-        JsonElement greedy = training.RootElement.GetProperty("validation");
-        double minutes = training.RootElement.GetProperty("seconds").GetDouble() / 60;
+        JsonElement training = ResultFiles.Committed.Read("multi30k-train.json");
+        JsonElement epoch = ResultFiles.Committed.Read("multi30k-one-epoch.json");
+        JsonElement beam = ResultFiles.Committed.Read("multi30k-beam4.json");
+        JsonElement greedy = training.GetProperty("validation");
+        double minutes = training.GetProperty("seconds").GetDouble() / 60;
         return string.Create(CultureInfo.InvariantCulture,
             $"| Multi30k English–German, validation set | |\n| --- | ---: |\n" +
-            $"| epochs | {training.RootElement.GetProperty("epochs").GetInt32()} |\n" +
+            $"| epochs | {training.GetProperty("epochs").GetInt32()} |\n" +
             $"| time, on a machine that did other work, too | {minutes:F0} minutes |\n" +
             $"| time of an epoch on two free cores | " +
-            $"{epoch.RootElement.GetProperty("seconds").GetDouble():F0} s |\n" +
+            $"{epoch.GetProperty("seconds").GetDouble():F0} s |\n" +
             $"| perplexity | {greedy.GetProperty("perplexity").GetDouble():F2} |\n" +
             $"| BLEU, greedy | {greedy.GetProperty("bleu").GetDouble():F1} |\n" +
-            $"| BLEU, beam 4 | {beam.RootElement.GetProperty("bleu").GetDouble():F1} |\n");
+            $"| BLEU, beam 4 | {beam.GetProperty("bleu").GetDouble():F1} |\n");
     }
 
-    private static JsonDocument Result(string file) => JsonDocument.Parse(
-        File.ReadAllText(Path.Combine(Root(), Path.GetDirectoryName(SpeedResult)!, file)));
+    private static string ModelsTable()
+    {
+        JsonElement training = ResultFiles.Committed.Read("nanogpt-cpu.json");
+        JsonElement bench = ResultFiles.Committed.Read("bench-models.json");
+        StringBuilder table = new("| model | work | ms | of FMA peak | of read bandwidth | " +
+            "outside kernels |\n| --- | --- | ---: | ---: | ---: | ---: |\n");
+        foreach (JsonElement row in bench.GetProperty("rows").EnumerateArray())
+        {
+            string read = row.TryGetProperty("ofRead", out _) ? Number(row, "ofRead", "0 %") : "–";
+            table.Append(CultureInfo.InvariantCulture,
+                $"| {row.GetProperty("model").GetString()} " +
+                $"| {row.GetProperty("work").GetString()}, {row.GetProperty("shape").GetString()} " +
+                $"| {Number(row, "ms", "0.0")} | {Number(row, "ofPeak", "0 %")} | {read} " +
+                $"| {Number(row, "overhead", "0.0 %")} |\n");
+        }
+
+        JsonElement best = training.GetProperty("validations")
+            .EnumerateArray().MinBy(v => v.GetProperty("loss").GetDouble());
+        table.Append(CultureInfo.InvariantCulture,
+            $"\nnanogpt-cpu on tinyshakespeare: validation loss " +
+            $"{Number(best, "loss", "0.000")} after {Number(best, "step", "0")} steps of 12 × 64 " +
+            $"letters, {Number(training, "seconds", "0")} s.\n");
+        return table.ToString();
+    }
 
     private static string Milliseconds(JsonElement row) =>
         Number(row, "ms", row.GetProperty("ms").GetDouble() < 0.01 ? "0.00000" : "0.000");
 
-    private static string Number(JsonElement row, string name, string format)
-    {
-        JsonElement value = row.GetProperty(name);
-        return value.ValueKind == JsonValueKind.Number
-            ? value.GetDouble().ToString(format, CultureInfo.InvariantCulture) : "–";
-    }
+    private static string Number(JsonElement row, string name, string format) =>
+        ResultFiles.Number(row, name, format);
 
-    private static string Root([CallerFilePath] string source = "") =>
-        Path.GetFullPath(Path.Combine(Path.GetDirectoryName(source)!, "../../.."));
+    private static string Root() => ResultFiles.Root();
 
     [GeneratedRegex(@"(?<open><!-- (?<kind>snippet|table): (?<name>[a-z-]+) -->)\n" +
         @"(?:(?!<!--)[\s\S])*(?<close><!-- /\k<kind> -->)")]

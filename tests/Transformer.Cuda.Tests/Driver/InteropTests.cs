@@ -6,7 +6,7 @@ using Transformer.Tensors;
 namespace Transformer.Cuda.Tests.Driver;
 
 /// <summary>Streams, contexts, memory and devices that others made.</summary>
-[Collection(nameof(EmulatedDevice))]
+[Collection(nameof(EmulatedDevice.Breakable))]
 public sealed partial class InteropTests
 {
     private const int Rows = 3, Width = 8;
@@ -69,25 +69,28 @@ public sealed partial class InteropTests
     [SkippableFact]
     public void SecondDevice_HasItsOwnMemory()
     {
-        Assert.Equal(2, CudaBackend.DeviceCount);
-        CudaBackend second = CudaBackend.OnDevice(1);
-        Assert.Same(second, CudaBackend.OnDevice(1));
+        Assert.Equal(3, CudaBackend.DeviceCount);
+        CudaBackend second = CudaBackend.OnDevice(EmulatedDevice.Breakable);
+        Assert.Same(second, CudaBackend.OnDevice(EmulatedDevice.Breakable));
         Assert.Equal("cuda-emulated:1", second.Name);
         Assert.NotEqual(backend.Context, second.Context);
-        using Tensor there = new(new(Rows * Width), DType.Float32, second.Memory);
-        Check(second, there.View);
+        using Tensor here = new(new(Rows * Width), DType.Float32, backend.Memory);
+        using (Tensor there = new(new(Rows * Width), DType.Float32, second.Memory))
+        {
+            Check(second, there.View);
+        }
 
-        // A kernel on the first device may not touch it.
-        backend.Run(Norm(there.View));
-        Assert.Equal(700, Assert.Throws<CudaException>(backend.Synchronize).Status);
-        second.Synchronize();
+        // A kernel on the second device may not touch the first one's memory.
+        second.Run(Norm(here.View));
+        Assert.Equal(700, Assert.Throws<CudaException>(second.Synchronize).Status);
         transformer_emulation_reset();
+        Check(backend, here.View);
     }
 
     [SkippableFact]
     public void DeviceThatIsNotThere_IsAbsentWithAReason()
     {
-        Assert.Equal("the CUDA driver has 2 devices; number 7 was asked for",
+        Assert.Equal("the CUDA driver has 3 devices; number 7 was asked for",
             CudaBackend.OnDevice(7).UnavailableReason);
         Assert.Contains("number 7 was asked for", Assert.Throws<NotSupportedException>(
             () => CudaBackend.OnDevice(7).Stream).Message, StringComparison.Ordinal);

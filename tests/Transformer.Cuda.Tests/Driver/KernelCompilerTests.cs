@@ -7,7 +7,6 @@ namespace Transformer.Cuda.Tests.Driver;
 
 /// <summary>Sources that are compiled where they run. NVRTC is the emulation's, which tells what
 /// was asked of it; that NVIDIA's takes the sources is not shown here.</summary>
-[Collection(nameof(EmulatedDevice))]
 public sealed partial class KernelCompilerTests : IDisposable
 {
     private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("kernels");

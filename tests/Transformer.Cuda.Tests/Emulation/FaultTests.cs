@@ -7,13 +7,13 @@ namespace Transformer.Cuda.Tests.Emulation;
 
 /// <summary>What is wrong in a kernel or around it shows on the emulated device; the kernels are
 /// those of native/Testing.</summary>
-[Collection(nameof(EmulatedDevice))]
+[Collection(nameof(EmulatedDevice.Breakable))]
 public sealed partial class FaultTests : IDisposable
 {
     private const int Count = 128;
     private const int IllegalAddress = 700, LaunchFailed = 719;
 
-    private readonly CudaBackend backend = EmulatedDevice.Require();
+    private readonly CudaBackend backend = EmulatedDevice.Require(EmulatedDevice.Breakable);
     private readonly Tensor input, output;
 
     public FaultTests()
@@ -25,6 +25,7 @@ public sealed partial class FaultTests : IDisposable
 
     public void Dispose()
     {
+        backend.Queue.Device.Enter();
         transformer_emulation_reset();
         input.Dispose();
         output.Dispose();
@@ -122,7 +123,7 @@ public sealed partial class FaultTests : IDisposable
     public void OtherStream_SeesResultsOnlyIfItWaits(bool waits)
     {
         using CudaStream other = new(backend.Queue.Device);
-        CudaBackend second = CudaBackend.OnStream(other.Handle);
+        CudaBackend second = CudaBackend.OnStream(other.Handle, EmulatedDevice.Breakable);
         using Tensor copied = new(new(Count), DType.Float32, second.Memory);
         using CudaEvent done = new(backend.Queue.Device);
         second.Synchronize();

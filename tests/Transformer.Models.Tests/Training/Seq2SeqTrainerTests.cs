@@ -184,7 +184,7 @@ public sealed class Seq2SeqTrainerTests
     public void PatienceNeedsValidationPairs()
     {
         using CopyModel model = new(BackendRegistry.Cpu);
-        Assert.Contains("'patience' is 3 but there are no validation pairs",
+        Assert.Contains("'patience' is 3 but there are no validation data",
             Assert.Throws<ArgumentException>(() => new Seq2SeqTrainer(
                 model, Copies, null, Plain with { Patience = 3 })).Message);
         using Seq2SeqTrainer trainer = new(model, Copies, null, Plain);

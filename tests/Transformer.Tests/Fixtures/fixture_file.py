@@ -52,7 +52,7 @@ class Case:
         module.double()
         with torch.no_grad():
             for name, parameter in module.named_parameters():
-                centre = 1.0 if re.search(r"norm\d?\.weight$", name) else 0.0
+                centre = 1.0 if re.search(r"(norm\d?|ln_\w)\.weight$", name) else 0.0
                 width = parameter.shape[-1] if parameter.dim() > 1 else 16
                 parameter.copy_((centre + real(*parameter.shape) / width**0.5).float())
                 self.input(name, parameter)

@@ -6,12 +6,14 @@ namespace Transformer.Tests.Linear;
 /// <summary>The matrix product at every vector width, whatever the machine accelerates.</summary>
 public unsafe class MatMulTests
 {
-    // Around tiles (6 rows; 2 or 4 vectors), depth blocks (64, 256) and the direct path (16 rows).
+    // Around tiles (6 rows; 2 or 4 vectors), depth blocks (64, 512; 1,024 of few rows) and the ways
+    // chosen by the rows: in place to 16 or 64, packed by each batch to 264, packed once.
     public static TheoryData<int, int, int> Shapes => new()
     {
         { 1, 1, 1 }, { 1, 65, 300 }, { 2, 63, 17 }, { 5, 7, 9 }, { 16, 130, 64 }, { 17, 64, 256 },
         { 18, 66, 257 }, { 23, 33, 63 }, { 37, 16, 520 }, { 100, 200, 31 }, { 64, 129, 1 },
-        { 33, 48, 513 }, { 49, 96, 70 },
+        { 33, 48, 513 }, { 49, 96, 70 }, { 8, 37, 1027 }, { 64, 35, 1100 }, { 65, 70, 530 },
+        { 133, 131, 40 }, { 264, 65, 33 }, { 265, 200, 70 },
     };
 
     [Theory]
@@ -56,6 +58,54 @@ public unsafe class MatMulTests
         finally
         {
             CpuParallel.ThreadCount = before;
+        }
+    }
+
+    /// <summary>Shapes of GPT-2 and smaller ones have blocks enough for eight threads, and none so
+    /// small that handing it out would cost more than it does.</summary>
+    [Theory]
+    [InlineData(512, 768, 768)]
+    [InlineData(512, 768, 2304)]
+    [InlineData(512, 3072, 768)]
+    [InlineData(512, 768, 3072)]
+    [InlineData(1024, 768, 50257)]
+    [InlineData(512, 512, 512)]
+    [InlineData(4096, 768, 64)]
+    public void Plan_HasBlocksForEightThreads(int rows, int depth, int columns)
+    {
+        foreach (int panelWidth in new[] { 64, 32, 16, 8 })
+        {
+            PackedMatrix b = new(depth, columns, panelWidth);
+            foreach (bool packsLeft in new[] { false, true })
+            {
+                MatMulPlan plan = new(rows, in b, packsLeft, packsRight: false);
+                // Two rounds of eight; rounding rows up to whole tiles may take one away.
+                Assert.InRange(plan.Batches, 15, int.MaxValue);
+                long work = (long)plan.RowBlock * plan.PanelBlock * panelWidth * depth;
+                Assert.InRange(work, 1 << 18, long.MaxValue);
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(1, 7, 5, false)]
+    [InlineData(265, 700, 333, false)]
+    [InlineData(265, 700, 333, true)]
+    [InlineData(100, 1000, 40, false)]
+    [InlineData(5000, 3, 900, true)]
+    public void Plan_CoversTheProduct(int rows, int columns, int depth, bool packsLeft)
+    {
+        foreach (bool packsRight in new[] { false, true })
+        {
+            PackedMatrix b = new(depth, columns, 16);
+            MatMulPlan plan = new(rows, in b, packsLeft, packsRight);
+            int panelBlocks = plan.Batches / plan.RowBlocks;
+            Assert.Equal(plan.Batches, plan.RowBlocks * panelBlocks);
+            Assert.InRange(rows, (plan.RowBlocks - 1) * plan.RowBlock + 1,
+                plan.RowBlocks * plan.RowBlock);
+            Assert.InRange(b.Panels, (panelBlocks - 1) * plan.PanelBlock + 1,
+                panelBlocks * plan.PanelBlock);
+            if (packsRight) Assert.Equal(1, plan.RowBlocks);
         }
     }
 

@@ -20,6 +20,44 @@ public unsafe class SimdMathTests
     public void ExpNonPositive_IsWithin2Ulp() =>
         Dense<ExpNonPositiveFunction>(-87.3, 0, Math.Exp, maxUlp: 2);
 
+    /// <summary>Over the floats themselves instead of the numbers: as many of each binade, down to
+    /// the smallest.</summary>
+    [Fact]
+    public void Bounds_HoldOverTheFloats()
+    {
+        Strided<ExpFunction>(88.7f, Math.Exp, maxUlp: 2);
+        Strided<ExpFunction>(-87.3f, Math.Exp, maxUlp: 2);
+        Strided<ExpNonPositiveFunction>(-87.3f, Math.Exp, maxUlp: 2);
+        foreach (float limit in new[] { 8f, -8f })
+        {
+            Strided<GeluFunction>(limit, x => x * Cdf(x), maxAbsolute: 6e-7);
+            Strided<GeluTanhFunction>(
+                limit, x => 0.5 * x * (1 + Math.Tanh(U(x))), maxAbsolute: 6e-7);
+        }
+
+        Strided<GeluFunction>(-1e30f, x => x * Cdf(x), maxAbsolute: 6e-7);
+        Strided<GeluTanhFunction>(
+            -1e30f, x => 0.5 * x * (1 + Math.Tanh(U(x))), maxAbsolute: 6e-7);
+    }
+
+    /// <summary>Every 257th float of the whole range; four at once give the same bits.</summary>
+    [Fact]
+    public void ExpNonPositive_IsWithin2UlpOverAllExponents()
+    {
+        float[] x = new float[1 << 16];
+        int word = BitConverter.SingleToInt32Bits(0f), last = BitConverter.SingleToInt32Bits(87.3f);
+        while (word <= last)
+        {
+            for (int i = 0; i < x.Length; i++, word += 257)
+            {
+                x[i] = -BitConverter.Int32BitsToSingle(Math.Min(word, last));
+            }
+
+            Compare<ExpNonPositiveFunction>(x, Math.Exp, maxUlp: 2);
+            Compare<ExpNonPositiveFourFunction>(x, Math.Exp, maxUlp: 2);
+        }
+    }
+
     [Fact]
     public void Tanh_IsWithinItsBound()
     {
@@ -143,6 +181,24 @@ public unsafe class SimdMathTests
         Compare<TFunction>(x, exact, maxUlp, maxAbsolute);
     }
 
+    /// <summary>Every 16,381st float from 0 to a limit; the stride is prime.</summary>
+    private static void Strided<TFunction>(
+        float limit, Func<double, double> exact, double maxUlp = double.PositiveInfinity,
+        double maxAbsolute = double.PositiveInfinity)
+        where TFunction : IFunction
+    {
+        const int stride = 16381;
+        int last = BitConverter.SingleToInt32Bits(MathF.Abs(limit));
+        int count = last / stride;
+        float[] x = new float[count - (count % 16)];
+        for (int i = 0; i < x.Length; i++)
+        {
+            x[i] = MathF.CopySign(BitConverter.Int32BitsToSingle(last - (i * stride)), limit);
+        }
+
+        Compare<TFunction>(x, exact, maxUlp, maxAbsolute);
+    }
+
     private static void Compare<TFunction>(
         float[] x, Func<double, double> exact, double maxUlp = double.PositiveInfinity,
         double maxAbsolute = double.PositiveInfinity)
@@ -192,6 +248,19 @@ public unsafe class SimdMathTests
     {
         public static T Apply<T>(T x) where T : struct, ISimdFloat<T> =>
             SimdMath.ExpNonPositive(x);
+    }
+
+    private readonly struct ExpNonPositiveFourFunction : IFunction
+    {
+        public static T Apply<T>(T x) where T : struct, ISimdFloat<T>
+        {
+            T a = x, b = x, c = x, d = x;
+            SimdMath.ExpNonPositive(ref a, ref b, ref c, ref d);
+            // NaN, which fails every comparison, unless all four are what one alone is.
+            T nan = T.Broadcast(float.NaN), one = SimdMath.ExpNonPositive(x);
+            T same = T.SelectEqual(a, one, T.SelectEqual(b, one, one, nan), nan);
+            return T.SelectEqual(c, one, T.SelectEqual(d, one, same, nan), nan);
+        }
     }
 
     private readonly struct TanhFunction : IFunction

@@ -17,7 +17,10 @@ public sealed class BenchTests
     public void Run_TimesEveryKernelOfTheRegistry()
     {
         BenchRow[] rows = [.. BenchRunner.Run(
-            Limits, new(Size: BenchSize.Small, Budget: TimeSpan.FromMilliseconds(1)))];
+            Limits, new(Size: BenchSize.Small, Budget: TimeSpan.FromMilliseconds(1))
+            {
+                WorkingSet = 1 << 20,
+            })];
 
         foreach (Backend backend in BackendRegistry.All)
         {
@@ -27,6 +30,8 @@ public sealed class BenchTests
                 row.Direction == kernel.Direction && row.Milliseconds > 0));
         }
 
+        // Memory-bound calls rotate: [16384] + [16384] to [16384] of 4 bytes.
+        Assert.Equal(6, rows.First(r => r.Op == "Add").Copies);
         BenchRow linear = rows.First(r => r.Op == "Linear" && r.Unsupported is null);
         // [128, 128] to 128: 2·128³ operations; rows, weights and result of 4 bytes.
         Assert.Equal(2.0 * 128 * 128 * 128 / (linear.Milliseconds * 1e6), linear.Gflops, 1e-6);
@@ -35,6 +40,37 @@ public sealed class BenchTests
         Assert.NotNull(linear.OverUnfused);
         Assert.NotNull(linear.OverReference);
     }
+
+    [Fact]
+    public void WorkingSet_GivesCallsOtherBuffersInTurns()
+    {
+        BenchCase add = BenchCases.Select(BenchSize.Small, ["Add"]).Single();
+        AddressBackend backend = new();
+        const long workingSet = 2 << 20;
+
+        using (BoundCase bound = add.Bind(backend, workingSet, out _)!)
+        {
+            Assert.Equal((int)Math.Ceiling(workingSet / add.Work.Bytes), bound.CopyCount);
+            for (int i = 0; i < 2 * bound.CopyCount; i++) bound.Run();
+        }
+
+        int copies = backend.Calls.Count / 2;
+        Assert.Equal(copies, backend.Calls.Take(copies).Distinct().Count());
+        Assert.Equal(backend.Calls.Take(copies), backend.Calls.Skip(copies));
+        // Every copy holds the same numbers.
+        Assert.Single(backend.Sums.Distinct());
+        Assert.NotEqual(0, backend.Sums[0]);
+    }
+
+    [Theory]
+    [InlineData(1000, 1000, 0, 1)]
+    [InlineData(1000, 1000, 10_000, 10)]
+    // A call that touches a thousandth of its operands gets the same ones.
+    [InlineData(1000, 1_000_000, 10_000, 1)]
+    [InlineData(0, 1000, 10_000, 1)]
+    public void Copies_ReachTheWorkingSetOrStayOne(
+        double touched, long allocated, long workingSet, int copies) =>
+        Assert.Equal(copies, BoundCase.Copies(touched, allocated, workingSet));
 
     [Fact]
     public void CausalAttention_CountsHalfTheWork()
@@ -116,6 +152,28 @@ public sealed class BenchTests
         }
 
         public override string Name => "unfused";
+
+        public override string Device => "CPU";
+
+        public override int Priority => -1;
+    }
+
+    /// <summary>Notes where the operands of its calls lie.</summary>
+    private sealed class AddressBackend : Backend
+    {
+        public AddressBackend() => Register(new Kernel<AddForward>(call =>
+        {
+            Calls.Add((call.Left.Address, call.Right.Address, call.Output.Address));
+            double sum = 0;
+            foreach (float value in call.Left.AsSpan<float>()) sum += value;
+            Sums.Add(sum);
+        }));
+
+        public List<(nint, nint, nint)> Calls { get; } = [];
+
+        public List<double> Sums { get; } = [];
+
+        public override string Name => "addresses";
 
         public override string Device => "CPU";
 

@@ -44,7 +44,8 @@ internal sealed class DemoRun(IAnsiConsole console, Backend backend, ulong seed,
         Part("from text to words", () => PipelineView.Print(console, translator, Student));
         Part("attention", () => ShowAttention(translator, corpus.Test[Samples].Source));
         Part("speed", () => BenchCommand.Run(
-            console, new(Size: BenchSize.Base, Budget: BenchBudget), cancellation));
+            console, new(Size: BenchSize.Base, Budget: BenchBudget) { WorkingSet = 0 },
+            cancellation));
         return Summarize(parity, scores);
     }
 

@@ -17,8 +17,14 @@ internal enum Tying
 }
 
 /// <summary>What <c>train seq2seq</c> trains, on what, and how.</summary>
-internal sealed record Seq2SeqTrainOptions
+internal sealed record Seq2SeqTrainOptions : ITrainOptions<Seq2SeqTrainOptions>
 {
+    /// <inheritdoc/>
+    public static string Command => "train seq2seq";
+
+    /// <inheritdoc/>
+    public static Seq2SeqTrainOptions Default { get; } = new();
+
     /// <summary>Name of a corpus that comes with the library.</summary>
     public string? Corpus { get; init; }
 
@@ -61,6 +67,22 @@ internal sealed record Seq2SeqTrainOptions
 
     /// <summary>Limits, batches, optimizer, validation, checkpoints.</summary>
     public TrainingOptions Training { get; init; } = new();
+
+    /// <inheritdoc/>
+    public Seq2SeqTrainOptions WithTraining(TrainingOptions training) =>
+        this with { Training = training };
+
+    /// <inheritdoc/>
+    public void Validate()
+    {
+        if (BleuEvery < 0)
+        {
+            throw new ArgumentException(
+                $"{Command}: 'bleu-every' is {BleuEvery}; expected 0 or more.");
+        }
+
+        Training.Validate();
+    }
 
     /// <summary>Whether one tokenizer serves both languages.</summary>
     public bool IsJoint => Tokenizer == "bpe";

@@ -4,15 +4,24 @@ using Transformer.Cli.Output;
 
 namespace Transformer.Cli.Commands.Train;
 
-/// <summary><c>train seq2seq</c>.</summary>
+/// <summary><c>train seq2seq</c> and <c>train gpt</c>.</summary>
 internal static class TrainCommand
 {
     private static readonly string[] Limits = ["epochs", "steps", "minutes"];
 
     /// <summary>Makes the command.</summary>
-    public static Command Create() => new("train", "Train a model.") { CreateSeq2Seq() };
+    public static Command Create() => new("train", "Train a model.")
+    {
+        Create("seq2seq", "Train an encoder-decoder model to translate.",
+            Seq2SeqTrainSettings.All, (options, place) => new Seq2SeqTraining(options, place)),
+        Create("gpt", "Train a decoder-only model to continue text.",
+            GptTrainSettings.All, (options, place) => new GptTraining(options, place)),
+    };
 
-    private static Command CreateSeq2Seq()
+    private static Command Create<TOptions>(
+        string name, string description, IReadOnlyList<TrainSetting<TOptions>> settings,
+        Func<TOptions, TrainingPlace, TrainingRun> prepare)
+        where TOptions : ITrainOptions<TOptions>
     {
         Option<string> target = new("--out")
         {
@@ -31,47 +40,49 @@ internal static class TrainCommand
         };
         Option<string?> backend = CommonOptions.Backend();
         Option<string?> json = CommonOptions.Json();
-        Command command = new("seq2seq", "Train an encoder-decoder model to translate.")
-        {
-            target, config, resume, backend, json,
-        };
-        Option<string?>[] flags = [.. TrainSettings.All.Select(Flag)];
+        Command command = new(name, description) { target, config, resume, backend, json };
+        Option<string?>[] flags = [.. settings.Select(Flag)];
         foreach (Option<string?> flag in flags) command.Add(flag);
         command.SetAction((parsed, cancellation) => Task.Run(() =>
         {
             JsonOutput result = new(parsed.GetValue(json));
-            string folder = parsed.GetRequiredValue(target);
             bool goesOn = parsed.GetValue(resume);
-            using TrainingFolder place = TrainingFolder.Open(folder, goesOn);
-            Dictionary<string, string> settings = goesOn ? place.ReadSettings() : [];
-            if (parsed.GetValue(config) is { } file) Add(settings, TrainSettingsFile.Read(file));
-            Add(settings, Given(parsed, flags));
-            Seq2SeqTraining training = new(
-                Options(settings), settings, place, CommonOptions.Resolve(parsed.GetValue(backend)),
-                Terminal.For(result, parsed.InvocationConfiguration.Output));
-            int exitCode = training.Run(goesOn, cancellation);
-            result.Write(parsed.InvocationConfiguration.Output, training.WriteJson);
+            string[] names = [.. settings.Select(s => s.Name)];
+            using TrainingFolder folder = TrainingFolder.Open(
+                TOptions.Command, parsed.GetRequiredValue(target), goesOn);
+            Dictionary<string, string> values = goesOn ? folder.ReadSettings(names) : [];
+            if (parsed.GetValue(config) is { } file)
+                Add(values, TrainSettingsFile.Read(file, names));
+            Add(values, Given(parsed, settings, flags));
+            TrainingRun run = prepare(Options(values, settings), new(
+                values, folder, CommonOptions.Resolve(parsed.GetValue(backend)),
+                Terminal.For(result, parsed.InvocationConfiguration.Output)));
+            int exitCode = run.Run(goesOn, cancellation);
+            result.Write(parsed.InvocationConfiguration.Output, run.WriteJson);
             return exitCode;
         }, CancellationToken.None));
         return command;
     }
 
-    private static Option<string?> Flag(TrainSetting setting) => new($"--{setting.Name}")
-    {
-        Description = setting.Description,
-        HelpName = setting.ValueName,
-        Arity = setting.Implied is null ? ArgumentArity.ExactlyOne : ArgumentArity.ZeroOrOne,
-    };
+    private static Option<string?> Flag<TOptions>(TrainSetting<TOptions> setting)
+        where TOptions : ITrainOptions<TOptions> => new($"--{setting.Name}")
+        {
+            Description = setting.Description,
+            HelpName = setting.ValueName,
+            Arity = setting.Implied is null ? ArgumentArity.ExactlyOne : ArgumentArity.ZeroOrOne,
+        };
 
-    private static Dictionary<string, string> Given(ParseResult parsed, Option<string?>[] flags)
+    private static Dictionary<string, string> Given<TOptions>(
+        ParseResult parsed, IReadOnlyList<TrainSetting<TOptions>> settings,
+        Option<string?>[] flags)
+        where TOptions : ITrainOptions<TOptions>
     {
         Dictionary<string, string> given = [];
         for (int i = 0; i < flags.Length; i++)
         {
             OptionResult? result = parsed.GetResult(flags[i]);
             if (result is null or { Implicit: true }) continue;
-            TrainSetting setting = TrainSettings.All[i];
-            given[setting.Name] = parsed.GetValue(flags[i]) ?? setting.Implied!;
+            given[settings[i].Name] = parsed.GetValue(flags[i]) ?? settings[i].Implied!;
         }
 
         return given;
@@ -88,24 +99,20 @@ internal static class TrainCommand
         foreach ((string name, string value) in more) settings[name] = value;
     }
 
-    private static Seq2SeqTrainOptions Options(Dictionary<string, string> settings)
+    private static TOptions Options<TOptions>(
+        Dictionary<string, string> values, IReadOnlyList<TrainSetting<TOptions>> settings)
+        where TOptions : ITrainOptions<TOptions>
     {
-        Seq2SeqTrainOptions options = new();
-        if (Limits.Any(settings.ContainsKey) && !settings.ContainsKey("epochs"))
-            options = options with { Training = options.Training with { Epochs = 0 } };
-        foreach (TrainSetting setting in TrainSettings.All)
+        TOptions options = TOptions.Default;
+        if (Limits.Any(values.ContainsKey) && !values.ContainsKey("epochs"))
+            options = options.WithTraining(options.Training with { Epochs = 0 });
+        foreach (TrainSetting<TOptions> setting in settings)
         {
-            if (settings.TryGetValue(setting.Name, out string? value))
+            if (values.TryGetValue(setting.Name, out string? value))
                 options = setting.Apply(options, value);
         }
 
-        if (options.BleuEvery < 0)
-        {
-            throw new ArgumentException(
-                $"train seq2seq: 'bleu-every' is {options.BleuEvery}; expected 0 or more.");
-        }
-
-        options.Training.Validate();
+        options.Validate();
         return options;
     }
 }

@@ -8,41 +8,42 @@ namespace Transformer.Cli.Commands.Train;
 /// <param name="ValueName">What the value is, for the help.</param>
 /// <param name="Description">For the help.</param>
 /// <param name="Apply">The options with the value, given as text.</param>
-internal sealed record TrainSetting(
+internal sealed record TrainSetting<TOptions>(
     string Name, string ValueName, string Description,
-    Func<Seq2SeqTrainOptions, string, Seq2SeqTrainOptions> Apply)
+    Func<TOptions, string, TOptions> Apply)
+    where TOptions : ITrainOptions<TOptions>
 {
     /// <summary>The value of the flag alone; null: a value must follow.</summary>
     public string? Implied { get; init; }
 
     /// <summary>A setting that is a text.</summary>
-    public static TrainSetting Text(
+    public static TrainSetting<TOptions> Text(
         string name, string valueName, string description,
-        Func<Seq2SeqTrainOptions, string, Seq2SeqTrainOptions> set) =>
+        Func<TOptions, string, TOptions> set) =>
         new(name, valueName, description, set);
 
     /// <summary>A whole number; its range is checked where it is used.</summary>
-    public static TrainSetting Whole(
+    public static TrainSetting<TOptions> Whole(
         string name, string description,
-        Func<Seq2SeqTrainOptions, int, Seq2SeqTrainOptions> set) =>
+        Func<TOptions, int, TOptions> set) =>
         new(name, "N", description, (options, text) => set(options,
             int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture,
                 out int value)
                 ? value : throw Wrong(name, text, "a whole number")));
 
     /// <summary>A number.</summary>
-    public static TrainSetting Number(
+    public static TrainSetting<TOptions> Number(
         string name, string description,
-        Func<Seq2SeqTrainOptions, double, Seq2SeqTrainOptions> set) =>
+        Func<TOptions, double, TOptions> set) =>
         new(name, "X", description, (options, text) => set(options,
             double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture,
                 out double value)
                 ? value : throw Wrong(name, text, "a number")));
 
     /// <summary>One of several words.</summary>
-    public static TrainSetting Choice<T>(
+    public static TrainSetting<TOptions> Choice<T>(
         string name, string description, (string Word, T Value)[] choices,
-        Func<Seq2SeqTrainOptions, T, Seq2SeqTrainOptions> set)
+        Func<TOptions, T, TOptions> set)
     {
         string words = string.Join('|', choices.Select(c => c.Word));
         return new(name, words, description, (options, text) =>
@@ -56,9 +57,9 @@ internal sealed record TrainSetting(
     }
 
     /// <summary>True or false; the flag alone means true.</summary>
-    public static TrainSetting Flag(
+    public static TrainSetting<TOptions> Flag(
         string name, string description,
-        Func<Seq2SeqTrainOptions, bool, Seq2SeqTrainOptions> set) =>
+        Func<TOptions, bool, TOptions> set) =>
         Choice(name, description, [("true", true), ("false", false)], set) with
         {
             Implied = "true",
@@ -68,15 +69,15 @@ internal sealed record TrainSetting(
     /// <param name="name">The flag.</param>
     /// <param name="description">For the help.</param>
     /// <param name="field">The field, as training options spell it; null: as the flag.</param>
-    public static TrainSetting Training(string name, string description, string? field = null)
+    public static TrainSetting<TOptions> Training(string name, string description, string? field = null)
     {
         string camel = field ?? ToCamelCase(name);
         return new(name, "VALUE", description, (options, text) =>
-            options with { Training = options.Training.With(camel, text) });
+            options.WithTraining(options.Training.With(camel, text)));
     }
 
     private static ArgumentException Wrong(string name, string text, string expected) =>
-        new($"train seq2seq: '{name}' is '{text}'; expected {expected}.");
+        new($"{TOptions.Command}: '{name}' is '{text}'; expected {expected}.");
 
     private static string ToCamelCase(string name)
     {

@@ -9,10 +9,12 @@ namespace Transformer.Cli.Commands.Train;
 internal static class TrainSettingsFile
 {
     /// <summary>Reads settings by name; names may be in camel case, too.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="names">All settings that there are.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">It is no JSON object, or has an unknown field, one
     /// twice, or one that is no number, text, true or false.</exception>
-    public static Dictionary<string, string> Read(string path)
+    public static Dictionary<string, string> Read(string path, IEnumerable<string> names)
     {
         string json = string.Join('\n', TextFiles.ReadLines(path));
         try
@@ -23,7 +25,7 @@ internal static class TrainSettingsFile
                 AllowDuplicateProperties = false,
                 CommentHandling = JsonCommentHandling.Skip,
             });
-            return Read(document.RootElement);
+            return Read(document.RootElement, [.. names]);
         }
         catch (Exception e) when (e is JsonException or InvalidDataException)
         {
@@ -41,7 +43,7 @@ internal static class TrainSettingsFile
             json.WriteEndObject();
         });
 
-    private static Dictionary<string, string> Read(JsonElement root)
+    private static Dictionary<string, string> Read(JsonElement root, string[] names)
     {
         if (root.ValueKind != JsonValueKind.Object)
             throw new InvalidDataException($"the JSON is a {root.ValueKind}; expected an object.");
@@ -49,10 +51,10 @@ internal static class TrainSettingsFile
         foreach (JsonProperty property in root.EnumerateObject())
         {
             string name = ToFlag(property.Name);
-            if (TrainSettings.All.All(s => s.Name != name))
+            if (!names.Contains(name))
             {
                 throw new InvalidDataException($"there is no setting '{property.Name}'. Use: " +
-                    $"{string.Join(", ", TrainSettings.All.Select(s => s.Name))}.");
+                    $"{string.Join(", ", names)}.");
             }
 
             settings[name] = property.Value.ValueKind switch

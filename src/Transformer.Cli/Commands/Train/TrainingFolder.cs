@@ -11,7 +11,13 @@ internal sealed class TrainingFolder : IDisposable
 
     private FileStream? claim;
 
-    private TrainingFolder(string path) => Path = path;
+    private readonly string command;
+
+    private TrainingFolder(string command, string path)
+    {
+        this.command = command;
+        Path = path;
+    }
 
     /// <summary>The folder, as the user named it.</summary>
     public string Path { get; }
@@ -22,21 +28,24 @@ internal sealed class TrainingFolder : IDisposable
     private string SettingsFile => System.IO.Path.Combine(Path, SettingsName);
 
     /// <summary>Checks that the folder is new, or has a training to go on with.</summary>
+    /// <param name="command">The command in full, for messages.</param>
+    /// <param name="path">The folder.</param>
+    /// <param name="resume">Whether a training is there to go on with.</param>
     /// <exception cref="IOException">It is neither, or another process trains there.</exception>
-    public static TrainingFolder Open(string path, bool resume)
+    public static TrainingFolder Open(string command, string path, bool resume)
     {
         if (File.Exists(path))
-            throw new IOException($"train seq2seq: --out '{path}' is a file. Name a folder.");
-        TrainingFolder folder = new(path);
+            throw new IOException($"{command}: --out '{path}' is a file. Name a folder.");
+        TrainingFolder folder = new(command, path);
         if (resume && !File.Exists(folder.SettingsFile))
         {
-            throw new FileNotFoundException($"train seq2seq: '{path}' holds no training to " +
+            throw new FileNotFoundException($"{command}: '{path}' holds no training to " +
                 $"resume (no {SettingsName}). Check the path, or train without --resume.");
         }
 
         if (!resume && Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Any())
         {
-            throw new IOException($"train seq2seq: --out '{path}' is not empty. Go on with " +
+            throw new IOException($"{command}: --out '{path}' is not empty. Go on with " +
                 "--resume, or name a new folder.");
         }
 
@@ -48,7 +57,8 @@ internal sealed class TrainingFolder : IDisposable
     public void Dispose() => claim?.Dispose();
 
     /// <summary>The settings that the training was started with.</summary>
-    public Dictionary<string, string> ReadSettings() => TrainSettingsFile.Read(SettingsFile);
+    public Dictionary<string, string> ReadSettings(IEnumerable<string> names) =>
+        TrainSettingsFile.Read(SettingsFile, names);
 
     /// <summary>Makes the folder and keeps the settings in it.</summary>
     /// <exception cref="IOException">It cannot be written.</exception>
@@ -60,7 +70,7 @@ internal sealed class TrainingFolder : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new IOException($"train seq2seq: cannot create folder '{Path}': {e.Message}", e);
+            throw new IOException($"{command}: cannot create folder '{Path}': {e.Message}", e);
         }
 
         if (claim is null) Claim();
@@ -83,7 +93,7 @@ internal sealed class TrainingFolder : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new IOException($"train seq2seq: cannot lock '{file}': {e.Message} If another " +
+            throw new IOException($"{command}: cannot lock '{file}': {e.Message} If another " +
                 "process trains there, wait for it or name another folder.", e);
         }
     }

@@ -71,8 +71,10 @@ internal static class TopTokens
         return best < 0 || logits[found] > logits[best] ? found : best;
     }
 
+    /// <summary>Logits from which nothing can be chosen.</summary>
+    /// <exception cref="ArithmeticException">Always.</exception>
     [DoesNotReturn]
-    private static void ThrowNotFinite() => throw new ArithmeticException(
+    public static void ThrowNotFinite() => throw new ArithmeticException(
         "Generation: the model's logits are not finite. Its weights are damaged or training " +
         "diverged; use an earlier checkpoint.");
 }

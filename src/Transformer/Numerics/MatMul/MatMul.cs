@@ -35,21 +35,20 @@ internal readonly unsafe struct MatMulProblem
 /// </summary>
 /// <remarks>
 /// Shapes: a [rows, depth], b [depth, columns], each stored row-major, transposed or not.
-/// Work: packing and product are cut into batches by the problem's size alone; a batch
-/// owns a block of c and runs the whole depth, in blocks of at most 256 in ascending order. An
-/// element's additions therefore have one order, whatever the threads, blocks and tiles.
-/// Memory: b is packed once (depth·columns floats); a only where transposed, by each batch the
-/// part that it needs.
+/// Work: three ways, by the sizes alone. Few rows times a transposed b (decoding) go to
+/// <see cref="MatVec"/>, which reads b in place. Up to 264 rows one batch owns all rows of its
+/// columns: it packs the part of b that nobody else needs, so that packed b never leaves the
+/// second-level cache. Beyond, b is packed once, and <see cref="MatMulPlan"/> cuts c.
+/// Memory: b packed (depth·columns floats) in the third case; a packed only where transposed, by
+/// each batch the part that it needs.
 /// Bytes: a tile step does 2·6·64 operations on 6 + 64 floats; a panel of b is read from the
-/// second-level cache once per six rows, from memory once per block of rows. Few rows times a
-/// transposed b (decoding) go to <see cref="MatVec"/>, which reads b in place.
+/// second-level cache once per six rows, from memory once per block of rows.
 /// Numerics: binary32 throughout, multiply-add fused where the machine can.
 /// </remarks>
 internal static unsafe class MatMul
 {
     private const long PackBatchFloats = 1 << 16;
-    private const long InlineWork = 1 << 17;
-    private const int PackedLeftPanels = 8;
+    private const int MostRowsOneBlock = 264;
 
     /// <summary>Vectors in a row of a tile: what the machine's registers can hold.</summary>
     public static int PreferredPanelVectors =>
@@ -68,17 +67,33 @@ internal static unsafe class MatMul
         where TEpilogue : struct, IEpilogue
     {
         if (problem.Rows == 0 || problem.Columns == 0) return;
-        if (MatVec.Suits(in problem))
+        if (MatVec.Suits(in problem, panelVectors))
         {
-            MatVec.Run<T, TEpilogue>(in problem, in epilogue);
+            MatVec.Run<T, TEpilogue>(in problem, panelVectors, in epilogue);
             return;
         }
 
         PackedMatrix layout = new(problem.Depth, problem.Columns, panelVectors * T.Width);
+        if (problem.Rows <= MostRowsOneBlock)
+        {
+            Multiply<T, TEpilogue>(in problem, in layout, in epilogue);
+            return;
+        }
+
         using HostBlock scratch = HostMemory.Rent(layout.Floats * sizeof(float));
         PackedMatrix b = layout.At(scratch.Pointer<float>());
         PackRight(problem.B, in b);
-        MultiplyWork<T, TEpilogue> work = new(in problem, in b, in epilogue);
+        Multiply<T, TEpilogue>(in problem, in b, in epilogue);
+    }
+
+    /// <summary>Runs the product with a right operand that is packed, or that each batch packs
+    /// where the layout has no memory.</summary>
+    public static void Multiply<T, TEpilogue>(
+        in MatMulProblem problem, in PackedMatrix b, in TEpilogue epilogue)
+        where T : struct, ISimdFloat<T>
+        where TEpilogue : struct, IEpilogue
+    {
+        MatMulWork<T, TEpilogue> work = new(in problem, in b, in epilogue);
         CpuParallel.For(work.Batches, ref work);
     }
 
@@ -87,16 +102,6 @@ internal static unsafe class MatMul
     {
         PackWork work = new(in source, in packed);
         CpuParallel.For(work.Batches, ref work);
-    }
-
-    /// <summary>Rows of a block: at least eight blocks where there are rows enough, and not more
-    /// than the second-level cache holds beside a panel.</summary>
-    public static int RowBlock(int rows)
-    {
-        const int most = 96;
-        const int least = 24;
-        int eighth = ((rows + 7) / 8 + MatMulTile.Rows - 1) / MatMulTile.Rows * MatMulTile.Rows;
-        return Math.Clamp(eighth, least, most);
     }
 
     private readonly struct PackWork : IBatchWork
@@ -120,86 +125,6 @@ internal static unsafe class MatMul
             int first = batch * panelsPerBatch;
             int end = Math.Min(packed.Panels, first + panelsPerBatch);
             for (int p = first; p < end; p++) MatMulPack.RightPanel(in source, in packed, p);
-        }
-    }
-
-    private readonly struct MultiplyWork<T, TEpilogue> : IBatchWork
-        where T : struct, ISimdFloat<T>
-        where TEpilogue : struct, IEpilogue
-    {
-        private readonly MatMulProblem problem;
-        private readonly PackedMatrix b;
-        private readonly TEpilogue epilogue;
-        private readonly int rowBlock;
-        private readonly int panelBlock;
-        private readonly int panelBlocks;
-
-        public MultiplyWork(
-            in MatMulProblem problem, in PackedMatrix b, in TEpilogue epilogue)
-        {
-            this.problem = problem;
-            this.b = b;
-            this.epilogue = epilogue;
-            long work = (long)problem.Rows * problem.Columns * problem.Depth;
-            bool inline = work <= InlineWork;
-            rowBlock = inline ? problem.Rows : RowBlock(problem.Rows);
-            long panelWork = (long)rowBlock * b.PanelWidth * problem.Depth;
-            long batchWork = Math.Clamp(work / 16, 2 * InlineWork, 4L << 20);
-            // A transposed left operand is packed once a batch: over so many columns that it pays.
-            int least = problem.A.Transposed ? Math.Min(b.Panels, PackedLeftPanels) : 1;
-            panelBlock = inline
-                ? b.Panels : (int)Math.Clamp(batchWork / Math.Max(1, panelWork), least, b.Panels);
-            panelBlocks = (b.Panels + panelBlock - 1) / panelBlock;
-            Batches = panelBlocks * ((problem.Rows + rowBlock - 1) / rowBlock);
-        }
-
-        public int Batches { get; }
-
-        public void Run(int batch)
-        {
-            int row = batch / panelBlocks * rowBlock;
-            int panel = batch % panelBlocks * panelBlock;
-            int endPanel = Math.Min(b.Panels, panel + panelBlock);
-            nint column = (nint)panel * b.PanelWidth;
-            BlockTarget target = new(
-                problem.C + (row * problem.CStride + column) * sizeof(float), problem.CStride, row,
-                column, Math.Min(rowBlock, problem.Rows - row));
-            if (problem.A.Transposed)
-            {
-                long floats =
-                    (long)(rowBlock + MatMulTile.Rows) * (b.DepthBlock + MatMulPack.TilePad);
-                using HostBlock scratch = HostMemory.Rent(floats * sizeof(float));
-                Depths(in target, panel, endPanel, scratch.Pointer<float>());
-            }
-            else
-            {
-                Depths(in target, panel, endPanel, null);
-            }
-        }
-
-        private void Depths(in BlockTarget target, int panel, int endPanel, float* packed)
-        {
-            MatrixView view = problem.A;
-            for (int k = 0; k < b.Depth; k += b.DepthBlock)
-            {
-                LeftOperand a;
-                if (packed != null)
-                {
-                    int depth = Math.Min(b.DepthBlock, b.Depth - k);
-                    MatMulPack.LeftBlock(in view, target.Row, target.Rows, k, depth, packed);
-                    a = LeftOperand.Packed(packed, depth);
-                }
-                else
-                {
-                    a = LeftOperand.RowMajor(
-                        view.Data + target.Row * view.Stride + k, view.Stride);
-                }
-
-                MatMulBlock.Run<T, TEpilogue>(
-                    in a, in b, k, panel, endPanel, in target,
-                    add: k > 0 || problem.Accumulate, finish: k + b.DepthBlock >= b.Depth,
-                    in epilogue);
-            }
         }
     }
 }

@@ -1,80 +1,8 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
 
 namespace Transformer.Numerics;
-
-/// <summary>
-/// op(X) for a row-major X: element (i, j) is Data[i·Stride + j], or Data[j·Stride + i] where
-/// transposed.
-/// </summary>
-internal readonly unsafe struct MatrixView(float* data, nint stride, bool transposed = false)
-{
-    /// <summary>First element.</summary>
-    public float* Data => data;
-
-    /// <summary>Floats from one stored row to the next.</summary>
-    public nint Stride => stride;
-
-    /// <summary>Whether the operand is the transpose of what is stored.</summary>
-    public bool Transposed => transposed;
-}
-
-/// <summary>
-/// A right operand [Depth, Columns] rearranged for the tiles: blocks of the depth, in each the
-/// panels of columns, in each panel one dense row per step of the depth.
-/// </summary>
-/// <remarks>
-/// A block is at most 256 deep: its 64-column panel (64 KiB at 512 bits) streams from the
-/// second-level cache while a tile runs. Columns beyond the last are zero.
-/// </remarks>
-internal readonly unsafe struct PackedMatrix
-{
-    private const int MaxDepthBlock = 256;
-    private const int DepthGranule = 64;
-
-    /// <summary>Describes the layout; <see cref="Floats"/> is the memory that it needs.</summary>
-    public PackedMatrix(int depth, int columns, int panelWidth, float* data = null)
-    {
-        Depth = depth;
-        Columns = columns;
-        PanelWidth = panelWidth;
-        Data = data;
-        int blocks = (depth + MaxDepthBlock - 1) / MaxDepthBlock;
-        int even = (depth + blocks - 1) / Math.Max(1, blocks);
-        DepthBlock = (even + DepthGranule - 1) / DepthGranule * DepthGranule;
-    }
-
-    public float* Data { get; }
-
-    public int Depth { get; }
-
-    public int Columns { get; }
-
-    /// <summary>Columns of a panel.</summary>
-    public int PanelWidth { get; }
-
-    /// <summary>Depth of every block but the last; a multiple of 64.</summary>
-    public int DepthBlock { get; }
-
-    public int Panels => (Columns + PanelWidth - 1) / PanelWidth;
-
-    /// <summary>Floats that the packed matrix takes.</summary>
-    public long Floats => (long)Depth * Panels * PanelWidth;
-
-    /// <summary>The same layout in memory.</summary>
-    public PackedMatrix At(float* data) => new(Depth, Columns, PanelWidth, data);
-
-    /// <summary>A panel [min(DepthBlock, Depth − start), PanelWidth] of the block at depth
-    /// <paramref name="start"/>.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public float* Panel(int start, int panel)
-    {
-        nint depth = Math.Min(DepthBlock, Depth - start);
-        return Data + ((nint)start * Panels + panel * depth) * PanelWidth;
-    }
-}
 
 /// <summary>Rearranges operands into the order in which the tiles read them.</summary>
 internal static unsafe class MatMulPack
@@ -235,30 +163,13 @@ internal static unsafe class MatMulPack
         Vector128<float> b = Vector128.Load(from + stride);
         Vector128<float> c = Vector128.Load(from + 2 * stride);
         Vector128<float> d = Vector128.Load(from + 3 * stride);
-        Vector128<float> ac = ZipLow(a, c);
-        Vector128<float> bd = ZipLow(b, d);
-        Vector128.Store(ZipLow(ac, bd), to);
-        Vector128.Store(ZipHigh(ac, bd), to + width);
-        ac = ZipHigh(a, c);
-        bd = ZipHigh(b, d);
-        Vector128.Store(ZipLow(ac, bd), to + 2 * width);
-        Vector128.Store(ZipHigh(ac, bd), to + 3 * width);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> ZipLow(Vector128<float> a, Vector128<float> b)
-    {
-        if (Sse.IsSupported) return Sse.UnpackLow(a, b);
-        if (AdvSimd.Arm64.IsSupported) return AdvSimd.Arm64.ZipLow(a, b);
-        return Vector128.Create(a.ToScalar(), b.ToScalar(), a.GetElement(1), b.GetElement(1));
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> ZipHigh(Vector128<float> a, Vector128<float> b)
-    {
-        if (Sse.IsSupported) return Sse.UnpackHigh(a, b);
-        if (AdvSimd.Arm64.IsSupported) return AdvSimd.Arm64.ZipHigh(a, b);
-        return Vector128.Create(
-            a.GetElement(2), b.GetElement(2), a.GetElement(3), b.GetElement(3));
+        Vector128<float> ac = Lane.ZipLow(a, c);
+        Vector128<float> bd = Lane.ZipLow(b, d);
+        Vector128.Store(Lane.ZipLow(ac, bd), to);
+        Vector128.Store(Lane.ZipHigh(ac, bd), to + width);
+        ac = Lane.ZipHigh(a, c);
+        bd = Lane.ZipHigh(b, d);
+        Vector128.Store(Lane.ZipLow(ac, bd), to + 2 * width);
+        Vector128.Store(Lane.ZipHigh(ac, bd), to + 3 * width);
     }
 }

@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace Transformer.Numerics;
 
 /// <summary>
@@ -24,8 +26,24 @@ internal unsafe interface ISimdFloat<TSelf> : IFloatVector<TSelf>
     /// </summary>
     static abstract TSelf LoadPartial(float* source, int count);
 
+    /// <summary>Width 16-bit words from an address of any alignment, each in a lane's low half.
+    /// </summary>
+    static abstract TSelf LoadWords(ushort* source);
+
+    /// <summary>bfloat16 words, as <see cref="LoadWords"/> gives them, to numbers, exactly.
+    /// </summary>
+    static abstract TSelf FromBFloat16(TSelf words);
+
+    /// <summary>binary16 words, as <see cref="LoadWords"/> gives them, to numbers, exactly.
+    /// </summary>
+    static abstract TSelf FromFloat16(TSelf words);
+
     /// <summary>Writes all lanes.</summary>
     static abstract void Store(TSelf value, float* destination);
+
+    /// <summary>Writes all lanes past the caches to an address aligned to the vector; a
+    /// <see cref="SimdStream.Fence"/> must follow before anybody else may read them.</summary>
+    static abstract void StoreStreaming(TSelf value, float* destination);
 
     /// <summary>Writes the first <paramref name="count"/> lanes and no more.</summary>
     static abstract void StorePartial(TSelf value, float* destination, int count);
@@ -38,6 +56,10 @@ internal unsafe interface ISimdFloat<TSelf> : IFloatVector<TSelf>
 
     /// <summary>2ⁿ for integral n in [−126, 127].</summary>
     static abstract TSelf PowerOfTwo(TSelf n);
+
+    /// <summary>2ⁿ from n + 1.5·2²³ + 127, n integral in [−126, 127]: the sum's low bits are the
+    /// exponent, so one shift makes the power.</summary>
+    static abstract TSelf PowerOfTwoBiased(TSelf n);
 
     /// <summary>Lane-wise <c>a == b ? x : y</c>; NaN compares false.</summary>
     static abstract TSelf SelectEqual(TSelf a, TSelf b, TSelf x, TSelf y);
@@ -61,6 +83,12 @@ internal unsafe interface ISimdFloat<TSelf> : IFloatVector<TSelf>
     /// <summary>Sum of all lanes, pairwise.</summary>
     static abstract float Sum(TSelf a);
 
+    /// <summary>The sums of all lanes of four vectors.</summary>
+    static abstract Vector128<float> SumEach(TSelf a, TSelf b, TSelf c, TSelf d);
+
     /// <summary>Largest lane.</summary>
     static abstract float MaxAcross(TSelf a);
+
+    /// <summary>The largest lane of each of four vectors; NaN may or may not count.</summary>
+    static abstract Vector128<float> MaxAcross(TSelf a, TSelf b, TSelf c, TSelf d);
 }

@@ -44,7 +44,33 @@ internal readonly unsafe struct Simd128 : ISimdFloat<Simd128>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd128 LoadWords(ushort* source) =>
+        new(Vector128.WidenLower(
+            Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<ulong>(source)).AsUInt16()).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd128 FromBFloat16(Simd128 words) => new((words.v.AsUInt32() << 16).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd128 FromFloat16(Simd128 words)
+    {
+        // Exponents are 112 apart; a product with 2¹¹² also normalises subnormal numbers.
+        Vector128<uint> word = words.v.AsUInt32();
+        Vector128<uint> magnitude = (word & Vector128.Create(0x7FFFu)) << 13;
+        Vector128<uint> number =
+            (magnitude.AsSingle() * Vector128.Create(5.192296858534828e33f)).AsUInt32();
+        Vector128<uint> special = Vector128.GreaterThan(
+            magnitude.AsInt32(), Vector128.Create(0x0F7FFFFF)).AsUInt32();
+        return new((number | (special & Vector128.Create(0x7F800000u)) |
+            ((word & Vector128.Create(0x8000u)) << 16)).AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(Simd128 value, float* destination) => value.v.Store(destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreStreaming(Simd128 value, float* destination) =>
+        value.v.StoreAlignedNonTemporal(destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StorePartial(Simd128 value, float* destination, int count)
@@ -74,6 +100,9 @@ internal readonly unsafe struct Simd128 : ISimdFloat<Simd128>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd128 PowerOfTwo(Simd128 n) =>
         new(((Vector128.ConvertToInt32Native(n.v) + Vector128.Create(127)) << 23).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd128 PowerOfTwoBiased(Simd128 n) => new((n.v.AsInt32() << 23).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd128 SelectLess(Simd128 a, Simd128 b, Simd128 x, Simd128 y) =>
@@ -106,6 +135,15 @@ internal readonly unsafe struct Simd128 : ISimdFloat<Simd128>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Simd128 a) => Vector128.Sum(a.v);
 
+    // A 4×4 transpose by halves, with each half added as soon as it is there.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> SumEach(Simd128 a, Simd128 b, Simd128 c, Simd128 d)
+    {
+        Vector128<float> ab = Lane.ZipLow(a.v, b.v) + Lane.ZipHigh(a.v, b.v);
+        Vector128<float> cd = Lane.ZipLow(c.v, d.v) + Lane.ZipHigh(c.v, d.v);
+        return Lane.JoinLow(ab, cd) + Lane.JoinHigh(ab, cd);
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float MaxAcross(Simd128 a)
     {
@@ -113,6 +151,15 @@ internal readonly unsafe struct Simd128 : ISimdFloat<Simd128>
             a.v, Vector128.Shuffle(a.v, Vector128.Create(2, 3, 0, 1)));
         return Vector128.Max(pair, Vector128.Shuffle(pair, Vector128.Create(1, 0, 3, 2)))
             .ToScalar();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> MaxAcross(Simd128 a, Simd128 b, Simd128 c, Simd128 d)
+    {
+        // As in a transposition: lanes of (a, b) and (c, d) side by side, then of all four.
+        Vector128<float> ab = Vector128.MaxNative(Lane.ZipLow(a.v, b.v), Lane.ZipHigh(a.v, b.v));
+        Vector128<float> cd = Vector128.MaxNative(Lane.ZipLow(c.v, d.v), Lane.ZipHigh(c.v, d.v));
+        return Vector128.MaxNative(Lane.JoinLow(ab, cd), Lane.JoinHigh(ab, cd));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

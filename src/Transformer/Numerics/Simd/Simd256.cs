@@ -52,7 +52,34 @@ internal readonly unsafe struct Simd256 : ISimdFloat<Simd256>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd256 LoadWords(ushort* source) => Avx2.IsSupported
+        ? new(Avx2.ConvertToVector256Int32(Vector128.Load(source)).AsSingle())
+        : new(Vector256.Create(Vector128.WidenLower(Vector128.Load(source)),
+            Vector128.WidenUpper(Vector128.Load(source))).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd256 FromBFloat16(Simd256 words) => new((words.v.AsUInt32() << 16).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd256 FromFloat16(Simd256 words)
+    {
+        // Exponents are 112 apart; a product with 2¹¹² also normalises subnormal numbers.
+        Vector256<uint> word = words.v.AsUInt32();
+        Vector256<uint> magnitude = (word & Vector256.Create(0x7FFFu)) << 13;
+        Vector256<uint> number =
+            (magnitude.AsSingle() * Vector256.Create(5.192296858534828e33f)).AsUInt32();
+        Vector256<uint> special = Vector256.GreaterThan(
+            magnitude.AsInt32(), Vector256.Create(0x0F7FFFFF)).AsUInt32();
+        return new((number | (special & Vector256.Create(0x7F800000u)) |
+            ((word & Vector256.Create(0x8000u)) << 16)).AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(Simd256 value, float* destination) => value.v.Store(destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreStreaming(Simd256 value, float* destination) =>
+        value.v.StoreAlignedNonTemporal(destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StorePartial(Simd256 value, float* destination, int count)
@@ -92,6 +119,9 @@ internal readonly unsafe struct Simd256 : ISimdFloat<Simd256>
         new(((Vector256.ConvertToInt32Native(n.v) + Vector256.Create(127)) << 23).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd256 PowerOfTwoBiased(Simd256 n) => new((n.v.AsInt32() << 23).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 SelectLess(Simd256 a, Simd256 b, Simd256 x, Simd256 y) =>
         new(Vector256.ConditionalSelect(Vector256.LessThan(a.v, b.v), x.v, y.v));
 
@@ -123,11 +153,23 @@ internal readonly unsafe struct Simd256 : ISimdFloat<Simd256>
     public static float Sum(Simd256 a) => Vector256.Sum(a.v);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> SumEach(Simd256 a, Simd256 b, Simd256 c, Simd256 d) =>
+        Simd128.SumEach(a.Folded(), b.Folded(), c.Folded(), d.Folded());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float MaxAcross(Simd256 a)
     {
         Vector128<float> half = Vector128.Max(a.v.GetLower(), a.v.GetUpper());
         return Simd128.MaxAcross(new(half));
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> MaxAcross(Simd256 a, Simd256 b, Simd256 c, Simd256 d) =>
+        Simd128.MaxAcross(Halved(a), Halved(b), Halved(c), Halved(d));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Simd128 Halved(Simd256 a) =>
+        new(Vector128.MaxNative(a.v.GetLower(), a.v.GetUpper()));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 Exp(Simd256 a) => SimdMath.Exp(a);
@@ -146,6 +188,10 @@ internal readonly unsafe struct Simd256 : ISimdFloat<Simd256>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 operator /(Simd256 a, Simd256 b) => new(a.v / b.v);
+
+    /// <summary>The sum of both halves.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private Simd128 Folded() => new(v.GetLower() + v.GetUpper());
 
     /// <summary>Even lanes, then odd ones.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

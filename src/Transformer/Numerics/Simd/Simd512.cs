@@ -52,7 +52,34 @@ internal readonly unsafe struct Simd512 : ISimdFloat<Simd512>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd512 LoadWords(ushort* source) => Avx512F.IsSupported
+        ? new(Avx512F.ConvertToVector512Int32(Vector256.Load(source)).AsSingle())
+        : new(Vector512.Create(Vector256.WidenLower(Vector256.Load(source)),
+            Vector256.WidenUpper(Vector256.Load(source))).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd512 FromBFloat16(Simd512 words) => new((words.v.AsUInt32() << 16).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd512 FromFloat16(Simd512 words)
+    {
+        // Exponents are 112 apart; a product with 2¹¹² also normalises subnormal numbers.
+        Vector512<uint> word = words.v.AsUInt32();
+        Vector512<uint> magnitude = (word & Vector512.Create(0x7FFFu)) << 13;
+        Vector512<uint> number =
+            (magnitude.AsSingle() * Vector512.Create(5.192296858534828e33f)).AsUInt32();
+        Vector512<uint> special = Vector512.GreaterThan(
+            magnitude.AsInt32(), Vector512.Create(0x0F7FFFFF)).AsUInt32();
+        return new((number | (special & Vector512.Create(0x7F800000u)) |
+            ((word & Vector512.Create(0x8000u)) << 16)).AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(Simd512 value, float* destination) => value.v.Store(destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreStreaming(Simd512 value, float* destination) =>
+        value.v.StoreAlignedNonTemporal(destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StorePartial(Simd512 value, float* destination, int count)
@@ -92,6 +119,9 @@ internal readonly unsafe struct Simd512 : ISimdFloat<Simd512>
         new(((Vector512.ConvertToInt32Native(n.v) + Vector512.Create(127)) << 23).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd512 PowerOfTwoBiased(Simd512 n) => new((n.v.AsInt32() << 23).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 SelectLess(Simd512 a, Simd512 b, Simd512 x, Simd512 y) =>
         new(Vector512.ConditionalSelect(Vector512.LessThan(a.v, b.v), x.v, y.v));
 
@@ -123,11 +153,23 @@ internal readonly unsafe struct Simd512 : ISimdFloat<Simd512>
     public static float Sum(Simd512 a) => Vector512.Sum(a.v);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> SumEach(Simd512 a, Simd512 b, Simd512 c, Simd512 d) =>
+        Simd256.SumEach(a.Folded(), b.Folded(), c.Folded(), d.Folded());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float MaxAcross(Simd512 a)
     {
         Vector256<float> half = Vector256.Max(a.v.GetLower(), a.v.GetUpper());
         return Simd256.MaxAcross(new(half));
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> MaxAcross(Simd512 a, Simd512 b, Simd512 c, Simd512 d) =>
+        Simd256.MaxAcross(Halved(a), Halved(b), Halved(c), Halved(d));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Simd256 Halved(Simd512 a) =>
+        new(Vector256.MaxNative(a.v.GetLower(), a.v.GetUpper()));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 Exp(Simd512 a) => SimdMath.Exp(a);
@@ -146,6 +188,10 @@ internal readonly unsafe struct Simd512 : ISimdFloat<Simd512>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 operator /(Simd512 a, Simd512 b) => new(a.v / b.v);
+
+    /// <summary>The sum of both halves.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private Simd256 Folded() => new(v.GetLower() + v.GetUpper());
 
     /// <summary>Even lanes, then odd ones.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -46,6 +46,7 @@ internal sealed unsafe class EmbeddingForwardSimd : IKernel<EmbeddingForward>
         private readonly float* table, positionTable, segmentTable, output;
         private readonly int rows, sequenceLength, width;
         private readonly float scale;
+        private readonly bool streaming;
 
         public Work(in EmbeddingForward call)
         {
@@ -60,6 +61,7 @@ internal sealed unsafe class EmbeddingForwardSimd : IKernel<EmbeddingForward>
             sequenceLength = call.SequenceLength;
             width = call.Width;
             scale = (float)call.EffectiveScale;
+            streaming = SimdStream.Pays(output, rows, width);
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -74,21 +76,27 @@ internal sealed unsafe class EmbeddingForwardSimd : IKernel<EmbeddingForward>
                     positionTable == null ? null : positionTable + ((long)position * width);
                 float* segmentRow = segmentTable == null
                     ? null : segmentTable + ((long)segmentIds[row] * width);
-                Sum(token, positionRow, segmentRow, output + ((long)row * width));
+                // The next token's row lies anywhere in the table: asked for beforehand.
+                float* next = row + 1 < last ? table + ((long)ids[row + 1] * width) : token;
+                Sum(token, positionRow, segmentRow, next, output + ((long)row * width));
             }
+
+            if (streaming) SimdStream.Fence();
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private void Sum(float* token, float* position, float* segment, float* result)
+        private void Sum(
+            float* token, float* position, float* segment, float* next, float* result)
         {
             T s = T.Broadcast(scale);
             int i = 0;
             for (; i + T.Width <= width; i += T.Width)
             {
+                SimdStream.Fetch(next + i);
                 T value = T.Load(token + i) * s;
                 if (position != null) value += T.Load(position + i);
                 if (segment != null) value += T.Load(segment + i);
-                T.Store(value, result + i);
+                SimdStream.Store(value, result + i, streaming);
             }
 
             for (; i < width; i++)

@@ -6,11 +6,13 @@ namespace Transformer.Ops;
 
 /// <summary>The state of one unit of <see cref="AttentionForwardTiles{T, TScore}"/>, all of it in
 /// scratch, and what happens to its tiles.</summary>
-internal unsafe ref struct AttentionForwardUnit<T, TScore>
+internal unsafe ref partial struct AttentionForwardUnit<T, TScore>
     where T : struct, ISimdFloat<T> where TScore : struct, IScoreModifier
 {
     private const int KeyTile = AttentionTile.Keys;
     private const int Rows = AttentionMultiply.Rows;
+    private const int RunBlocks = AttentionSoftmax.MaximumRows / Rows;
+    private const int BlockScores = Rows * KeyTile;
     private const int SplitKeys = AttentionForwardTiles<T, TScore>.SplitKeys;
 
     private readonly AttentionProblem problem;
@@ -20,7 +22,7 @@ internal unsafe ref struct AttentionForwardUnit<T, TScore>
     private readonly float* queries;
     private readonly float* outputs;
     private readonly float* keys;
-    private readonly float* values;
+    private readonly float* packedValues;
     private readonly float* sums;
     private readonly float* maxima;
     private readonly float* scores;
@@ -28,16 +30,15 @@ internal unsafe ref struct AttentionForwardUnit<T, TScore>
     private readonly float* factors;
     private readonly float* keyScratch;
     private readonly float* queryScratch;
-    private readonly int* spans;
+    private readonly AttentionSpan* spans;
     private int sequence;
     private int sequenceQueries;
     private int keyHead;
     private int firstBlock;
     private int split;
-    private bool useDots;
+    private float* values;
     private bool finite;
-    private float* keyRows;
-    private long keyStride;
+    private bool checkedFinite;
 
     /// <summary>Lays the unit out in scratch.</summary>
     public AttentionForwardUnit(in AttentionForwardTiles<T, TScore>.Work work, HostBlock scratch)
@@ -51,16 +52,16 @@ internal unsafe ref struct AttentionForwardUnit<T, TScore>
         queries = carver.Take(rows * width);
         outputs = carver.Take(rows * valueWidth);
         keys = carver.Take((long)KeyTile * problem.Sizes.HeadDimension);
-        values = carver.Take((long)KeyTile * valueWidth);
+        packedValues = carver.Take((long)KeyTile * valueWidth);
         sums = carver.Take(rows * T.Width);
-        maxima = carver.Take(work.BlocksPerUnit * AttentionSoftmax.MaximumStride);
-        spans = (int*)carver.Take(work.BlocksPerUnit * 4L);
-        scores = carver.Take(Rows * KeyTile);
+        maxima = carver.Take(rows + AttentionSoftmax.Slack);
+        spans = (AttentionSpan*)carver.Take(work.BlocksPerUnit * AttentionSpan.Floats);
+        scores = carver.Take(AttentionSoftmax.MaximumRows * KeyTile);
         rowScratch = carver.Take(KeyTile);
-        factors = carver.Take(AttentionSoftmax.MaximumStride);
+        factors = carver.Take(AttentionSoftmax.MaximumRows + AttentionSoftmax.Slack);
         keyScratch = carver.Take(problem.TileScratch);
         queryScratch = carver.Take(Rows * (long)problem.Sizes.HeadDimension);
-        new Span<float>(scores, Rows * KeyTile).Clear();
+        new Span<float>(scores, AttentionSoftmax.MaximumRows * KeyTile).Clear();
     }
 
     /// <summary>Computes the unit's rows over its range of keys.</summary>
@@ -80,7 +81,6 @@ internal unsafe ref struct AttentionForwardUnit<T, TScore>
         int blocks = AttentionForwardTiles<T, TScore>.Blocks(sequenceQueries, problem.Group);
         int count = Math.Min(work.BlocksPerUnit, blocks - firstBlock);
         if (count <= 0) return;
-        useDots = problem.HasFewRows;
         Start(count, out int first, out int end);
         if (work.Splits > 1)
         {
@@ -90,18 +90,43 @@ internal unsafe ref struct AttentionForwardUnit<T, TScore>
 
         for (int tile = first / KeyTile * KeyTile; tile < end; tile += KeyTile)
         {
-            int tileKeys = Math.Min(KeyTile, end - tile);
-            bool packed = false;
-            for (int block = 0; block < count; block++)
-            {
-                if (!Sees(block, tile, tileKeys)) continue;
-                if (!packed) Pack(tile, tileKeys);
-                packed = true;
-                AddTile(block, tile, tileKeys);
-            }
+            AddTile(tile, Math.Min(KeyTile, end - tile), count);
         }
 
-        for (int block = 0; block < count; block++) Finish(block);
+        for (int block = 0; block < count; block++) Finish(spans[block], block * Rows);
+    }
+
+    /// <summary>Runs of up to four blocks that see the same columns of a tile go through each step
+    /// together: the keys stay in the first-level cache from block to block, then the values do,
+    /// and the softmax has many independent rows.</summary>
+    private void AddTile(int tile, int tileKeys, int count)
+    {
+        bool packed = false;
+        for (int block = 0; block < count;)
+        {
+            int run = 0, from = 0, to = 0;
+            while (run < RunBlocks && block + run < count)
+            {
+                ref AttentionSpan span = ref spans[block + run];
+                if (!Sees(span, tile, tileKeys)) break;
+                span.Columns<T>(tile, tileKeys, out int blockFrom, out int blockTo);
+                if (run > 0 && (blockFrom != from || blockTo != to)) break;
+                from = blockFrom;
+                to = blockTo;
+                run++;
+            }
+
+            if (run == 0)
+            {
+                block++;
+                continue;
+            }
+
+            if (!packed && !problem.HasFewRows) Pack(tile, tileKeys);
+            packed = true;
+            AddBlocks(block, run, tile, tileKeys, from, to);
+            block += run;
+        }
     }
 
     /// <summary>First row of a block in [group, Sq], and its number of rows.</summary>
@@ -134,7 +159,7 @@ internal unsafe ref struct AttentionForwardUnit<T, TScore>
         new Span<float>(queries, count * Rows * width).Clear();
         new Span<float>(outputs, count * Rows * valueWidth).Clear();
         new Span<float>(sums, count * Rows * T.Width).Clear();
-        new Span<float>(maxima, count * AttentionSoftmax.MaximumStride)
+        new Span<float>(maxima, (count * Rows) + AttentionSoftmax.Slack)
             .Fill(float.NegativeInfinity);
         for (int block = 0; block < count; block++)
         {
@@ -145,12 +170,16 @@ internal unsafe ref struct AttentionForwardUnit<T, TScore>
             bool shared = sequenceQueries < Rows;
             int firstQuery = shared ? 0 : row % sequenceQueries;
             int lastQuery = shared ? sequenceQueries - 1 : firstQuery + rows - 1;
-            int* span = spans + (block * 4);
-            problem.Sequences.VisibleKeys(sequence, firstQuery, out span[0], out span[3]);
-            problem.Sequences.VisibleKeys(sequence, lastQuery, out span[2], out span[1]);
-            if (span[0] >= span[1]) continue;
-            first = Math.Min(first, span[0]);
-            end = Math.Max(end, span[1]);
+            ref AttentionSpan span = ref spans[block];
+            span.Row = row;
+            span.Rows = rows;
+            problem.Sequences.VisibleKeys(
+                sequence, firstQuery, out span.First, out span.EndOfAll);
+            problem.Sequences.VisibleKeys(
+                sequence, lastQuery, out span.FirstOfAll, out span.End);
+            if (span.First >= span.End) continue;
+            first = Math.Min(first, span.First);
+            end = Math.Max(end, span.End);
         }
 
         first = Math.Min(first, end);
@@ -169,35 +198,51 @@ internal unsafe ref struct AttentionForwardUnit<T, TScore>
         }
     }
 
-    /// <summary>Brings a tile of keys and values into the forms that the products take.</summary>
+    /// <summary>Brings a tile of keys and values into the forms that the products take; dense
+    /// rows of values are taken where they lie.</summary>
     private void Pack(int tile, int tileKeys)
     {
         AttentionSizes s = problem.Sizes;
-        // Values first: the scratch then keeps the keys, which dot products read from it.
         float* value = problem.Value.ReadKeys(
             problem.Sequences, sequence, keyHead, tile, tileKeys, keyScratch, out long stride);
-        finite = AttentionPacking.Rows<T>(
-            value, stride, tileKeys, s.ValueDimension, 1, values);
-        keyRows = problem.Key.ReadKeys(
-            problem.Sequences, sequence, keyHead, tile, tileKeys, keyScratch, out keyStride);
-        if (!useDots)
+        // In the scratch that keys come through next they cannot stay.
+        bool dense = value != keyScratch && stride == valueWidth;
+        checkedFinite = !dense;
+        values = dense ? value : packedValues;
+        if (!dense)
         {
-            AttentionPacking.Transposed<T>(
-                keyRows, keyStride, tileKeys, s.HeadDimension, keys, KeyTile);
+            finite = AttentionPacking.Rows<T>(
+                value, stride, tileKeys, s.ValueDimension, 1, packedValues);
         }
+
+        float* key = problem.Key.ReadKeys(
+            problem.Sequences, sequence, keyHead, tile, tileKeys, keyScratch, out stride);
+        AttentionPacking.Transposed<T>(
+            key, stride, tileKeys, s.HeadDimension, keys, KeyTile);
+    }
+
+    /// <summary>True when no value of the tile is NaN or ∞: found out where some block hides keys
+    /// of it.</summary>
+    private bool ValuesAreFinite(int tileKeys)
+    {
+        if (!checkedFinite)
+        {
+            finite = AttentionPacking.AreFinite<T>(values, valueWidth, tileKeys, valueWidth);
+            checkedFinite = true;
+        }
+
+        return finite;
     }
 
     /// <summary>True when a row of the block sees a key of the tile.</summary>
-    private readonly bool Sees(int block, int tile, int tileKeys)
+    private readonly bool Sees(in AttentionSpan span, int tile, int tileKeys)
     {
-        int* span = spans + (block * 4);
-        int first = Math.Max(tile, span[0]), end = Math.Min(tile + tileKeys, span[1]);
+        int first = Math.Max(tile, span.First), end = Math.Min(tile + tileKeys, span.End);
         if (first >= end) return false;
         if (!problem.Masks.ArePresent && !TScore.HidesKeys) return true;
-        int row = FirstRow(block, out int rows);
-        for (int i = 0; i < rows; i++)
+        for (int i = 0; i < span.Rows; i++)
         {
-            Locate(row + i, out int head, out int query);
+            Locate(span.Row + i, out int head, out int query);
             if (AttentionRow.SeesAny(problem, work.Score, sequence, head, query, first, end))
             {
                 return true;
@@ -207,94 +252,106 @@ internal unsafe ref struct AttentionForwardUnit<T, TScore>
         return false;
     }
 
-    /// <summary>One block of queries against the packed tile.</summary>
+    /// <summary>A run of blocks against columns [from, to) of the packed tile.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private readonly void AddTile(int block, int tile, int tileKeys)
+    private void AddBlocks(
+        int block, int run, int tile, int tileKeys, int from, int to)
     {
-        // The block's queries see keys within [span 0, span 1), all of them [span 2, span 3).
-        int* span = spans + (block * 4);
-        int first = Math.Max(0, span[0] - tile);
-        int end = Math.Min(tileKeys, span[1] - tile);
-        int row = FirstRow(block, out int rows);
-        int from = first / T.Width * T.Width;
-        int to = AttentionPacking.Pad<T>(end);
-        float* q = queries + (block * Rows * width);
-        if (useDots)
+        if (problem.HasFewRows)
         {
-            AttentionDots.Run<T>(q, rows, problem.Sizes.HeadDimension, keyRows, keyStride, first,
-                end, scores, KeyTile);
-        }
-        else
-        {
-            AttentionMultiply.Chained<T>(q, width, keys + from, KeyTile, scores + from, KeyTile,
-                problem.Sizes.HeadDimension, (to - from) / T.Width);
+            AddInPlace(tile, tileKeys, from, to);
+            return;
         }
 
-        bool shape = typeof(TScore) != typeof(NoScoreModifier) || problem.ShapesScores ||
-            span[2] - tile > from || span[3] - tile < to || tileKeys < to;
-        if (shape) Shape(row, rows, tile, tileKeys, from, to);
-        AttentionSoftmax.Update<T>(scores, KeyTile, from, to,
-            maxima + (block * AttentionSoftmax.MaximumStride),
-            sums + (block * Rows * T.Width), factors);
-        if (problem.Dropout.IsPresent) Drop(row, rows, tile, from, to);
-        float* target = outputs + (block * Rows * valueWidth);
-        float* value = values + (first * valueWidth);
-        if (finite || !(shape || problem.Dropout.IsPresent))
+        bool shapes = typeof(TScore) != typeof(NoScoreModifier) || problem.ShapesScores;
+        for (int i = 0; i < run; i++)
         {
-            AttentionMultiply.Run<T>(scores + first, KeyTile, 1, value, valueWidth, target,
-                valueWidth, end - first, valueWidth / T.Width, factors);
+            AttentionMultiply.Chained<T>(queries + ((block + i) * Rows * width), width,
+                keys + from, KeyTile, scores + (i * BlockScores) + from, KeyTile,
+                problem.Sizes.HeadDimension, (to - from) / T.Width);
+            ref readonly AttentionSpan span = ref spans[block + i];
+            if (!shapes && span.AllSee(tile, tileKeys, from, to)) continue;
+            Shape(span, tile, tileKeys, scores + (i * BlockScores), from, to);
         }
-        else
+
+        AttentionSoftmax.Update<T>(scores, KeyTile, run * Rows, from, to,
+            maxima + (block * Rows), sums + (block * Rows * T.Width), factors);
+        bool hides = shapes || problem.Dropout.IsPresent;
+        for (int i = 0; i < run; i++)
         {
-            AttentionVisible.Add<T>(scores + first, KeyTile, 1, value, valueWidth, target,
-                valueWidth, end - first, valueWidth / T.Width, factors);
+            ref readonly AttentionSpan span = ref spans[block + i];
+            bool skips = (hides || !span.AllSee(tile, tileKeys, from, to)) &&
+                !ValuesAreFinite(tileKeys);
+            AddValues(span, tile, tileKeys, from, to, skips,
+                scores + (i * BlockScores), factors + (i * Rows),
+                outputs + ((block + i) * Rows * valueWidth));
         }
     }
 
-    private readonly void Shape(int row, int rows, int tile, int tileKeys, int from, int to)
+    /// <summary>o = diag(factors)·o + p·v for one block.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private readonly void AddValues(
+        in AttentionSpan span, int tile, int tileKeys, int from, int to, bool skips,
+        float* weights, float* rowFactors, float* target)
+    {
+        if (problem.Dropout.IsPresent) Drop(span, tile, weights, from, to);
+        int first = Math.Max(0, span.First - tile);
+        int steps = Math.Min(tileKeys, span.End - tile) - first;
+        float* value = values + (first * valueWidth);
+        if (skips)
+        {
+            AttentionVisible.Add<T>(weights + first, KeyTile, 1, value, valueWidth, target,
+                valueWidth, steps, valueWidth / T.Width, rowFactors);
+            return;
+        }
+
+        AttentionMultiply.Run<T>(weights + first, KeyTile, 1, value, valueWidth, target,
+            valueWidth, steps, valueWidth / T.Width, rowFactors);
+    }
+
+    private readonly void Shape(
+        in AttentionSpan span, int tile, int tileKeys, float* values, int from, int to)
     {
         for (int i = 0; i < Rows; i++)
         {
             // Rows past the last one repeat it; nobody reads them.
-            Locate(row + Math.Min(i, rows - 1), out int head, out int query);
+            Locate(span.Row + Math.Min(i, span.Rows - 1), out int head, out int query);
             AttentionRow.Of(problem, sequence, head, query, tile, tileKeys).Shape<T, TScore>(
-                problem, work.Score, scores + (i * KeyTile), from, to, rowScratch);
+                problem, work.Score, values + (i * KeyTile), from, to, rowScratch);
         }
     }
 
-    private readonly void Drop(int row, int rows, int tile, int from, int to)
+    private readonly void Drop(
+        in AttentionSpan span, int tile, float* weights, int from, int to)
     {
-        for (int i = 0; i < rows; i++)
+        for (int i = 0; i < span.Rows; i++)
         {
-            Locate(row + i, out int head, out int query);
+            Locate(span.Row + i, out int head, out int query);
             problem.Dropout.Apply<T>(new(sequence, head, query, tile, from, to),
-                scores + (i * KeyTile), from, to, rowScratch);
+                weights + (i * KeyTile), from, to, rowScratch);
         }
     }
 
-    private readonly void Finish(int block)
+    /// <summary>Writes the results of a block whose state begins at a row of the unit.</summary>
+    private readonly void Finish(in AttentionSpan span, int at)
     {
-        int first = FirstRow(block, out int rows);
-        float* result = outputs + (block * Rows * valueWidth);
-        float* sum = sums + (block * Rows * T.Width);
-        float* maximum = maxima + (block * AttentionSoftmax.MaximumStride);
-        for (int row = 0; row < rows; row++)
+        for (int row = 0; row < span.Rows; row++, at++)
         {
-            Locate(first + row, out int head, out int query);
-            float total = AttentionSoftmax.Sum<T>(sum, row);
+            Locate(span.Row + row, out int head, out int query);
+            float total = AttentionSoftmax.Sum<T>(sums, at);
             if (work.Splits > 1)
             {
                 long padded = ((((long)sequence * problem.Sizes.QueryHeads) + head) *
                     problem.Sizes.QueryLength) + query;
                 AttentionSplits<T>.Put(work.Partials, (padded * work.Splits) + split,
-                    result + (row * valueWidth), valueWidth, maximum[row], total);
+                    outputs + (at * valueWidth), valueWidth, maxima[at], total);
                 continue;
             }
 
             float factor = AttentionSoftmax.Normalise(
-                maximum[row], total, problem.Terms.Sink(head), out float logSumExp);
+                maxima[at], total, problem.Terms.Sink(head), out float logSumExp);
             work.Output.WriteQueries<T>(problem.Sequences, sequence, head, query, 1,
-                result + (row * valueWidth), factor);
+                outputs + (at * valueWidth), factor);
             if (work.LogSumExp == null) continue;
             work.LogSumExp[problem.Sequences.RowIndex(sequence, head, query)] = logSumExp;
         }

@@ -79,6 +79,16 @@ internal readonly unsafe struct AttentionOperand
         return scratch;
     }
 
+    /// <summary>Keys or values from <paramref name="first"/> on, where they lie: as many as lie at
+    /// one distance.</summary>
+    /// <param name="sequences">Where sequences lie.</param>
+    /// <param name="batch">Sequence.</param>
+    /// <param name="head">Key/value head.</param>
+    /// <param name="first">First key; one that is stored.</param>
+    public StoredRows KeyRows(in AttentionSequences sequences, int batch, int head, int first) =>
+        new((nint)Row(sequences.KeyAt(batch, first), head), strides.Sequence * type.Size(),
+            width * type.Size(), type);
+
     /// <summary>Writes queries [first, first + count): scale · source [count, width padded].
     /// </summary>
     public void WriteQueries<T>(

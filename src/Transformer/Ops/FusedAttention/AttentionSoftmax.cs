@@ -1,69 +1,98 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using Transformer.Numerics;
 
 namespace Transformer.Ops;
 
 /// <summary>
-/// Online softmax over six rows of scores: m' = max(m, s), p = exp(s − m'),
+/// Online softmax over the rows of a few register blocks: m' = max(m, s), p = exp(s − m'),
 /// l' = l·exp(m − m') + Σp (Milakov, Gimelshein 2018).
 /// </summary>
 /// <remarks>
-/// A row's state: the running maximum in an array of 16 (six used, so that one vector operation
-/// serves all rows) and the running sum as one vector of partial sums, added up at the end.
+/// A row's state: its running maximum, in an array, so that one vector operation serves many rows,
+/// and the running sum as one vector of partial sums, added up at the end.
+/// Many rows at once: each step waits for the one before, but not for other rows.
 /// A row that has seen no key keeps maximum −∞ and sum 0.
 /// </remarks>
 internal static unsafe class AttentionSoftmax
 {
-    /// <summary>Floats of the maxima and of the factors of six rows.</summary>
-    public const int MaximumStride = 16;
+    /// <summary>Floats of slack after the maxima and factors: the widest vector.</summary>
+    public const int Slack = 16;
 
-    private const int Rows = AttentionMultiply.Rows;
+    /// <summary>The most rows of one call.</summary>
+    public const int MaximumRows = 4 * AttentionMultiply.Rows;
 
     /// <summary>Scores to weights, in place, on columns [from, to).</summary>
-    /// <param name="scores">[6, stride].</param>
+    /// <param name="scores">[rows, stride].</param>
     /// <param name="stride">Floats from one row to the next.</param>
+    /// <param name="rows">Rows.</param>
     /// <param name="from">First column, a multiple of the width.</param>
     /// <param name="to">Column after the last, a multiple of the width.</param>
-    /// <param name="maximum">[16] running maxima.</param>
-    /// <param name="sums">[6, W] running partial sums.</param>
-    /// <param name="factors">[16] receives exp(m − m'), which scales what was summed before.
-    /// </param>
+    /// <param name="maximum">[rows + Slack] running maxima; the slack is left as it is.</param>
+    /// <param name="sums">[rows, W] running partial sums.</param>
+    /// <param name="factors">[rows + Slack] receives exp(m − m'), which scales what was summed
+    /// before.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Update<T>(
-        float* scores, int stride, int from, int to, float* maximum, float* sums, float* factors)
+        float* scores, int stride, int rows, int from, int to, float* maximum, float* sums,
+        float* factors)
         where T : struct, ISimdFloat<T>
     {
-        float* bases = stackalloc float[MaximumStride];
-        for (int row = 0; row < Rows; row++)
+        float* bases = stackalloc float[MaximumRows + Slack];
+        for (int row = 0; row < rows; row += 4)
         {
-            float* s = scores + (row * stride);
-            T largest = T.Load(s + from);
+            // The last rows count twice where there are not four left.
+            float* s0 = scores + (Math.Min(row, rows - 4) * stride);
+            float* s1 = s0 + stride, s2 = s1 + stride, s3 = s2 + stride;
+            T t0 = T.Load(s0 + from), t1 = T.Load(s1 + from);
+            T t2 = T.Load(s2 + from), t3 = T.Load(s3 + from);
             for (int j = from + T.Width; j < to; j += T.Width)
             {
-                largest = T.Max(largest, T.Load(s + j));
+                t0 = T.Max(t0, T.Load(s0 + j));
+                t1 = T.Max(t1, T.Load(s1 + j));
+                t2 = T.Max(t2, T.Load(s2 + j));
+                t3 = T.Max(t3, T.Load(s3 + j));
             }
 
-            // A NaN score loses here and comes back as exp(NaN) below.
-            float top = T.MaxAcross(largest);
-            bases[row] = top > maximum[row] ? top : maximum[row];
+            T.MaxAcross(t0, t1, t2, t3).Store(bases + Math.Min(row, rows - 4));
         }
 
-        for (int row = 0; row < Rows; row += T.Width)
+        T none = T.Broadcast(float.NegativeInfinity);
+        T.Store(none, bases + rows);
+        for (int row = 0; row < rows; row += T.Width)
         {
+            // A NaN score may lose here; it comes back as exp(NaN) below.
+            T before = T.Load(maximum + row);
+            T now = T.Max(T.Load(bases + row), before);
             // exp(−∞ − (−∞)) must be 1 or 0, not NaN: an unseen row subtracts 0.
-            T now = T.Load(bases + row);
-            T safe = Finite(now);
-            T.Store(SimdMath.ExpNonPositive(T.Load(maximum + row) - safe), factors + row);
+            T safe = T.SelectEqual(now, none, T.Zero, now);
+            T.Store(SimdMath.ExpNonPositive(before - safe), factors + row);
             T.Store(now, maximum + row);
             T.Store(safe, bases + row);
         }
 
-        for (int row = 0; row < Rows; row++)
+        for (int row = 0; row < rows; row++)
         {
             float* s = scores + (row * stride);
             T shift = T.Broadcast(bases[row]);
             T sum = T.Load(sums + (row * T.Width)) * T.Broadcast(factors[row]);
-            for (int j = from; j < to; j += T.Width)
+            int j = from;
+            for (; j + (4 * T.Width) <= to; j += 4 * T.Width)
+            {
+                T a = T.Load(s + j) - shift;
+                T b = T.Load(s + j + T.Width) - shift;
+                T c = T.Load(s + j + (2 * T.Width)) - shift;
+                T d = T.Load(s + j + (3 * T.Width)) - shift;
+                SimdMath.ExpNonPositive(ref a, ref b, ref c, ref d);
+                T.Store(a, s + j);
+                T.Store(b, s + j + T.Width);
+                T.Store(c, s + j + (2 * T.Width));
+                T.Store(d, s + j + (3 * T.Width));
+                // One by one: sums then do not depend on where hidden columns begin and end.
+                sum = sum + a + b + c + d;
+            }
+
+            for (; j < to; j += T.Width)
             {
                 T p = SimdMath.ExpNonPositive(T.Load(s + j) - shift);
                 T.Store(p, s + j);
@@ -100,8 +129,4 @@ internal static unsafe class AttentionSoftmax
         logSumExp = maximum + MathF.Log(sum);
         return factor / sum;
     }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static T Finite<T>(T x) where T : struct, ISimdFloat<T> =>
-        T.SelectEqual(x, T.Broadcast(float.NegativeInfinity), T.Zero, x);
 }

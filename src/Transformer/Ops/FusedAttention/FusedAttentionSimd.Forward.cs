@@ -9,18 +9,20 @@ namespace Transformer.Ops;
 /// </summary>
 /// <remarks>
 /// Shapes: as <see cref="AttentionInputs"/>.
-/// Work: a unit is (sequence, key/value head, up to 40 blocks of 6 queries, over all
-/// query heads of the group); it runs over the keys in tiles of 64 that are packed once (k
-/// transposed, v padded) and serve all its blocks. A batch is one or more units. Up to 8 queries
+/// Work: a unit is (sequence, key/value head, up to 48 blocks of 6 queries, over all query heads of
+/// the group); it runs over the keys in tiles of 64, k transposed once for all its blocks, v taken
+/// where it lies if its rows are dense, else packed. Up to four blocks that see the same columns
+/// go through scores, softmax and output together. A batch is one or more units. Up to 8 queries
 /// over more than 1024 keys (decoding) are also split into ranges of 512 keys, whose partial
-/// results <see cref="AttentionSplits{T}"/> joins; up to six rows in all take dot products instead
-/// of transposing k.
-/// Memory of a unit (floats): q [240, D], o [240, Dv], kᵀ [D, 64], v [64, Dv], sums [240, W],
-/// maxima [40, 16], spans [40, 4], scores [6, 64], one row [64] and factors [16]; for pages and
-/// 16-bit operands also k or v [64, max(D, Dv)]; for 16-bit ones q [6, D]. D and Dv are padded to
-/// whole vectors of W.
-/// Bytes: q, o once, k, v once a unit; 2·(D + Dv) operations a visible score, so that 240 queries
-/// take 240·2·(D + Dv) operations for the 4·(D + Dv) bytes of a key and its value: 120 a byte,
+/// results <see cref="AttentionSplits{T}"/> joins. Up to six rows in all transpose and pack
+/// nothing: <see cref="AttentionDots"/> and <see cref="AttentionWeightedRows"/> read k and v, pages
+/// and 16-bit ones too, where they lie.
+/// Memory of a unit (floats): q [288, D], o [288, Dv], kᵀ [D, 64], v [64, Dv], sums [288, W],
+/// maxima [288 + 16], spans [48, 6], scores [24, 64], one row [64] and factors [24 + 16]; for pages
+/// and 16-bit operands also k or v [64, max(D, Dv)]; for 16-bit ones q [6, D]. D and Dv are padded
+/// to whole vectors of W.
+/// Bytes: q, o once, k, v once a unit; 2·(D + Dv) operations a visible score, so that 288 queries
+/// take 288·2·(D + Dv) operations for the 4·(D + Dv) bytes of a key and its value: 144 a byte,
 /// bound by arithmetic.
 /// Numerics: binary32 with the running maximum subtracted. A block knows its interval of keys;
 /// tiles outside it are skipped and columns inside a tile are cut to it, so only blocks at an edge
@@ -75,14 +77,18 @@ internal static unsafe class AttentionForwardTiles<T, TScore>
         }
     }
 
-    /// <summary>Many blocks amortise the packing; few give more units to share out.</summary>
+    /// <summary>Many blocks amortise the packing of keys, which costs about a fifth of a block's
+    /// work; few give more units to share out, and the last ones running alone cost half a unit.
+    /// All units of a pair are of one size.</summary>
     private static int BlocksPerUnit(in AttentionProblem problem, int blocks)
     {
         AttentionSizes s = problem.Sizes;
-        int fit = Math.Clamp(65536 / (s.HeadDimension + s.ValueDimension) / Rows, 8, 40);
+        int fit = Math.Clamp(65536 / (s.HeadDimension + s.ValueDimension) / Rows, 8, 48);
         long pairs = (long)s.Batch * s.KeyValueHeads;
-        while (fit > 8 && pairs * ((blocks + fit - 1) / fit) < 32) fit /= 2;
-        return Math.Min(fit, blocks);
+        int parts = (blocks + fit - 1) / fit;
+        int most = (blocks + 7) / 8;
+        while (parts < most && pairs * parts < 64) parts++;
+        return Math.Max(1, (blocks + parts - 1) / Math.Max(1, parts));
     }
 
     /// <summary>Blocks of a group: rows of fewer than six queries share blocks across heads.
@@ -113,8 +119,9 @@ internal static unsafe class AttentionForwardTiles<T, TScore>
             using HostBlock block = HostMemory.Rent(ScratchCarver.Bytes(
                 rows * width, rows * valueWidth, (long)KeyTile * s.HeadDimension,
                 (long)KeyTile * valueWidth, rows * T.Width,
-                BlocksPerUnit * (long)AttentionSoftmax.MaximumStride, BlocksPerUnit * 4L,
-                Rows * KeyTile, KeyTile, AttentionSoftmax.MaximumStride, Problem.TileScratch,
+                rows + AttentionSoftmax.Slack, BlocksPerUnit * (long)AttentionSpan.Floats,
+                AttentionSoftmax.MaximumRows * KeyTile, KeyTile,
+                AttentionSoftmax.MaximumRows + AttentionSoftmax.Slack, Problem.TileScratch,
                 Rows * (long)s.HeadDimension));
             AttentionForwardUnit<T, TScore> unit = new(this, block);
             long first = (long)batch * UnitsPerBatch;

@@ -19,15 +19,18 @@ internal static unsafe class AttentionSplits<T> where T : struct, ISimdFloat<T>
 {
     private const int RowsPerBatch = 16;
 
+    // Maximum and sum, and what keeps the next partial on its own cache lines.
+    private const int Extra = 16;
+
     /// <summary>Floats of one partial result.</summary>
     public static int Stride(int valueDimension) =>
-        AttentionPacking.Pad<T>(valueDimension) + AttentionSoftmax.MaximumStride;
+        AttentionPacking.Pad<T>(valueDimension) + Extra;
 
     /// <summary>Writes a partial result.</summary>
     public static void Put(
         float* partials, long index, float* output, int valueWidth, float maximum, float sum)
     {
-        float* target = partials + (index * (valueWidth + AttentionSoftmax.MaximumStride));
+        float* target = partials + (index * (valueWidth + Extra));
         new Span<float>(output, valueWidth).CopyTo(new(target, valueWidth));
         target[valueWidth] = maximum;
         target[valueWidth + 1] = sum;

@@ -123,7 +123,9 @@ internal static unsafe class AttentionScoreWriter<T, TScore>
             int depth = Problem.Sizes.HeadDimension;
             if (Problem.HasFewRows)
             {
-                AttentionDots.Run<T>(q, rows, depth, key, keyStride, 0, count, result, KeyTile);
+                StoredRows stored = new((nint)key, keyStride * sizeof(float),
+                    depth * sizeof(float), DType.Float32);
+                AttentionDots.Run<T>(q, rows, depth, stored, count, stored, result, KeyTile);
                 return;
             }
 

@@ -8,13 +8,14 @@ namespace Transformer.Ops;
 /// <remarks>
 /// Shapes: input [Rows, Width], weight1 [Hidden, Width], weight2 [OutputWidth, Hidden], output
 /// [Rows, OutputWidth], preActivation [Rows, Hidden]; contiguous.
-/// Work: a batch owns up to 96 rows. For each block of at most 256 hidden features it
-/// computes activations [rows, 256] and multiplies them on at once, adding to the output.
-/// Memory: both weights packed once; activations [Rows, 256] of scratch, of which a batch keeps its
-/// part in the second-level cache; the whole [Rows, Hidden] is written only as preActivation.
+/// Work: two products (<see cref="MatMul"/>), bias and f being applied by the first to its tiles
+/// of sums; more than 264 rows go in chunks of at most 528, so that the activations between the
+/// products do not leave the last-level cache. A chunk has batches enough for many threads, which
+/// one pass over blocks of rows would not have.
+/// Memory: both weights packed once, for more than 264 rows; activations [528, Hidden] of scratch.
 /// Bytes: operands once, packed weights written and read; 2·Rows·Hidden·(Width + OutputWidth)
-/// operations, so bound by arithmetic from some tens of rows on. Up to 16 rows run as two products
-/// that read the weights in place: bound by memory.
+/// operations, so bound by arithmetic from some tens of rows on. Few rows read the weights in
+/// place: bound by memory.
 /// Numerics: binary32; the hidden features are summed in ascending blocks.
 /// Preconditions: a validated call on Float32 buffers.
 /// Source: Vaswani et al. 2017, §3.3.
@@ -34,6 +35,12 @@ internal sealed class GeluFeedForwardForwardSimd : IKernel<GeluFeedForwardForwar
 internal readonly unsafe struct GeluFeedForwardForwardAction(GeluFeedForwardForward call)
     : ISimdAction
 {
+    // Up to here a product needs no packed weights in memory; see MatMul.
+    private const int MostRowsOneChunk = 264;
+
+    // Activations of so many rows by 3,072 features (6 MiB) stay in a last-level cache's share.
+    private const int MostRowsOfChunk = 528;
+
     public void Run<T>() where T : struct, ISimdFloat<T>
     {
         if (call.Rows == 0) return;
@@ -49,8 +56,8 @@ internal readonly unsafe struct GeluFeedForwardForwardAction(GeluFeedForwardForw
         where T : struct, ISimdFloat<T>
         where TActivation : struct, IActivation
     {
-        if (call.Rows <= MatVec.MostRows) InPlace<T, TActivation>();
-        else Fused<T, TActivation>();
+        if (call.Rows <= MostRowsOneChunk) InPlace<T, TActivation>();
+        else Packed<T, TActivation>();
     }
 
     private void InPlace<T, TActivation>()
@@ -58,100 +65,75 @@ internal readonly unsafe struct GeluFeedForwardForwardAction(GeluFeedForwardForw
         where TActivation : struct, IActivation
     {
         using HostBlock scratch = HostMemory.Rent((long)call.Rows * call.Hidden * sizeof(float));
-        BiasActivationEpilogue<TActivation> first = First<TActivation>();
+        BiasActivationEpilogue<TActivation> first = First<TActivation>(0);
         BiasActivationEpilogue<IdentityActivation> second = Second();
-        MatMul.Run<T, BiasActivationEpilogue<TActivation>>(
-            new MatMulProblem
-            {
-                A = new(call.Input.Pointer<float>(), call.Width),
-                B = new(call.Weight1.Pointer<float>(), call.Width, transposed: true),
-                C = scratch.Address,
-                CStride = call.Hidden,
-                Rows = call.Rows,
-                Columns = call.Hidden,
-                Depth = call.Width,
-            },
-            in first);
-        MatMul.Run<T, BiasActivationEpilogue<IdentityActivation>>(
-            new MatMulProblem
-            {
-                A = new(scratch.Pointer<float>(), call.Hidden),
-                B = new(call.Weight2.Pointer<float>(), call.Hidden, transposed: true),
-                C = call.Output.Address,
-                CStride = call.OutputWidth,
-                Rows = call.Rows,
-                Columns = call.OutputWidth,
-                Depth = call.Hidden,
-            },
-            in second);
+        MatMulProblem up = Up(0, call.Rows, scratch.Address);
+        MatMulProblem down = Down(0, call.Rows, scratch.Address);
+        MatMul.Run<T, BiasActivationEpilogue<TActivation>>(in up, in first);
+        MatMul.Run<T, BiasActivationEpilogue<IdentityActivation>>(in down, in second);
     }
 
-    private void Fused<T, TActivation>()
+    private void Packed<T, TActivation>()
         where T : struct, ISimdFloat<T>
         where TActivation : struct, IActivation
     {
         int panelWidth = MatMul.PreferredPanelVectors * T.Width;
+        int chunks = (call.Rows + MostRowsOfChunk - 1) / MostRowsOfChunk;
+        int chunk = (call.Rows + chunks - 1) / chunks;
         PackedMatrix layout1 = new(call.Width, call.Hidden, panelWidth);
         PackedMatrix layout2 = new(call.Hidden, call.OutputWidth, panelWidth);
-        long activations = (long)call.Rows * layout2.DepthBlock;
         using HostBlock scratch = HostMemory.Rent(
-            (layout1.Floats + layout2.Floats + activations) * sizeof(float));
+            (layout1.Floats + layout2.Floats + (long)chunk * call.Hidden) * sizeof(float));
         PackedMatrix weight1 = layout1.At(scratch.Pointer<float>());
         PackedMatrix weight2 = layout2.At(weight1.Data + weight1.Floats);
-        MatMul.PackRight(
-            new(call.Weight1.Pointer<float>(), call.Width, transposed: true), in weight1);
-        MatMul.PackRight(
-            new(call.Weight2.Pointer<float>(), call.Hidden, transposed: true), in weight2);
-        Work<T, TActivation> work = new(
-            call, weight1, weight2, weight2.Data + weight2.Floats, First<TActivation>(), Second());
-        CpuParallel.For(work.Batches, ref work);
+        nint activated = (nint)(weight2.Data + weight2.Floats);
+        MatMul.PackRight(Up(0, 0, 0).B, in weight1);
+        MatMul.PackRight(Down(0, 0, 0).B, in weight2);
+        BiasActivationEpilogue<IdentityActivation> second = Second();
+        for (int row = 0; row < call.Rows; row += chunk)
+        {
+            int rows = Math.Min(chunk, call.Rows - row);
+            BiasActivationEpilogue<TActivation> first = First<TActivation>(row);
+            MatMulProblem up = Up(row, rows, activated), down = Down(row, rows, activated);
+            MatMul.Multiply<T, BiasActivationEpilogue<TActivation>>(in up, in weight1, in first);
+            MatMul.Multiply<T, BiasActivationEpilogue<IdentityActivation>>(
+                in down, in weight2, in second);
+        }
     }
 
-    private BiasActivationEpilogue<TActivation> First<TActivation>()
-        where TActivation : struct, IActivation =>
-        new(call.Bias1.Pointer<float>(), call.PreActivation.Pointer<float>(), call.Hidden);
+    /// <summary>activated [rows, Hidden] = f(input·weight1ᵀ + bias1) from a row on.</summary>
+    private MatMulProblem Up(int row, int rows, nint activated) => new()
+    {
+        A = new(call.Input.Pointer<float>() + (nint)row * call.Width, call.Width),
+        B = new(call.Weight1.Pointer<float>(), call.Width, transposed: true),
+        C = activated,
+        CStride = call.Hidden,
+        Rows = rows,
+        Columns = call.Hidden,
+        Depth = call.Width,
+    };
+
+    /// <summary>output = activated·weight2ᵀ + bias2 from a row on.</summary>
+    private MatMulProblem Down(int row, int rows, nint activated) => new()
+    {
+        A = new((float*)activated, call.Hidden),
+        B = new(call.Weight2.Pointer<float>(), call.Hidden, transposed: true),
+        C = (nint)(call.Output.Pointer<float>() + (nint)row * call.OutputWidth),
+        CStride = call.OutputWidth,
+        Rows = rows,
+        Columns = call.OutputWidth,
+        Depth = call.Hidden,
+    };
+
+    private BiasActivationEpilogue<TActivation> First<TActivation>(int row)
+        where TActivation : struct, IActivation
+    {
+        float* kept = call.PreActivation.Pointer<float>();
+        return new(
+            call.Bias1.Pointer<float>(), kept == null ? null : kept + (nint)row * call.Hidden,
+            call.Hidden);
+    }
 
     private BiasActivationEpilogue<IdentityActivation> Second() =>
         new(call.Bias2.Pointer<float>(), null, 0);
-
-    private readonly struct Work<T, TActivation>(
-        GeluFeedForwardForward call, PackedMatrix weight1, PackedMatrix weight2,
-        float* activations, BiasActivationEpilogue<TActivation> first,
-        BiasActivationEpilogue<IdentityActivation> second) : IBatchWork
-        where T : struct, ISimdFloat<T>
-        where TActivation : struct, IActivation
-    {
-        private readonly int rowBlock = MatMul.RowBlock(call.Rows);
-
-        public int Batches => (call.Rows + rowBlock - 1) / rowBlock;
-
-        public void Run(int batch)
-        {
-            int row = batch * rowBlock;
-            int rows = Math.Min(rowBlock, call.Rows - row);
-            float* input = call.Input.Pointer<float>() + (nint)row * call.Width;
-            float* activated = activations + (nint)row * weight2.DepthBlock;
-            LeftOperand left = LeftOperand.RowMajor(activated, weight2.DepthBlock);
-            float* output = call.Output.Pointer<float>() + (nint)row * call.OutputWidth;
-            BlockTarget outputBlock = new((nint)output, call.OutputWidth, row, 0, rows);
-            for (int start = 0; start < call.Hidden; start += weight2.DepthBlock)
-            {
-                int end = Math.Min(call.Hidden, start + weight2.DepthBlock);
-                BlockTarget hidden = new(
-                    (nint)activated, weight2.DepthBlock, row, start, rows);
-                for (int k = 0; k < call.Width; k += weight1.DepthBlock)
-                {
-                    LeftOperand block = LeftOperand.RowMajor(input + k, call.Width);
-                    MatMulBlock.Run<T, BiasActivationEpilogue<TActivation>>(
-                        in block, in weight1, k, start / weight1.PanelWidth,
-                        (end + weight1.PanelWidth - 1) / weight1.PanelWidth, in hidden,
-                        add: k > 0, finish: k + weight1.DepthBlock >= call.Width, in first);
-                }
-
-                MatMulBlock.Run<T, BiasActivationEpilogue<IdentityActivation>>(
-                    in left, in weight2, start, 0, weight2.Panels, in outputBlock,
-                    add: start > 0, finish: end == call.Hidden, in second);
-            }
-        }
-    }
 }

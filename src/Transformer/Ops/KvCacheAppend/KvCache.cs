@@ -180,7 +180,8 @@ public sealed partial class KvCache : IDisposable
     /// <param name="query">[B, Hq, Sq, D], <paramref name="queryStrides"/>.</param>
     /// <param name="queryHeads">Hq: a multiple of Hkv.</param>
     /// <param name="queryLength">Sq: the number of rows that were appended last.</param>
-    /// <param name="options">Scale, window, soft cap; the alignment is BottomRight.</param>
+    /// <param name="options">Scale, window, soft cap; the alignment is BottomRight. No dropout, no
+    /// relative buckets.</param>
     /// <param name="output">[B, Hq, Sq, Dv], <paramref name="outputStrides"/>.</param>
     /// <param name="logSumExp">[B, Hq, Sq]; may be empty.</param>
     /// <param name="queryStrides">Default: contiguous.</param>
@@ -194,6 +195,7 @@ public sealed partial class KvCache : IDisposable
         Span<T> output, Span<float> logSumExp = default, AttentionStrides queryStrides = default,
         AttentionStrides outputStrides = default) where T : unmanaged
     {
+        RequirePlain(options);
         fixed (T* q = query, o = output)
         fixed (float* l = logSumExp)
         {
@@ -252,6 +254,23 @@ public sealed partial class KvCache : IDisposable
         values?.Dispose();
         lengthsView.Dispose();
         blockTable?.Dispose();
+    }
+
+    // What takes further buffers is for calls on InputsFor.
+    private static void RequirePlain(in AttentionOptions options)
+    {
+        if (options.DropoutProbability != 0)
+        {
+            OpCheck.Throw(nameof(KvCache), $"'DropoutProbability' is " +
+                $"{options.DropoutProbability}; expected 0: a cache serves generation. Leave it " +
+                "out.");
+        }
+
+        if (options.RelativeBuckets is not null)
+        {
+            OpCheck.Throw(nameof(KvCache), "'RelativeBuckets' is given, but no table; expected " +
+                "none. Take InputsFor and pass the table in an attention call.");
+        }
     }
 
     private void RequireOpen()

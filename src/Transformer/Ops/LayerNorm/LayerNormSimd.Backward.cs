@@ -17,7 +17,8 @@ namespace Transformer.Ops;
 /// the number of threads.
 /// Registers: the sums of g and of g ⊙ x̂; dWeight and dBias are added to in L1.
 /// Memory: [2, Width] floats a batch.
-/// Bytes: sum and dY read once from memory (the second pass hits L1), dX written once; about 15
+/// Bytes: sum and dY read once from memory (the second pass hits L1 and fetches the next
+/// row meanwhile), dX written once, past the caches where it is larger than 16 MiB; about 15
 /// operations for 12 to 16 bytes: bound by memory.
 /// Numerics: binary32; parameter gradients are added to what their buffers hold.
 /// Preconditions: a validated call on Float32 buffers; dX may be dY or dSum, for the first pass
@@ -60,6 +61,7 @@ internal sealed unsafe class LayerNormBackwardSimd : IKernel<LayerNormBackward>
     {
         private readonly float* sum, weight, mean, inverseStd, dy, dsum, dx, partials;
         private readonly int rows, width;
+        private readonly bool streaming;
 
         public Work(in LayerNormBackward call, float* scratch)
         {
@@ -73,6 +75,7 @@ internal sealed unsafe class LayerNormBackwardSimd : IKernel<LayerNormBackward>
             partials = scratch;
             rows = call.Rows;
             width = call.Width;
+            streaming = dx != dy && dx != dsum && SimdStream.Pays(dx, rows, width);
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -86,8 +89,11 @@ internal sealed unsafe class LayerNormBackwardSimd : IKernel<LayerNormBackward>
             {
                 long offset = (long)row * width;
                 (float gradientTotal, float projection) = Reduce(row, offset, dWeight, dBias);
-                WriteInputGradient(row, offset, gradientTotal / width, projection / width);
+                WriteInputGradient(
+                    row, offset, gradientTotal / width, projection / width, row + 1 < last);
             }
+
+            if (streaming) SimdStream.Fence();
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -100,6 +106,7 @@ internal sealed unsafe class LayerNormBackwardSimd : IKernel<LayerNormBackward>
             int i = 0;
             for (; i + T.Width <= width; i += T.Width)
             {
+                if (dsum != null) SimdStream.Fetch(dsum + offset + i);
                 T gradient = T.Load(dy + offset + i);
                 T normal = (T.Load(sum + offset + i) - c) * s;
                 T.Store(T.MultiplyAdd(gradient, normal, T.Load(dWeight + i)), dWeight + i);
@@ -125,20 +132,24 @@ internal sealed unsafe class LayerNormBackwardSimd : IKernel<LayerNormBackward>
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private void WriteInputGradient(int row, long offset, float average, float projection)
+        private void WriteInputGradient(
+            int row, long offset, float average, float projection, bool more)
         {
             float center = mean[row], scale = inverseStd[row];
             T c = T.Broadcast(center), s = T.Broadcast(scale);
             T a = T.Broadcast(average), p = T.Broadcast(projection);
+            long next = more ? offset + width : offset;
             int i = 0;
             for (; i + T.Width <= width; i += T.Width)
             {
+                SimdStream.Fetch(dy + next + i);
+                SimdStream.Fetch(sum + next + i);
                 T gradient = T.Load(dy + offset + i);
                 T normal = (T.Load(sum + offset + i) - c) * s;
                 if (weight != null) gradient *= T.Load(weight + i);
                 T value = (gradient - a - (normal * p)) * s;
                 if (dsum != null) value += T.Load(dsum + offset + i);
-                T.Store(value, dx + offset + i);
+                SimdStream.Store(value, dx + offset + i, streaming);
             }
 
             for (; i < width; i++)

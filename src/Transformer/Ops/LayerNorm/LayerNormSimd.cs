@@ -12,7 +12,8 @@ namespace Transformer.Ops;
 /// Work: a batch is 16 rows; a row belongs to one thread, a vector to 16/8/4 columns of it.
 /// Registers: four accumulators a pass, to cover the latency of the add.
 /// Bytes: input and residual read once, sum and output written once; the two later passes over
-/// the row hit L1 up to a width of about 8,000. 9 operations for 8 to 16 bytes: bound by memory.
+/// the row hit L1 up to a width of about 8,000 and fetch the next row meanwhile. A result beyond
+/// 16 MiB is stored past the caches. 9 operations for 8 to 16 bytes: bound by memory.
 /// Numerics: binary32 where |mean| ≤ the standard deviation and Width ≤ 4,096, as after any layer.
 /// Else the mean is summed in double and split into a binary32 center and the rest; x − center is
 /// exact where the mean is large, and the rest is subtracted apart, so that the output keeps the
@@ -46,6 +47,7 @@ internal sealed unsafe class LayerNormForwardSimd : IKernel<LayerNormForward>
         private readonly float* input, residual, weight, bias, sum, output, mean, inverseStd;
         private readonly int rows, width;
         private readonly double epsilon;
+        private readonly bool streaming;
 
         public Work(in LayerNormForward call)
         {
@@ -60,6 +62,7 @@ internal sealed unsafe class LayerNormForwardSimd : IKernel<LayerNormForward>
             rows = call.Rows;
             width = call.Width;
             epsilon = call.EffectiveEpsilon;
+            streaming = SimdStream.Pays(output, rows, width);
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -70,6 +73,8 @@ internal sealed unsafe class LayerNormForwardSimd : IKernel<LayerNormForward>
             {
                 long offset = (long)row * width;
                 float* x = input + offset;
+                NextRow next = new(
+                    x, residual == null ? null : residual + offset, width, row + 1 < last);
                 if (residual != null || sum != null)
                 {
                     float* kept = (sum != null ? sum : output) + offset;
@@ -77,32 +82,36 @@ internal sealed unsafe class LayerNormForwardSimd : IKernel<LayerNormForward>
                     x = kept;
                 }
 
-                if (!Usual(x, out float center, out float shift, out float scale))
-                    Exact(x, out center, out shift, out scale);
-                Normalise(x, center, shift, scale, output + offset);
+                if (!Usual(x, in next, out float center, out float shift, out float scale))
+                    Exact(x, in next, out center, out shift, out scale);
+                Normalise(x, center, shift, scale, in next, output + offset);
                 if (mean != null) mean[row] = center;
                 if (inverseStd != null) inverseStd[row] = scale;
             }
+
+            if (streaming) SimdStream.Fence();
         }
 
         /// <summary>The moments in binary32; false where they would lose digits.</summary>
-        private bool Usual(float* x, out float center, out float shift, out float scale)
+        private bool Usual(
+            float* x, in NextRow next, out float center, out float shift, out float scale)
         {
             center = shift = scale = 0;
             if (width > NormRows.SumLength) return false;
             center = Total(x) / width;
-            float variance = Squares(x, width, center) / width;
+            float variance = Squares(x, width, center, in next, 0) / width;
             scale = 1f / MathF.Sqrt(variance + (float)epsilon);
             return center * center <= variance;
         }
 
         /// <summary>The moments in double; the mean is center + shift.</summary>
-        private void Exact(float* x, out float center, out float shift, out float scale)
+        private void Exact(
+            float* x, in NextRow next, out float center, out float shift, out float scale)
         {
             double average = NormRows.Total(x, width) / width;
             center = (float)average;
             double rest = average - center;
-            double variance = (Squares(x, center) / width) - (rest * rest);
+            double variance = (Squares(x, center, in next) / width) - (rest * rest);
             shift = (float)rest;
             scale = (float)(1 / Math.Sqrt(Math.Max(0, variance) + epsilon));
         }
@@ -127,26 +136,28 @@ internal sealed unsafe class LayerNormForwardSimd : IKernel<LayerNormForward>
         }
 
         /// <summary>Σ (x − center)² of a row.</summary>
-        private double Squares(float* x, float center)
+        private double Squares(float* x, float center, in NextRow next)
         {
             double squares = 0;
             for (int start = 0; start < width; start += NormRows.SumLength)
             {
                 squares += Squares(
-                    x + start, Math.Min(NormRows.SumLength, width - start), center);
+                    x + start, Math.Min(NormRows.SumLength, width - start), center, in next, start);
             }
 
             return squares;
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private static float Squares(float* x, int count, float center)
+        private static float Squares(float* x, int count, float center, in NextRow next, int start)
         {
             T c = T.Broadcast(center);
+            float* ahead = next.First;
             T s0 = T.Zero, s1 = T.Zero, s2 = T.Zero, s3 = T.Zero;
             int i = 0;
             for (; i + (4 * T.Width) <= count; i += 4 * T.Width)
             {
+                SimdStream.FetchFour<T>(ahead + next.At(start + i));
                 T d0 = T.Load(x + i) - c;
                 T d1 = T.Load(x + i + T.Width) - c;
                 T d2 = T.Load(x + i + (2 * T.Width)) - c;
@@ -169,16 +180,19 @@ internal sealed unsafe class LayerNormForwardSimd : IKernel<LayerNormForward>
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private void Normalise(float* x, float center, float shift, float scale, float* result)
+        private void Normalise(
+            float* x, float center, float shift, float scale, in NextRow next, float* result)
         {
+            float* ahead = next.Second;
             T c = T.Broadcast(center), h = T.Broadcast(shift), s = T.Broadcast(scale);
             int i = 0;
             for (; i + T.Width <= width; i += T.Width)
             {
+                SimdStream.Fetch(ahead + next.At(i));
                 T value = (T.Load(x + i) - c - h) * s;
                 if (weight != null) value *= T.Load(weight + i);
                 if (bias != null) value += T.Load(bias + i);
-                T.Store(value, result + i);
+                SimdStream.Store(value, result + i, streaming);
             }
 
             for (; i < width; i++)

@@ -16,7 +16,8 @@ namespace Transformer.Ops;
 /// number of threads.
 /// Registers: the sum of g ⊙ x̂; dWeight is added to in L1.
 /// Memory: [Width] floats a batch.
-/// Bytes: sum and dY read once from memory (the second pass hits L1), dX written once; about 10
+/// Bytes: sum and dY read once from memory (the second pass hits L1 and fetches the next
+/// row meanwhile), dX written once, past the caches where it is larger than 16 MiB; about 10
 /// operations for 12 to 16 bytes: bound by memory.
 /// Numerics: binary32; the weight's gradient is added to what its buffer holds.
 /// Preconditions: a validated call on Float32 buffers; dX may be dY or dSum, for the first pass
@@ -56,6 +57,7 @@ internal sealed unsafe class RmsNormBackwardSimd : IKernel<RmsNormBackward>
     {
         private readonly float* sum, weight, inverseRms, dy, dsum, dx, partials;
         private readonly int rows, width;
+        private readonly bool streaming;
 
         public Work(in RmsNormBackward call, float* scratch)
         {
@@ -68,6 +70,7 @@ internal sealed unsafe class RmsNormBackwardSimd : IKernel<RmsNormBackward>
             partials = scratch;
             rows = call.Rows;
             width = call.Width;
+            streaming = dx != dy && dx != dsum && SimdStream.Pays(dx, rows, width);
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -80,8 +83,10 @@ internal sealed unsafe class RmsNormBackwardSimd : IKernel<RmsNormBackward>
             {
                 long offset = (long)row * width;
                 float projection = Reduce(offset, inverseRms[row], dWeight) / width;
-                WriteInputGradient(offset, inverseRms[row], projection);
+                WriteInputGradient(offset, inverseRms[row], projection, row + 1 < last);
             }
+
+            if (streaming) SimdStream.Fence();
         }
 
         /// <summary>dWeight += dY ⊙ x̂; returns Σ g ⊙ x̂.</summary>
@@ -92,6 +97,7 @@ internal sealed unsafe class RmsNormBackwardSimd : IKernel<RmsNormBackward>
             int i = 0;
             for (; i + T.Width <= width; i += T.Width)
             {
+                if (dsum != null) SimdStream.Fetch(dsum + offset + i);
                 T product = T.Load(dy + offset + i) * (T.Load(sum + offset + i) * s);
                 T.Store(T.Load(dWeight + i) + product, dWeight + i);
                 projection = weight == null
@@ -111,18 +117,22 @@ internal sealed unsafe class RmsNormBackwardSimd : IKernel<RmsNormBackward>
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private void WriteInputGradient(long offset, float scale, float projection)
+        private void WriteInputGradient(
+            long offset, float scale, float projection, bool more)
         {
             T s = T.Broadcast(scale), p = T.Broadcast(projection);
+            long next = more ? offset + width : offset;
             int i = 0;
             for (; i + T.Width <= width; i += T.Width)
             {
+                SimdStream.Fetch(dy + next + i);
+                SimdStream.Fetch(sum + next + i);
                 T gradient = T.Load(dy + offset + i);
                 T normal = T.Load(sum + offset + i) * s;
                 if (weight != null) gradient *= T.Load(weight + i);
                 T value = (gradient - (normal * p)) * s;
                 if (dsum != null) value += T.Load(dsum + offset + i);
-                T.Store(value, dx + offset + i);
+                SimdStream.Store(value, dx + offset + i, streaming);
             }
 
             for (; i < width; i++)

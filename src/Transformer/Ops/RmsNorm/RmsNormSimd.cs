@@ -11,7 +11,8 @@ namespace Transformer.Ops;
 /// Work: a batch is 16 rows; a row belongs to one thread, a vector to 16/8/4 columns of it.
 /// Registers: four accumulators, to cover the latency of the multiply-add.
 /// Bytes: input and residual read once, sum and output written once; the second pass over the row
-/// hits L1 up to a width of about 8,000. 5 operations for 8 to 16 bytes: bound by memory.
+/// hits L1 up to a width of about 8,000 and fetches the next row meanwhile. A result beyond 16 MiB
+/// is stored past the caches. 5 operations for 8 to 16 bytes: bound by memory.
 /// Numerics: binary32; squares of 4,096 elements at a time, added up in double. Where they leave
 /// the range of binary32, for elements beyond 1e19 or, with a tiny ε, below 1e-19, they are made
 /// anew in double.
@@ -47,6 +48,7 @@ internal sealed unsafe class RmsNormForwardSimd : IKernel<RmsNormForward>
 
         // Below this sum, squares that vanished in binary32 count; ε may hide them.
         private readonly float fewest;
+        private readonly bool streaming;
 
         public Work(in RmsNormForward call)
         {
@@ -60,6 +62,7 @@ internal sealed unsafe class RmsNormForwardSimd : IKernel<RmsNormForward>
             width = call.Width;
             epsilon = call.EffectiveEpsilon;
             fewest = epsilon > SmallSum ? 0 : SmallSum;
+            streaming = SimdStream.Pays(output, rows, width);
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -70,6 +73,8 @@ internal sealed unsafe class RmsNormForwardSimd : IKernel<RmsNormForward>
             {
                 long offset = (long)row * width;
                 float* x = input + offset;
+                NextRow next = new(
+                    x, residual == null ? null : residual + offset, width, row + 1 < last);
                 if (residual != null || sum != null)
                 {
                     float* kept = (sum != null ? sum : output) + offset;
@@ -81,15 +86,17 @@ internal sealed unsafe class RmsNormForwardSimd : IKernel<RmsNormForward>
                 for (int start = 0; start < width; start += NormRows.SumLength)
                 {
                     int count = Math.Min(NormRows.SumLength, width - start);
-                    float part = Squares(x + start, count);
+                    float part = Squares(x + start, count, in next, start);
                     squares += part >= fewest && part <= float.MaxValue
                         ? part : WideSquares(x + start, count);
                 }
 
                 float scale = (float)(1 / Math.Sqrt((squares / width) + epsilon));
-                Normalise(x, scale, output + offset);
+                Normalise(x, scale, in next, output + offset);
                 if (inverseRms != null) inverseRms[row] = scale;
             }
+
+            if (streaming) SimdStream.Fence();
         }
 
         private static double WideSquares(float* x, int count)
@@ -100,12 +107,14 @@ internal sealed unsafe class RmsNormForwardSimd : IKernel<RmsNormForward>
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private static float Squares(float* x, int count)
+        private static float Squares(float* x, int count, in NextRow next, int start)
         {
+            float* ahead = next.First;
             T s0 = T.Zero, s1 = T.Zero, s2 = T.Zero, s3 = T.Zero;
             int i = 0;
             for (; i + (4 * T.Width) <= count; i += 4 * T.Width)
             {
+                SimdStream.FetchFour<T>(ahead + next.At(start + i));
                 T x0 = T.Load(x + i), x1 = T.Load(x + i + T.Width);
                 T x2 = T.Load(x + i + (2 * T.Width)), x3 = T.Load(x + i + (3 * T.Width));
                 s0 = T.MultiplyAdd(x0, x0, s0);
@@ -124,15 +133,17 @@ internal sealed unsafe class RmsNormForwardSimd : IKernel<RmsNormForward>
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private void Normalise(float* x, float scale, float* result)
+        private void Normalise(float* x, float scale, in NextRow next, float* result)
         {
+            float* ahead = next.Second;
             T s = T.Broadcast(scale);
             int i = 0;
             for (; i + T.Width <= width; i += T.Width)
             {
+                SimdStream.Fetch(ahead + next.At(i));
                 T value = T.Load(x + i) * s;
                 if (weight != null) value *= T.Load(weight + i);
-                T.Store(value, result + i);
+                SimdStream.Store(value, result + i, streaming);
             }
 
             for (; i < width; i++)

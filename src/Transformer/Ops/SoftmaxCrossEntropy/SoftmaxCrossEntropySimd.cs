@@ -12,10 +12,11 @@ namespace Transformer.Ops;
 /// <remarks>
 /// Shapes: logits [Rows, Classes]; w [Classes]; labels, rowLosses, logSumExp [Rows]; loss [1].
 /// Work: a batch is 16 rows; a row belongs to one thread.
-/// Registers: two accumulators each for the sum of exponentials and of weighted distances m − x.
-/// Bytes: a row is read for its maximum and again, from L1 or L2, for its sums; one exponential for
-/// 4 bytes: bound by arithmetic in cache, by memory beyond.
-/// Numerics: float lanes, row losses reduced in double in order of rows, whatever the number of
+/// Registers: two accumulators each for maximum and sum of exponentials.
+/// Bytes: a row is read once, in blocks of 4,096: a block's sums come from L1 while the next block
+/// is fetched. One exponential for 4 bytes: bound by arithmetic.
+/// Numerics: float lanes; what earlier blocks have summed moves to a greater maximum by one factor
+/// or a non-negative term; row losses reduced in double in order of rows, whatever the number of
 /// threads. Distances from the maximum, not logits, make the loss: they are exact where logits are
 /// large and close. Logits of −∞ have weight 0.
 /// Preconditions: a validated call on Float32 buffers; labels are checked before anything is
@@ -64,6 +65,9 @@ internal sealed unsafe class SoftmaxCrossEntropyForwardSimd : IKernel<SoftmaxCro
 
     private readonly struct Work<T> : IBatchWork where T : struct, ISimdFloat<T>
     {
+        // 16 KiB: half of a first-level cache.
+        private const int BlockLength = 4096;
+
         public readonly float* RowLosses;
         private readonly float* logits, weights, logSumExp;
         private readonly int* labels;
@@ -92,8 +96,7 @@ internal sealed unsafe class SoftmaxCrossEntropyForwardSimd : IKernel<SoftmaxCro
             for (int row = first; row < last; row++)
             {
                 float* x = logits + ((long)row * classes);
-                float maximum = Maximum(x);
-                (float exponentials, float distances) = Sums(x, maximum);
+                (float maximum, float exponentials, float distances) = Reduce(x);
                 float logSum = MathF.Log(exponentials);
                 logSumExp[row] = maximum + logSum;
                 if (labels[row] == ignoreIndex)
@@ -115,56 +118,95 @@ internal sealed unsafe class SoftmaxCrossEntropyForwardSimd : IKernel<SoftmaxCro
             }
         }
 
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private float Maximum(float* x)
+        /// <summary>The row's maximum, Σ exp(x − maximum) and, for smoothing, Σ w·(maximum − x).
+        /// </summary>
+        /// <remarks>The row is read from memory once: a block's maximum is found as it comes in,
+        /// its sums are taken from the first-level cache. Where a later block has a greater
+        /// maximum, the sums so far move to it; distances only grow by that: nothing cancels.
+        /// </remarks>
+        private (float Maximum, float Exponentials, float Distances) Reduce(float* x)
         {
-            float maximum = float.NegativeInfinity;
-            int i = 0;
-            if (classes >= T.Width)
+            float maximum = float.NegativeInfinity, exponentials = 0, distances = 0, passed = 0;
+            for (int start = 0; start < classes; start += BlockLength)
             {
-                T lanes = T.Load(x);
-                for (i = T.Width; i + T.Width <= classes; i += T.Width)
+                int count = Math.Min(BlockLength, classes - start);
+                float* w = weights == null ? null : weights + start;
+                float highest = MathF.Max(maximum, Maximum(x + start, count));
+                if (maximum < highest && start > 0)
                 {
-                    lanes = T.Max(lanes, T.Load(x + i));
+                    distances += passed * (highest - maximum);
+                    exponentials *= MathF.Exp(maximum - highest);
                 }
 
-                maximum = T.MaxAcross(lanes);
+                maximum = highest;
+                // A block of hidden classes alone has no maximum to subtract; a row of them has no
+                // answer.
+                if (maximum == float.NegativeInfinity && start + count < classes)
+                {
+                    passed += SoftmaxCrossEntropyWeights.Total(w, count);
+                    continue;
+                }
+
+                exponentials += Exponentials(x + start, count, maximum);
+                if (smoothing == 0) continue;
+                distances += Distances(x + start, w, count, maximum);
+                passed += SoftmaxCrossEntropyWeights.Total(w, count);
             }
 
-            for (; i < classes; i++) maximum = MathF.Max(maximum, x[i]);
+            return (maximum, exponentials, distances);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private static float Maximum(float* x, int count)
+        {
+            T m0 = T.Broadcast(float.NegativeInfinity), m1 = m0;
+            int i = 0;
+            for (; i + (2 * T.Width) <= count; i += 2 * T.Width)
+            {
+                m0 = T.Max(m0, T.Load(x + i));
+                m1 = T.Max(m1, T.Load(x + i + T.Width));
+            }
+
+            float maximum = T.MaxAcross(T.Max(m0, m1));
+            for (; i < count; i++) maximum = MathF.Max(maximum, x[i]);
             return maximum;
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private (float Exponentials, float Distances) Sums(float* x, float maximum)
+        private static float Exponentials(float* x, int count, float maximum)
         {
             T m = T.Broadcast(maximum);
-            T e0 = T.Zero, e1 = T.Zero, t0 = T.Zero, t1 = T.Zero;
+            T e0 = T.Zero, e1 = T.Zero;
             int i = 0;
-            for (; i + (2 * T.Width) <= classes; i += 2 * T.Width)
+            for (; i + (2 * T.Width) <= count; i += 2 * T.Width)
             {
-                T a = T.Load(x + i) - m, b = T.Load(x + i + T.Width) - m;
-                e0 += SimdMath.ExpNonPositive(a);
-                e1 += SimdMath.ExpNonPositive(b);
-                if (weights != null)
-                {
-                    a *= T.Load(weights + i);
-                    b *= T.Load(weights + i + T.Width);
-                }
-
-                t0 += a;
-                t1 += b;
+                // The next block comes in while this one keeps the arithmetic busy.
+                SimdStream.Fetch(x + count + i);
+                if (T.Width > 8) SimdStream.Fetch(x + count + i + T.Width);
+                e0 += SimdMath.ExpNonPositive(T.Load(x + i) - m);
+                e1 += SimdMath.ExpNonPositive(T.Load(x + i + T.Width) - m);
             }
 
-            float tailExponentials = 0, tailTotal = 0;
-            for (; i < classes; i++)
+            float tail = 0;
+            for (; i < count; i++) tail += MathF.Exp(x[i] - maximum);
+            return T.Sum(e0 + e1) + tail;
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private static float Distances(float* x, float* w, int count, float maximum)
+        {
+            T m = T.Broadcast(maximum), t0 = T.Zero;
+            int i = 0;
+            for (; i + T.Width <= count; i += T.Width)
             {
-                float difference = x[i] - maximum;
-                tailExponentials += MathF.Exp(difference);
-                tailTotal += weights == null ? difference : difference * weights[i];
+                T distance = m - T.Load(x + i);
+                t0 += w == null ? distance : distance * T.Load(w + i);
             }
 
-            return (T.Sum(e0 + e1) + tailExponentials, -(T.Sum(t0 + t1) + tailTotal));
+            float tail = 0;
+            for (; i < count; i++)
+                tail += w == null ? maximum - x[i] : (maximum - x[i]) * w[i];
+            return T.Sum(t0) + tail;
         }
     }
 }

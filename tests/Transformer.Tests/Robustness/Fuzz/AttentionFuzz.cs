@@ -77,6 +77,10 @@ internal static class AttentionFuzz
         DropoutStream = (uint)c.Below(3),
     };
 
+    /// <summary>Options that need no further argument.</summary>
+    public static AttentionOptions PlainOptions(FuzzCall c) =>
+        Options(c) with { RelativeBuckets = null };
+
     private static AttentionExtras Extras(
         FuzzCall c, AttentionFuzzSizes sizes, in AttentionOptions options)
     {

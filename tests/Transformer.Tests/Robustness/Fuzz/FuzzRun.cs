@@ -19,7 +19,8 @@ internal static class FuzzRun
         OperationFuzz.Add, OperationFuzz.RmsNormForward, OperationFuzz.RmsNormBackward,
         OperationFuzz.SoftmaxBoth, OperationFuzz.NegativeLogLikelihoodForward,
         OperationFuzz.NegativeLogLikelihoodBackward, OperationFuzz.Rotary,
-        OperationFuzz.AttentionMerge,
+        OperationFuzz.AttentionMerge, TensorSpanFuzz.Forward, TensorSpanFuzz.Backward,
+        KvCacheFuzz.Call,
     ];
 
     /// <summary>Runs sets first … first + count − 1; writes each set's number before it runs.

@@ -1,0 +1,124 @@
+using Transformer.Backends;
+using Transformer.Cuda.Driver;
+using Transformer.Cuda.Memory;
+using Transformer.Ops;
+using Transformer.Tensors;
+
+namespace Transformer.Cuda.FusedAttention;
+
+/// <summary>Launches native/FusedAttention/attention_forward.cu and attention_scores.cu.</summary>
+internal sealed class FusedAttentionForwardCuda(CudaQueue queue) : IKernel<AttentionForward>
+{
+    internal const uint Threads = 128;
+    internal const int StateBytes = 4736, ScoreStride = 80, ChunkStride = 36, Tile = 64;
+    internal const int OperandFloats = Tile * ChunkStride;
+    private const int ValueFloats = 4096;
+    private const int FewQueries = 8, BlocksPerMultiprocessor = 8;
+
+    // By 64, 128 and 256 columns of the values.
+    private readonly TypedKernel[] manyRows = Named(queue, "64_rows");
+    private readonly TypedKernel[] fewRows = Named(queue, "8_rows");
+    private readonly TypedKernel merge =
+        new(queue, "attention_forward", "attention_merge_splits_{0}");
+
+    private readonly TypedKernel scores = new(queue, "attention_scores", "attention_scores_{0}");
+
+    public bool Supports(in AttentionForward call, out string? reason)
+    {
+        AttentionSizes s = call.Inputs.Sizes;
+        Int128 pairs = (Int128)s.Batch * s.QueryHeads * Math.Max(1, Tiles(s.QueryLength));
+        reason = AttentionSupport.Reason(call.Inputs, call.Output) ??
+            AttentionSupport.Single("logSumExp", call.LogSumExp) ??
+            AttentionSupport.Float("scores", call.Scores) ??
+            AttentionSupport.Blocks(call.Scores.IsPresent ? pairs * Tiles(s.KeyLength)
+                : pairs * Math.Max(Slices(s, out _), FewQueries));
+        return reason is null;
+    }
+
+    public void Run(in AttentionForward call)
+    {
+        AttentionSizes s = call.Inputs.Sizes;
+        if (s.Batch == 0 || s.QueryLength == 0) return;
+        bool needsSums = call.ScoreOutput == ScoreOutput.Probabilities && call.LogSumExp.IsAbsent;
+        AttentionArgument argument = AttentionArgument.Of(call.Inputs, call.Output);
+        using CudaScratch sums = queue.Rent(needsSums ? argument.Rows * sizeof(float) : 0);
+        argument.LogSumExp = needsSums ? sums.Address : call.LogSumExp.Address;
+        Attend(argument, call.Inputs.Query.DType);
+        if (call.Scores.IsAbsent || s.KeyLength == 0) return;
+        argument.Scores = call.Scores.Address;
+        argument.ScoresType = AttentionArgument.Type(call.Scores);
+        argument.ScoreStage = (int)call.ScoreOutput;
+        argument.Tiles = Tiles(s.QueryLength);
+        scores[call.Inputs.Query.DType].Launch(
+            new((uint)(s.Batch * s.QueryHeads * argument.Tiles * Tiles(s.KeyLength)), Threads,
+                StateBytes + (sizeof(float) * ((Tile * ScoreStride) + (2 * OperandFloats)))),
+            argument);
+    }
+
+    /// <summary>⌈length / 64⌉.</summary>
+    internal static int Tiles(int length) => AttentionArgument.Blocks(length, Tile);
+
+    private void Attend(AttentionArgument argument, DType type)
+    {
+        int rows = Tile;
+        if (argument.QueryLength <= FewQueries)
+        {
+            // The query heads of a key head lie in one block, which reads its keys once.
+            argument.HeadsPerUnit = argument.QueryHeads / argument.KeyHeads;
+            argument.Units = argument.KeyHeads;
+            if (argument.HeadsPerUnit * argument.QueryLength <= 16) rows = 8;
+        }
+
+        AttentionSizes sizes = new(0, 0, 0, 0, 0, 0, argument.ValueDimension);
+        argument.Slices = Slices(sizes, out int columns);
+        argument.Tiles =
+            AttentionArgument.Blocks(argument.HeadsPerUnit * argument.QueryLength, rows);
+        long blocks = (long)argument.Tiles * argument.Slices * argument.Units * argument.Batch;
+        if (argument.QueryLength <= FewQueries)
+        {
+            long wanted = (long)queue.Device.Multiprocessors * BlocksPerMultiprocessor;
+            long splits = Math.Min(wanted / blocks, argument.KeyLength / 256);
+            argument.Splits = (int)Math.Max(1, splits);
+        }
+
+        int bytes = SharedBytes(ref argument, rows);
+        long partial = argument.Splits == 1 ? 0 : argument.Splits * argument.Rows;
+        using CudaScratch outputs = queue.Rent(partial * argument.ValueDimension * sizeof(float));
+        using CudaScratch sums = queue.Rent(partial * sizeof(float));
+        argument.PartialOutputs = outputs.Address;
+        argument.PartialSums = sums.Address;
+        TypedKernel kernel = (rows == Tile ? manyRows : fewRows)[columns];
+        kernel[type].Launch(
+            new((uint)(blocks * argument.Splits), Threads, bytes), argument);
+        if (argument.Splits == 1) return;
+        merge[type].Launch(
+            new((uint)(argument.Batch * argument.QueryHeads * argument.QueryLength), Threads),
+            argument);
+    }
+
+    // Queries stay in shared memory unless that keeps a second block off the multiprocessor.
+    private int SharedBytes(ref AttentionArgument argument, int rows)
+    {
+        int stride = ((argument.HeadDimension + 7) / 8 * 8) + 4;
+        int common = StateBytes + (sizeof(float) * ((rows * ScoreStride) + ValueFloats));
+        long whole = common + ((long)sizeof(float) * rows * stride);
+        int chunk = common + (sizeof(float) * rows * ChunkStride);
+        int limit = queue.Device.SharedBytes;
+        bool resident = whole <= limit / 2 || (chunk > limit / 2 && whole <= limit);
+        argument.Resident = resident ? 1 : 0;
+        return resident ? (int)whole : chunk;
+    }
+
+    private static int Slices(AttentionSizes s, out int columns)
+    {
+        columns = s.ValueDimension <= 64 ? 0 : s.ValueDimension <= 128 ? 1 : 2;
+        return AttentionArgument.Blocks(s.ValueDimension, 64 << columns);
+    }
+
+    private static TypedKernel[] Named(CudaQueue queue, string rows) =>
+    [
+        new(queue, "attention_forward", $"attention_forward_{{0}}_{rows}_64_columns"),
+        new(queue, "attention_forward", $"attention_forward_{{0}}_{rows}_128_columns"),
+        new(queue, "attention_forward", $"attention_forward_{{0}}_{rows}_256_columns"),
+    ];
+}

@@ -1,0 +1,57 @@
+using Transformer.Backends;
+
+namespace Transformer.Models;
+
+/// <content>Folders with a model in them.</content>
+public sealed partial class Gpt
+{
+    /// <summary>Name of the configuration in a model's folder.</summary>
+    public const string ConfigFile = ModelFolder.ConfigFile;
+
+    /// <summary>Name of the weights in a model's folder.</summary>
+    public const string WeightsFile = ModelFolder.WeightsFile;
+
+    /// <summary>Writes config.json and model.safetensors, each beside its place first, in the form
+    /// of Hugging Face's GPT2LMHeadModel.</summary>
+    /// <param name="folder">Created where it is missing.</param>
+    /// <exception cref="IOException">A file cannot be written; what was there stays.</exception>
+    public void Save(string folder)
+    {
+        ModelFolder.Create(folder);
+        StoredTensor.Save(Path.Combine(folder, WeightsFile), "pt", network.Stored());
+        Config.Save(Path.Combine(folder, ConfigFile));
+    }
+
+    /// <summary>Reads a model that <see cref="Save"/> wrote.</summary>
+    /// <param name="folder">With config.json and model.safetensors.</param>
+    /// <param name="backend">What the model runs on.</param>
+    /// <exception cref="FileNotFoundException">A file is missing.</exception>
+    /// <exception cref="InvalidDataException">A file is damaged, or the weights do not fit the
+    /// configuration; the message names file and tensor.</exception>
+    /// <exception cref="IOException">A file cannot be read.</exception>
+    public static Gpt Load(string folder, Backend backend)
+    {
+        ModelFolder.Require(folder);
+        Gpt model = new(GptConfig.Load(Path.Combine(folder, ConfigFile)), backend);
+        try
+        {
+            model.Parameters.AllocateToLoad();
+            model.LoadWeights(Path.Combine(folder, WeightsFile));
+            return model;
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Replaces all weights by those of a file.</summary>
+    /// <param name="path">A safetensors file with exactly this model's tensors under the names of
+    /// GPT2LMHeadModel, of any real type.</param>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    /// <exception cref="InvalidDataException">It is damaged, or a tensor is missing, too many or
+    /// of another shape; no weight is changed.</exception>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    public void LoadWeights(string path) => StoredTensor.Load(path, [.. network.Stored()]);
+}

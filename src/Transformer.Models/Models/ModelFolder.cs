@@ -1,0 +1,39 @@
+namespace Transformer.Models;
+
+/// <summary>A folder with a model in it.</summary>
+internal static class ModelFolder
+{
+    /// <summary>Name of the configuration.</summary>
+    public const string ConfigFile = "config.json";
+
+    /// <summary>Name of the weights.</summary>
+    public const string WeightsFile = "model.safetensors";
+
+    /// <summary>Name of the tokenizer of a model that has one.</summary>
+    public const string TokenizerFile = "tokenizer.json";
+
+    /// <summary>Makes the folder, if it is missing.</summary>
+    /// <exception cref="IOException">It cannot be made.</exception>
+    public static void Create(string folder)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(folder);
+        try
+        {
+            Directory.CreateDirectory(folder);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new IOException($"Cannot create model folder '{folder}': {e.Message}", e);
+        }
+    }
+
+    /// <summary>Says so where the folder is missing.</summary>
+    /// <exception cref="FileNotFoundException">It is.</exception>
+    public static void Require(string folder)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(folder);
+        if (Directory.Exists(folder)) return;
+        throw new FileNotFoundException(
+            $"Cannot find model folder '{folder}'. Train a model, or check the path.", folder);
+    }
+}
