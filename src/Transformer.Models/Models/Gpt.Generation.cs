@@ -28,8 +28,8 @@ public sealed partial class Gpt
         foreach (int id in prompt)
         {
             if (id >= 0 && id < Config.Vocabulary) continue;
-            Throw($"the prompt has the token {id}; expected 0 to {Config.Vocabulary - 1}. Use the " +
-                "model's own tokenizer.");
+            Throw($"the prompt has the token {id}; expected 0 to {Config.Vocabulary - 1}. Use " +
+                "the model's own tokenizer.");
         }
 
         return Continue([.. prompt], tokens, options, new(Config.Vocabulary, options));

@@ -16,15 +16,15 @@ public sealed class GptTrainer : Trainer
     /// <exception cref="ArgumentException">An option is out of range, the text is too short for
     /// one batch, or patience is asked for without a text to validate with.</exception>
     public GptTrainer(
-        IGptTrainingModel model, TokenDataset training, TokenDataset? validation, TrainingOptions options,
-        CheckpointFolder? folder = null, int length = 0)
+        IGptTrainingModel model, TokenDataset training, TokenDataset? validation,
+        TrainingOptions options, CheckpointFolder? folder = null, int length = 0)
         : base(Task(model, training, validation, options, length), options, folder)
     {
     }
 
     private static WindowTask Task(
-        IGptTrainingModel model, TokenDataset training, TokenDataset? validation, TrainingOptions options,
-        int length)
+        IGptTrainingModel model, TokenDataset training, TokenDataset? validation,
+        TrainingOptions options, int length)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(training);
@@ -44,8 +44,8 @@ public sealed class GptTrainer : Trainer
     }
 
     private sealed class WindowTask(
-        IGptTrainingModel model, TokenDataset training, WindowBatcher batcher, GptEvaluator? evaluator,
-        TrainingOptions options) : ITrainingTask
+        IGptTrainingModel model, TokenDataset training, WindowBatcher batcher,
+        GptEvaluator? evaluator, TrainingOptions options) : ITrainingTask
     {
         private readonly int[] ids = new int[batcher.Rows * batcher.Length];
         private readonly int[] labels = new int[batcher.Rows * batcher.Length];

@@ -325,7 +325,8 @@ public sealed partial class ReadmeTests
             string read = row.TryGetProperty("ofRead", out _) ? Number(row, "ofRead", "0 %") : "–";
             table.Append(CultureInfo.InvariantCulture,
                 $"| {row.GetProperty("model").GetString()} " +
-                $"| {row.GetProperty("work").GetString()}, {row.GetProperty("shape").GetString()} " +
+                $"| {row.GetProperty("work").GetString()}, " +
+                $"{row.GetProperty("shape").GetString()} " +
                 $"| {Number(row, "ms", "0.0")} | {Number(row, "ofPeak", "0 %")} | {read} " +
                 $"| {Number(row, "overhead", "0.0 %")} |\n");
         }

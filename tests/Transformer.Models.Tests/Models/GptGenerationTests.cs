@@ -76,7 +76,8 @@ public sealed class GptGenerationTests
 
         void AssertNear(int length, ReadOnlySpan<float> logits)
         {
-            double[] expected = [.. whole[((length - 1) * 23)..(length * 23)].Select(v => (double)v)];
+            double[] expected =
+                [.. whole[((length - 1) * 23)..(length * 23)].Select(v => (double)v)];
 
             // The same sums in another order, about 20 kernels deep, 6e-8 each.
             Assert.True(TestModels.RelativeError(logits, expected) < 1e-5);

@@ -30,8 +30,8 @@ internal sealed class Seq2SeqTraining(Seq2SeqTrainOptions options, TrainingPlace
         if (options.LongPairs == LongPairs.Drop)
             text = text.WithoutLongValidation(source, target, config.MaxPositions);
         ParallelDataset? validation = text.Validation is null ? null : Encode(text.Validation);
-        using Translator translator =
-            new(new Seq2SeqTransformer(config, Place.Backend, options.Training.Seed), source, target);
+        using Translator translator = new(
+            new Seq2SeqTransformer(config, Place.Backend, options.Training.Seed), source, target);
         using Seq2SeqTrainer trainer = new(
             translator.Model, training, validation, options.Training, Place.Folder.Checkpoints);
         if (options.BleuEvery > 0 || BestByBleu)

@@ -69,7 +69,8 @@ internal sealed record TrainSetting<TOptions>(
     /// <param name="name">The flag.</param>
     /// <param name="description">For the help.</param>
     /// <param name="field">The field, as training options spell it; null: as the flag.</param>
-    public static TrainSetting<TOptions> Training(string name, string description, string? field = null)
+    public static TrainSetting<TOptions> Training(
+        string name, string description, string? field = null)
     {
         string camel = field ?? ToCamelCase(name);
         return new(name, "VALUE", description, (options, text) =>

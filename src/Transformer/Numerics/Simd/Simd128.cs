@@ -45,8 +45,8 @@ internal readonly unsafe struct Simd128 : ISimdFloat<Simd128>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd128 LoadWords(ushort* source) =>
-        new(Vector128.WidenLower(
-            Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<ulong>(source)).AsUInt16()).AsSingle());
+        new(Vector128.WidenLower(Vector128.CreateScalarUnsafe(
+            Unsafe.ReadUnaligned<ulong>(source)).AsUInt16()).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd128 FromBFloat16(Simd128 words) => new((words.v.AsUInt32() << 16).AsSingle());
