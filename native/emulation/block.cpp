@@ -7,11 +7,13 @@
 #include <atomic>
 #include <csetjmp>
 #include <csignal>
+#include <cstdio>
 #include <deque>
 #include <memory>
 #include <mutex>
 #include <random>
 #include <thread>
+#include <unistd.h>
 #include <vector>
 
 namespace emulation {
@@ -48,11 +50,14 @@ struct Lane {
   Fiber fiber;
   Place place;
   Wait wait = Wait::finished;
+  u32 line = 0;  // of the barrier where it waits
   u32 steps = 0; // warp operations so far; the lanes of a warp agree
   u8 slots[2][slot_bytes];
   const void *seen[32];
   Copies copies;
 };
+
+std::string text(const Place &at);
 
 // One thread of the operating system and the block that it runs.
 class Worker {
@@ -66,8 +71,9 @@ public:
   // Runs one block; false when it failed, with the reason in `message`.
   Outcome run_block(u64 block, u64 seed, std::string &message);
 
-  void synchronise() {
+  void synchronise(u32 line) {
     lanes[current].wait = Wait::block;
+    lanes[current].line = line;
     yield();
   }
 
@@ -78,7 +84,7 @@ public:
   void wait(u32 pending);
 
   [[noreturn]] void fail(const char *reason) {
-    failure = reason;
+    failure = text(lanes[current].place) + ": " + reason;
     outcome = Outcome::failed;
     Fiber::switch_to(lanes[current].fiber, scheduler);
     std::abort();
@@ -89,6 +95,7 @@ public:
 
   // Where a bad address inside a kernel continues.
   sigjmp_buf fault;
+  const void *fault_address = nullptr;
   bool inside = false;
 
 private:
@@ -108,6 +115,7 @@ private:
   }
 
   bool release_barrier();
+  std::string describe(const void *address) const;
 
   const Launch &launch;
   const u32 size;
@@ -178,17 +186,38 @@ void Worker::wait(u32 pending) {
     }
 }
 
-// All that have not ended are at the barrier: they go on. False when some wait for a warp.
+// All that have not ended are at the barrier: they go on. False when some wait for a warp, or the
+// lanes of a warp at different barriers.
 bool Worker::release_barrier() {
-  u32 waiting = 0, ended = 0;
+  u32 line = 0;
   for (u32 i = 0; i < size; i++) {
-    waiting += lanes[i].wait == Wait::block;
-    ended += lanes[i].wait == Wait::finished;
+    if (i % 32 == 0) line = 0;
+    if (lanes[i].wait == Wait::finished) continue;
+    if (lanes[i].wait != Wait::block || (line != 0 && lanes[i].line != line)) return false;
+    line = lanes[i].line;
   }
-  if (waiting == 0 || waiting + ended != size) return false;
   for (u32 i = 0; i < size; i++)
     if (lanes[i].wait == Wait::block) lanes[i].wait = Wait::none;
   return true;
+}
+
+std::string text(const Place &at) {
+  auto three = [](Index3 i) {
+    return "(" + std::to_string(i.x) + ", " + std::to_string(i.y) + ", " + std::to_string(i.z) +
+           ")";
+  };
+  return "thread " + three(at.thread) + " of block " + three(at.block);
+}
+
+std::string Worker::describe(const void *address) const {
+  if (shared.is_beyond(address))
+    return "memory beyond the " + std::to_string(launch.shared_bytes) +
+           " bytes of shared memory that the launch asked for";
+  std::string device = describe_device(address);
+  if (!device.empty()) return device;
+  char number[32];
+  std::snprintf(number, sizeof(number), "%p", address);
+  return "address " + std::string(number) + ", where no memory is";
 }
 
 Outcome Worker::run_block(u64 block, u64 seed, std::string &message) {
@@ -209,11 +238,7 @@ Outcome Worker::run_block(u64 block, u64 seed, std::string &message) {
   std::minstd_rand random(u32(seed * 2654435761u + block + 1));
   if (sigsetjmp(fault, 1)) {
     inside = false;
-    Index3 thread = lanes[current].place.thread;
-    message = "thread (" + std::to_string(thread.x) + ", " + std::to_string(thread.y) + ", " +
-              std::to_string(thread.z) + ") of block (" + std::to_string(index.x) + ", " +
-              std::to_string(index.y) + ", " + std::to_string(index.z) +
-              ") touched memory that is not its own";
+    message = text(lanes[current].place) + " touched " + describe(fault_address);
     return Outcome::illegal_address;
   }
   inside = true;
@@ -241,13 +266,25 @@ Outcome Worker::run_block(u64 block, u64 seed, std::string &message) {
     }
   }
   inside = false;
-  return Outcome::done;
+  if (!shared.overrun()) return Outcome::done;
+  message = "the bytes after the " + std::to_string(launch.shared_bytes) +
+            " bytes of shared memory that the launch asked for were written";
+  return Outcome::illegal_address;
 }
 
 struct sigaction previous[2];
 
 void on_fault(int signal, siginfo_t *info, void *context) {
-  if (worker && worker->inside) siglongjmp(worker->fault, 1);
+  if (worker && worker->inside) {
+    worker->fault_address = info->si_addr;
+    siglongjmp(worker->fault, 1);
+  }
+  std::string touched = describe_device(info->si_addr);
+  if (!touched.empty()) {
+    touched = "CUDA emulation: the host touched " + touched +
+              "; copy it, as on a machine with a GPU.\n";
+    if (write(STDERR_FILENO, touched.data(), touched.size()) < 0) std::abort();
+  }
   // Somebody else's fault: to whoever handled it before.
   struct sigaction &old = previous[signal == SIGBUS];
   if (old.sa_flags & SA_SIGINFO) old.sa_sigaction(signal, info, context);
@@ -256,6 +293,21 @@ void on_fault(int signal, siginfo_t *info, void *context) {
     sigaction(signal, &old, nullptr);
     raise(signal);
   }
+}
+
+} // namespace
+
+void *shared_memory() { return worker->shared_bytes().data(); }
+void synchronise_block(u32 line) { worker->synchronise(line); }
+u32 thread_rank() { return worker->current; }
+void fail(const char *message) { worker->fail(message); }
+void copy_async(void *shared, const void *global, u32 bytes, u32 size) {
+  worker->copy({static_cast<u8 *>(shared), static_cast<const u8 *>(global), bytes, size});
+}
+void commit_copies() { worker->commit(); }
+void wait_for_copies(u32 pending) { worker->wait(pending); }
+const void *const *exchange(u32 mask, const void *value, u32 size) {
+  return worker->exchange(mask, value, size);
 }
 
 void install_fault_handler() {
@@ -269,23 +321,7 @@ void install_fault_handler() {
   });
 }
 
-} // namespace
-
-void *shared_memory() { return worker->shared_bytes().data(); }
-void synchronise_block() { worker->synchronise(); }
-u32 thread_rank() { return worker->current; }
-void fail(const char *message) { worker->fail(message); }
-void copy_async(void *shared, const void *global, u32 bytes, u32 size) {
-  worker->copy({static_cast<u8 *>(shared), static_cast<const u8 *>(global), bytes, size});
-}
-void commit_copies() { worker->commit(); }
-void wait_for_copies(u32 pending) { worker->wait(pending); }
-const void *const *exchange(u32 mask, const void *value, u32 size) {
-  return worker->exchange(mask, value, size);
-}
-
 Outcome run(const Launch &launch, std::string &message) {
-  install_fault_handler();
   static std::atomic<u64> launches;
   u64 seed = launches++;
   u64 blocks = u64(launch.grid.x) * launch.grid.y * launch.grid.z;
@@ -311,12 +347,17 @@ Outcome run(const Launch &launch, std::string &message) {
     }
     worker = nullptr;
   };
-  DeviceAccess access;
+  DeviceAccess access(launch.device);
   u32 threads = u32(std::min<u64>(blocks, std::max(1u, std::thread::hardware_concurrency())));
   std::vector<std::thread> others;
   for (u32 i = 1; i < threads; i++) others.emplace_back(work);
   work();
   for (std::thread &other : others) other.join();
+  std::string overrun = overrun_device(launch.device);
+  if (outcome == Outcome::done && !overrun.empty()) {
+    outcome = Outcome::illegal_address;
+    message = overrun;
+  }
   return outcome;
 }
 

@@ -14,11 +14,16 @@ struct Launch {
   const void *argument;
   Index3 grid, block;
   u32 shared_bytes;
+  int device;
 };
 
 enum class Outcome { done, illegal_address, failed };
 
 // Runs all blocks and waits; `message` tells what went wrong.
 Outcome run(const Launch &launch, std::string &message);
+
+// Makes a bad address inside a kernel end the launch, and the host's access to device memory end
+// the process with a line that says so.
+void install_fault_handler();
 
 } // namespace emulation

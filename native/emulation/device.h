@@ -9,8 +9,8 @@
 //
 // Shared memory is poisoned with NaN at the start of a block and ends at a page that cannot be
 // touched; device memory lies between such pages and is out of the host's reach while no kernel
-// runs (memory.h). A bad address ends the launch with CUDA_ERROR_ILLEGAL_ADDRESS, a barrier that
-// not all reach with CUDA_ERROR_LAUNCH_FAILED.
+// runs (memory.h). A bad address, and a write beside what was allocated, end the launch with
+// CUDA_ERROR_ILLEGAL_ADDRESS; a barrier that not all reach ends it with CUDA_ERROR_LAUNCH_FAILED.
 #pragma once
 
 #include <cmath>
@@ -41,8 +41,8 @@ extern thread_local const Place *place;
 // The running block's shared memory.
 void *shared_memory();
 
-// __syncthreads.
-void synchronise_block();
+// __syncthreads on a line of the source: the lanes of a warp must come to the same one.
+void synchronise_block(u32 line);
 
 // One step of the lanes of `mask` together: each hands in `size` bytes (64 at most) and gets a
 // look at what every lane handed in, until its next step. Slots of other lanes hold null.
@@ -78,7 +78,7 @@ template <typename T> T shuffle(u32 mask, T value, u32 source) {
 #define blockDim (emulation::place->block_size)
 #define gridDim (emulation::place->grid_size)
 
-inline void __syncthreads() { emulation::synchronise_block(); }
+inline void __syncthreads(u32 line = __builtin_LINE()) { emulation::synchronise_block(line); }
 inline void __syncwarp(u32 mask = 0xFFFFFFFF) {
   u8 nothing = 0;
   emulation::exchange(mask, &nothing, 1);

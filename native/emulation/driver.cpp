@@ -1,120 +1,82 @@
 // The CUDA driver's interface over the emulation: the functions that Transformer.Cuda calls, under
-// the names and with the signatures that libcuda has.
+// the names and with the signatures that libcuda has. This file: devices, contexts, modules,
+// launches; driver_memory.cpp and driver_streams.cpp have the rest.
 //
 // Work given to a stream waits in it until somebody synchronises: a program that reads a result
 // without waiting reads what was there before. A kernel is the exported function of its name in
-// this very library; a module's image is not looked at, except that it must not be empty.
-#include "block.h"
-#include "memory.h"
+// this very library; of a module's image only the PTX version is looked at, if it has one.
+//
+// The environment makes it a poorer machine, each a whole number: TRANSFORMER_EMULATION_DEVICES,
+// _MEMORY (bytes a device), _CAPABILITY (75 for 7.5), _VERSION (12040 for CUDA 12.4), _INIT (the
+// status of cuInit).
+#include "driver.h"
 
-#include <algorithm>
-#include <chrono>
-#include <deque>
 #include <dlfcn.h>
-#include <functional>
-#include <memory>
-#include <mutex>
-#include <string>
-#include <vector>
+
+namespace emulation {
+
+std::recursive_mutex gate;
+bool initialised;
+thread_local Context *context;
+std::string last_failure;
+
+int setting(const char *name, int otherwise) {
+  const char *text = std::getenv(name);
+  return text && *text ? std::atoi(text) : otherwise;
+}
+
+int device_count() {
+  static const int count = std::min(16, setting("TRANSFORMER_EMULATION_DEVICES", 1));
+  return count;
+}
+
+Status drain(Stream &stream) {
+  Context &owner = *stream.context;
+  while (!stream.work.empty() && owner.broken == success) {
+    Work next = std::move(stream.work.front());
+    stream.work.pop_front();
+    Status status = next();
+    if (status != success) owner.broken = status;
+  }
+  return owner.broken;
+}
+
+Status drain(Context &context) {
+  for (Stream *stream : context.streams) drain(*stream);
+  return context.broken;
+}
+
+int enter(void *handle, Work work) {
+  Stream &stream = of(handle);
+  if (stream.context->broken != success) return stream.context->broken;
+  if (stream.capture) stream.capture->nodes.push_back(std::move(work));
+  else stream.work.push_back(std::move(work));
+  return success;
+}
+
+} // namespace emulation
 
 namespace {
 
 using namespace emulation;
-
-enum Status : int {
-  success = 0,
-  invalid_value = 1,
-  out_of_memory = 2,
-  not_initialised = 3,
-  invalid_device = 101,
-  invalid_image = 200,
-  invalid_context = 201,
-  illegal_state = 401,
-  not_found = 500,
-  not_ready = 600,
-  illegal_address = 700,
-  launch_out_of_resources = 701,
-  launch_failed = 719,
-  capture_unsupported = 900,
-  capture_invalidated = 901,
-};
-
-using Clock = std::chrono::steady_clock;
-
-struct Graph {
-  std::vector<std::function<Status()>> nodes;
-};
-
-struct Stream {
-  std::deque<std::function<Status()>> work;
-  std::unique_ptr<Graph> capture;
-};
-
-struct Event {
-  Stream *stream = nullptr;
-  u64 recorded = 0, reached = 0;
-  Clock::time_point time;
-};
 
 struct Function {
   Kernel kernel;
   std::string name;
 };
 
-std::recursive_mutex gate;
-bool initialised;
-Stream legacy; // the default stream
-Status broken = success; // after a kernel has faulted, every call answers with this
-thread_local void *context;
-int context_token; // its address is the primary context
-std::string last_failure;
+std::vector<Context *> &primaries() {
+  static std::vector<Context *> all = [] {
+    std::vector<Context *> made;
+    for (int i = 0; i < device_count(); i++) made.push_back(new Context(i));
+    return made;
+  }();
+  return all;
+}
+
+std::vector<Context *> others; // made by cuCtxCreate
 
 constexpr u32 maximum_shared_bytes = 227 * 1024;
-
-Stream &of(void *stream) { return stream ? *static_cast<Stream *>(stream) : legacy; }
-
-Status drain(Stream &stream) {
-  while (!stream.work.empty() && broken == success) {
-    auto next = std::move(stream.work.front());
-    stream.work.pop_front();
-    Status status = next();
-    if (status != success) broken = status;
-  }
-  return broken;
-}
-
-// Work of this thread's caller enters a stream, or the graph that the stream is recording.
-int enter(void *handle, std::function<Status()> work) {
-  if (broken != success) return broken;
-  Stream &stream = of(handle);
-  if (stream.capture) stream.capture->nodes.push_back(std::move(work));
-  else stream.work.push_back(std::move(work));
-  return success;
-}
-
-template <typename Body> int locked(Body body) {
-  std::lock_guard<std::recursive_mutex> lock(gate);
-  if (!initialised) return not_initialised;
-  return body();
-}
-
-// As above, for what needs a context.
-template <typename Body> int current(Body body) {
-  return locked([&]() -> int {
-    if (!context) return invalid_context;
-    if (broken != success) return broken;
-    return body();
-  });
-}
-
-Status copy(void *to, const void *from, size_t bytes, bool to_device, bool from_device) {
-  if (bytes == 0) return success;
-  if (to_device && !is_device(to, bytes)) return illegal_address;
-  if (from_device && !is_device(from, bytes)) return illegal_address;
-  DeviceAccess access;
-  std::memmove(to, from, bytes);
-  return success;
-}
 
 struct Attribute {
   int number, value;
@@ -139,21 +101,40 @@ constexpr Attribute attributes[] = {
     {38, 1 << 20},           // L2, bytes
     {39, 2048},              // threads a multiprocessor
     {41, 1},                 // unified addresses
-    {75, 9},                 // compute capability
-    {76, 0},
     {81, 228 * 1024},        // shared memory a multiprocessor
     {97, int(maximum_shared_bytes)}, // shared memory a block that asks for it
     {115, 1},                // stream-ordered memory pools
 };
 
-Status launch(const Function &function, Index3 grid, Index3 block, u32 shared_bytes,
+Status launch(const Function &function, int device, Index3 grid, Index3 block, u32 shared_bytes,
               const std::vector<u8> &argument) {
   std::string message;
   Outcome outcome =
-      run({function.kernel, argument.data(), grid, block, shared_bytes}, message);
+      run({function.kernel, argument.data(), grid, block, shared_bytes, device}, message);
   if (outcome == Outcome::done) return success;
   last_failure = function.name + ": " + message;
   return outcome == Outcome::illegal_address ? illegal_address : launch_failed;
+}
+
+// ".version 6.3" of PTX as 63; 0 where the image names none.
+int ptx_version(const char *image) {
+  const char *found = std::strstr(image, ".version ");
+  int major = 0, minor = 0;
+  if (!found || std::sscanf(found, ".version %d.%d", &major, &minor) != 2) return 0;
+  return 10 * major + minor;
+}
+
+int driver_version() {
+  static const int version = setting("TRANSFORMER_EMULATION_VERSION", 13000);
+  return version;
+}
+
+// The newest PTX that a driver reads, from the PTX ISA's table of release notes.
+int newest_ptx(int driver) {
+  int minor = driver % 1000 / 10;
+  if (driver >= 13000) return 90 + minor;
+  if (driver >= 12000) return 80 + (minor > 5 ? minor - 1 : minor);
+  return driver >= 11000 ? 70 + std::min(8, minor) : 65;
 }
 
 struct Named {
@@ -166,9 +147,12 @@ constexpr Named names[] = {
     {invalid_value, "CUDA_ERROR_INVALID_VALUE", "invalid argument"},
     {out_of_memory, "CUDA_ERROR_OUT_OF_MEMORY", "out of memory"},
     {not_initialised, "CUDA_ERROR_NOT_INITIALIZED", "initialization error"},
+    {no_device, "CUDA_ERROR_NO_DEVICE", "no CUDA-capable device is detected"},
     {invalid_device, "CUDA_ERROR_INVALID_DEVICE", "invalid device ordinal"},
     {invalid_image, "CUDA_ERROR_INVALID_IMAGE", "device kernel image is invalid"},
     {invalid_context, "CUDA_ERROR_INVALID_CONTEXT", "invalid device context"},
+    {unsupported_ptx_version, "CUDA_ERROR_UNSUPPORTED_PTX_VERSION",
+     "the provided PTX was compiled with an unsupported toolchain."},
     {illegal_state, "CUDA_ERROR_ILLEGAL_STATE", "the operation cannot be performed now"},
     {not_found, "CUDA_ERROR_NOT_FOUND", "named symbol not found"},
     {not_ready, "CUDA_ERROR_NOT_READY", "device not ready"},
@@ -184,38 +168,51 @@ constexpr Named names[] = {
 
 } // namespace
 
-#define EXPORT extern "C" __attribute__((visibility("default")))
-
 // Present here and in no driver: what loads this library knows what it has.
 EXPORT int transformer_emulation_version() { return 1; }
 
 // What the last failed launch had to say.
 EXPORT const char *transformer_emulation_failure() { return last_failure.c_str(); }
 
-// A device whose context is broken stays so until its process ends; tests need it back.
+// A context that a kernel has broken stays so until its process ends; tests need it back. That of
+// the calling thread, and what its streams hold is thrown away.
 EXPORT void transformer_emulation_reset() {
   std::lock_guard<std::recursive_mutex> lock(gate);
-  broken = success;
-  legacy.work.clear();
+  if (!context) return;
+  context->broken = success;
+  context->resets++;
+  for (Stream *stream : context->streams) {
+    stream->work.clear();
+    stream->capture.reset();
+  }
+  DeviceAccess access(context->device);
+  overrun_device(context->device);
 }
 
 EXPORT int cuInit(u32 flags) {
   std::lock_guard<std::recursive_mutex> lock(gate);
+  static const int status = setting("TRANSFORMER_EMULATION_INIT", success);
+  if (status != success) return status;
+  if (device_count() <= 0) return no_device;
+  install_fault_handler();
   initialised = true;
   return flags == 0 ? success : invalid_value;
 }
 
 EXPORT int cuDriverGetVersion(int *version) {
-  *version = 13000;
+  *version = driver_version();
   return success;
 }
 
 EXPORT int cuDeviceGetCount(int *count) {
-  return locked([&] { return *count = 1, success; });
+  return locked([&] { return *count = device_count(), success; });
 }
 
 EXPORT int cuDeviceGet(int *device, int ordinal) {
-  return locked([&] { return *device = 0, ordinal == 0 ? success : invalid_device; });
+  return locked([&] {
+    *device = ordinal;
+    return ordinal >= 0 && ordinal < device_count() ? success : invalid_device;
+  });
 }
 
 EXPORT int cuDeviceGetName(char *name, int length, int) {
@@ -231,169 +228,54 @@ EXPORT int cuDeviceTotalMem_v2(size_t *bytes, int) {
 
 EXPORT int cuDeviceGetAttribute(int *value, int attribute, int) {
   return locked([&] {
+    static const int capability = setting("TRANSFORMER_EMULATION_CAPABILITY", 90);
+    if (attribute == 75) return *value = capability / 10, success;
+    if (attribute == 76) return *value = capability % 10, success;
     for (Attribute known : attributes)
       if (known.number == attribute) return *value = known.value, success;
     return invalid_value;
   });
 }
 
-EXPORT int cuDevicePrimaryCtxRetain(void **result, int) {
-  return locked([&] { return *result = &context_token, success; });
+EXPORT int cuDevicePrimaryCtxRetain(void **result, int device) {
+  return locked([&] { return *result = primaries()[size_t(device)], success; });
 }
 EXPORT int cuDevicePrimaryCtxRelease_v2(int) {
   return locked([] { return success; });
 }
+EXPORT int cuCtxCreate_v2(void **result, u32, int device) {
+  return locked([&] {
+    others.push_back(context = new Context(device));
+    return *result = context, success;
+  });
+}
+EXPORT int cuCtxDestroy_v2(void *value) {
+  return locked([&] {
+    auto found = std::find(others.begin(), others.end(), value);
+    if (found == others.end()) return invalid_context;
+    if (context == *found) context = nullptr;
+    delete *found;
+    others.erase(found);
+    return success;
+  });
+}
 EXPORT int cuCtxSetCurrent(void *value) {
-  return locked([&] { return context = value, success; });
+  return locked([&] { return context = static_cast<Context *>(value), success; });
 }
 EXPORT int cuCtxGetCurrent(void **value) {
   return locked([&] { return *value = context, success; });
 }
+EXPORT int cuCtxGetDevice(int *device) {
+  return current([&] { return *device = context->device, success; });
+}
 EXPORT int cuCtxSynchronize() {
-  return current([] { return drain(legacy); });
-}
-
-EXPORT int cuStreamCreate(void **stream, u32) {
-  return current([&] { return *stream = new Stream, success; });
-}
-EXPORT int cuStreamDestroy_v2(void *stream) {
-  return locked([&] {
-    drain(of(stream));
-    delete static_cast<Stream *>(stream);
-    return success;
-  });
-}
-EXPORT int cuStreamSynchronize(void *stream) {
-  return current([&] {
-    if (of(stream).capture) return capture_unsupported;
-    return drain(of(stream));
-  });
-}
-
-EXPORT int cuEventCreate(void **event, u32) {
-  return current([&] { return *event = new Event, success; });
-}
-EXPORT int cuEventDestroy_v2(void *event) {
-  return locked([&] { return delete static_cast<Event *>(event), success; });
-}
-EXPORT int cuEventRecord(void *handle, void *stream) {
-  return current([&] {
-    Event *event = static_cast<Event *>(handle);
-    event->stream = &of(stream);
-    u64 number = ++event->recorded;
-    return Status(enter(stream, [event, number] {
-      event->reached = number;
-      event->time = Clock::now();
-      return success;
-    }));
-  });
-}
-static Status wait_for(Event *event, u64 number) {
-  while (event->reached < number) {
-    if (event->stream->work.empty()) return launch_failed; // waits for itself
-    auto next = std::move(event->stream->work.front());
-    event->stream->work.pop_front();
-    Status status = next();
-    if (status != success) return broken = status;
-  }
-  return success;
-}
-EXPORT int cuEventSynchronize(void *handle) {
-  return current([&] {
-    Event *event = static_cast<Event *>(handle);
-    return wait_for(event, event->recorded);
-  });
-}
-EXPORT int cuEventElapsedTime(float *milliseconds, void *first, void *last) {
-  return current([&] {
-    Event *a = static_cast<Event *>(first), *b = static_cast<Event *>(last);
-    if (a->reached == 0 || b->reached == 0) return not_ready;
-    *milliseconds = std::chrono::duration<float, std::milli>(b->time - a->time).count();
-    return success;
-  });
-}
-EXPORT int cuStreamWaitEvent(void *stream, void *handle, u32) {
-  return current([&] {
-    Event *event = static_cast<Event *>(handle);
-    u64 number = event->recorded;
-    return Status(enter(stream, [event, number] { return wait_for(event, number); }));
-  });
-}
-
-EXPORT int cuMemGetInfo_v2(size_t *free, size_t *total) {
-  return current([&] {
-    *free = device_bytes_free();
-    *total = device_bytes_total();
-    return success;
-  });
-}
-EXPORT int cuMemAlloc_v2(void **address, size_t bytes) {
-  return current([&] {
-    if (bytes == 0) return invalid_value;
-    *address = allocate_device(bytes);
-    return *address ? success : out_of_memory;
-  });
-}
-EXPORT int cuMemAllocAsync(void **address, size_t bytes, void *) {
-  return cuMemAlloc_v2(address, bytes);
-}
-EXPORT int cuMemFree_v2(void *address) {
-  return locked([&] { return release_device(address) ? success : invalid_value; });
-}
-EXPORT int cuMemFreeAsync(void *address, void *stream) {
-  return locked([&] {
-    if (broken != success) return release_device(address) ? success : invalid_value;
-    return Status(enter(
-        stream, [address] { return release_device(address) ? success : invalid_value; }));
-  });
-}
-EXPORT int cuDeviceGetDefaultMemPool(void **pool, int) {
-  return locked([&] { return *pool = &context_token, success; });
-}
-EXPORT int cuMemPoolSetAttribute(void *, int, void *) {
-  return locked([] { return success; });
-}
-EXPORT int cuMemHostAlloc(void **address, size_t bytes, u32) {
-  return current([&] {
-    *address = std::malloc(bytes);
-    return *address ? success : out_of_memory;
-  });
-}
-EXPORT int cuMemFreeHost(void *address) {
-  std::free(address);
-  return success;
-}
-
-EXPORT int cuMemcpyHtoDAsync_v2(void *to, const void *from, size_t bytes, void *stream) {
-  return current([&] {
-    return Status(enter(stream, [=] { return copy(to, from, bytes, true, false); }));
-  });
-}
-EXPORT int cuMemcpyDtoHAsync_v2(void *to, const void *from, size_t bytes, void *stream) {
-  return current([&] {
-    return Status(enter(stream, [=] { return copy(to, from, bytes, false, true); }));
-  });
-}
-EXPORT int cuMemcpyDtoDAsync_v2(void *to, const void *from, size_t bytes, void *stream) {
-  return current([&] {
-    return Status(enter(stream, [=] { return copy(to, from, bytes, true, true); }));
-  });
-}
-EXPORT int cuMemsetD8Async(void *to, u8 value, size_t bytes, void *stream) {
-  return current([&] {
-    return Status(enter(stream, [=] {
-      if (bytes == 0) return success;
-      if (!is_device(to, bytes)) return illegal_address;
-      DeviceAccess access;
-      std::memset(to, value, bytes);
-      return success;
-    }));
-  });
+  return current([] { return drain(*context); });
 }
 
 EXPORT int cuModuleLoadDataEx(void **module, const char *image, u32, int *, void **) {
   return current([&] {
     if (!image || !*image) return invalid_image;
+    if (ptx_version(image) > newest_ptx(driver_version())) return unsupported_ptx_version;
     Dl_info self;
     dladdr(reinterpret_cast<void *>(&cuInit), &self);
     *module = dlopen(self.dli_fname, RTLD_NOW | RTLD_NOLOAD);
@@ -445,48 +327,12 @@ EXPORT int cuLaunchKernel(void *handle, u32 grid_x, u32 grid_y, u32 grid_z, u32 
     if (!bytes || !size) return invalid_value;
     Function function = *static_cast<Function *>(handle);
     std::vector<u8> argument(bytes, bytes + size);
+    int device = context->device;
     return enter(stream, [=] {
-      return launch(function, {grid_x, grid_y, grid_z}, {block_x, block_y, block_z}, shared_bytes,
-                    argument);
+      return launch(function, device, {grid_x, grid_y, grid_z}, {block_x, block_y, block_z},
+                    shared_bytes, argument);
     });
   });
-}
-
-EXPORT int cuStreamBeginCapture_v2(void *stream, int) {
-  return current([&] {
-    if (!stream || of(stream).capture) return illegal_state;
-    drain(of(stream));
-    of(stream).capture = std::make_unique<Graph>();
-    return broken;
-  });
-}
-EXPORT int cuStreamEndCapture(void *stream, void **graph) {
-  return current([&] {
-    if (!of(stream).capture) return illegal_state;
-    *graph = of(stream).capture.release();
-    return success;
-  });
-}
-EXPORT int cuGraphInstantiateWithFlags(void **executable, void *graph, u64) {
-  return current([&] {
-    return *executable = new Graph(*static_cast<Graph *>(graph)), success;
-  });
-}
-EXPORT int cuGraphLaunch(void *executable, void *stream) {
-  return current([&] {
-    Graph *graph = static_cast<Graph *>(executable);
-    return Status(enter(stream, [graph] {
-      for (auto &node : graph->nodes)
-        if (Status status = node()) return status;
-      return success;
-    }));
-  });
-}
-EXPORT int cuGraphExecDestroy(void *executable) {
-  return locked([&] { return delete static_cast<Graph *>(executable), success; });
-}
-EXPORT int cuGraphDestroy(void *graph) {
-  return locked([&] { return delete static_cast<Graph *>(graph), success; });
 }
 
 static int describe(int status, const char **text, const char *Named::*member) {

@@ -1,5 +1,6 @@
 #include "memory.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <mutex>
@@ -13,13 +14,18 @@ namespace {
 
 struct Allocation {
   u8 *mapping;
-  size_t mapped, bytes;
+  size_t mapped, bytes, asked;
+  int device;
 };
+
+constexpr int most_devices = 16;
+constexpr u8 pattern = 0xFF;
+constexpr size_t head_bytes = 64; // watched before an allocation
 
 std::mutex gate;
 std::map<u8 *, Allocation> allocations;
-size_t in_use;
-int accesses;
+size_t in_use[most_devices];
+int accesses[most_devices];
 
 size_t page() {
   static const size_t size = size_t(sysconf(_SC_PAGESIZE));
@@ -44,27 +50,27 @@ size_t device_bytes_total() {
   return total;
 }
 
-size_t device_bytes_free() {
+size_t device_bytes_free(int device) {
   std::lock_guard<std::mutex> lock(gate);
-  return device_bytes_total() - in_use;
+  return device_bytes_total() - in_use[device];
 }
 
-void *allocate_device(size_t bytes) {
+void *allocate_device(size_t bytes, int device) {
   std::lock_guard<std::mutex> lock(gate);
-  size_t used = (bytes + 255) / 256 * 256;
-  if (used < bytes || used > device_bytes_total() - in_use) return nullptr;
+  size_t used = (bytes + 15) / 16 * 16;
+  if (used < bytes || used > device_bytes_total() - in_use[device]) return nullptr;
   size_t mapped = pages(used) + 2 * page();
   void *mapping = mmap(nullptr, mapped, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
                        -1, 0);
   if (mapping == MAP_FAILED) return nullptr;
-  Allocation allocation{static_cast<u8 *>(mapping), mapped, used};
-  // NaN as any type: what was never written shows.
+  Allocation allocation{static_cast<u8 *>(mapping), mapped, used, bytes, device};
   protect(allocation, PROT_READ | PROT_WRITE);
   u8 *begin = allocation.mapping + mapped - page() - used;
-  std::memset(begin, 0xFF, used);
-  if (accesses == 0) protect(allocation, PROT_NONE);
+  size_t head = std::min(head_bytes, size_t(begin - allocation.mapping) - page());
+  std::memset(begin - head, pattern, head + used);
+  if (accesses[device] == 0) protect(allocation, PROT_NONE);
   allocations.emplace(begin, allocation);
-  in_use += used;
+  in_use[device] += used;
   return begin;
 }
 
@@ -73,31 +79,74 @@ bool release_device(void *address) {
   auto found = allocations.find(static_cast<u8 *>(address));
   if (found == allocations.end()) return false;
   munmap(found->second.mapping, found->second.mapped);
-  in_use -= found->second.bytes;
+  in_use[found->second.device] -= found->second.bytes;
   allocations.erase(found);
   return true;
 }
 
-bool is_device(const void *address, size_t bytes) {
+bool is_device(const void *address, size_t bytes, int device) {
   std::lock_guard<std::mutex> lock(gate);
   u8 *first = const_cast<u8 *>(static_cast<const u8 *>(address));
   auto after = allocations.upper_bound(first);
   if (after == allocations.begin()) return false;
   auto found = std::prev(after);
   size_t offset = size_t(first - found->first);
-  return offset <= found->second.bytes && bytes <= found->second.bytes - offset;
+  return found->second.device == device && offset <= found->second.asked &&
+         bytes <= found->second.asked - offset;
 }
 
-DeviceAccess::DeviceAccess() {
+void poison_device(void *address) {
   std::lock_guard<std::mutex> lock(gate);
-  if (accesses++ > 0) return;
-  for (auto &entry : allocations) protect(entry.second, PROT_READ | PROT_WRITE);
+  auto found = allocations.find(static_cast<u8 *>(address));
+  if (found == allocations.end()) return;
+  if (accesses[found->second.device] == 0) protect(found->second, PROT_READ | PROT_WRITE);
+  std::memset(found->first, pattern, found->second.bytes);
+  if (accesses[found->second.device] == 0) protect(found->second, PROT_NONE);
+}
+
+std::string overrun_device(int device) {
+  std::lock_guard<std::mutex> lock(gate);
+  std::string message;
+  for (auto &entry : allocations) {
+    const Allocation &allocation = entry.second;
+    if (allocation.device != device) continue;
+    size_t head = std::min(head_bytes, size_t(entry.first - allocation.mapping) - page());
+    auto check = [&](u8 *first, size_t bytes, const char *side) {
+      if (std::count(first, first + bytes, pattern) == std::ptrdiff_t(bytes)) return;
+      std::memset(first, pattern, bytes);
+      message = "the bytes " + std::string(side) + " an allocation of " +
+                std::to_string(allocation.asked) + " bytes of device memory were written";
+    };
+    check(entry.first - head, head, "before");
+    check(entry.first + allocation.asked, allocation.bytes - allocation.asked, "after");
+  }
+  return message;
+}
+
+std::string describe_device(const void *address) {
+  std::unique_lock<std::mutex> lock(gate, std::try_to_lock);
+  if (!lock) return "";
+  for (auto &entry : allocations) {
+    const u8 *at = static_cast<const u8 *>(address), *begin = entry.second.mapping;
+    if (at < begin || at >= begin + entry.second.mapped) continue;
+    return "byte " + std::to_string(at - entry.first) + " of an allocation of " +
+           std::to_string(entry.second.asked) + " bytes of device memory";
+  }
+  return "";
+}
+
+DeviceAccess::DeviceAccess(int device) : device(device) {
+  std::lock_guard<std::mutex> lock(gate);
+  if (accesses[device]++ > 0) return;
+  for (auto &entry : allocations)
+    if (entry.second.device == device) protect(entry.second, PROT_READ | PROT_WRITE);
 }
 
 DeviceAccess::~DeviceAccess() {
   std::lock_guard<std::mutex> lock(gate);
-  if (--accesses > 0) return;
-  for (auto &entry : allocations) protect(entry.second, PROT_NONE);
+  if (--accesses[device] > 0) return;
+  for (auto &entry : allocations)
+    if (entry.second.device == device) protect(entry.second, PROT_NONE);
 }
 
 GuardedBytes::GuardedBytes(u32 bytes) : bytes(bytes) {
@@ -113,7 +162,17 @@ GuardedBytes::GuardedBytes(u32 bytes) : bytes(bytes) {
 
 GuardedBytes::~GuardedBytes() { munmap(mapping, mapped); }
 
-void GuardedBytes::poison() { std::memset(begin, 0xFF, bytes); }
+void GuardedBytes::poison() { std::memset(begin, pattern, (bytes + 127) / 128 * 128); }
+
+bool GuardedBytes::overrun() const {
+  const u8 *first = begin + bytes, *last = begin + (bytes + 127) / 128 * 128;
+  return std::count(first, last, pattern) != last - first;
+}
+
+bool GuardedBytes::is_beyond(const void *address) const {
+  const u8 *at = static_cast<const u8 *>(address);
+  return at >= mapping + mapped - page() && at < mapping + mapped;
+}
 
 AlternateStack::AlternateStack() {
   stack_t old = {};

@@ -6,6 +6,7 @@ using Transformer.Cli.Commands.Demo;
 using Transformer.Cli.Commands.Run;
 using Transformer.Cli.Commands.Train;
 using Transformer.Cli.Output;
+using Transformer.Cuda;
 
 namespace Transformer.Cli;
 
@@ -35,6 +36,7 @@ public static class Application
     /// <param name="error">Standard error: one line for an error.</param>
     public static int Run(string[] args, TextWriter output, TextWriter error)
     {
+        CudaBackend.Register();
         ParseResult parsed = CreateRoot().Parse(args);
         if (parsed.Errors.Count > 0) return Report(error, FirstError(parsed), BadInput);
         if ((EmptyPath(parsed) ?? BadThreadCount()) is { } wrong)
@@ -135,6 +137,7 @@ public static class Application
     /// <summary>The system's own messages name no remedy.</summary>
     private static string Message(Exception exception) => exception switch
     {
+        InsufficientMemoryException => exception.Message,
         OutOfMemoryException => "there is not enough memory for tensors of these sizes. Use " +
             "smaller sizes, shorter texts or smaller batches.",
         OverflowException => "a size is larger than this machine can address. Use smaller sizes.",

@@ -37,6 +37,15 @@ public sealed class CudaException : Exception
         if (status != 0) Throw(status, device, subject, call);
     }
 
+    /// <summary>The same for a call about a number of bytes; makes no text unless it failed.
+    /// </summary>
+    internal static void Check(
+        int status, string device, long bytes,
+        [CallerArgumentExpression(nameof(status))] string call = "")
+    {
+        if (status != 0) Throw(status, device, $"{bytes} bytes", call);
+    }
+
     /// <summary>The driver's name and text of a status.</summary>
     internal static unsafe string Describe(int status)
     {
@@ -61,14 +70,23 @@ public sealed class CudaException : Exception
                 $"{message} Use a smaller batch, or free other tensors first.");
         }
 
-        throw new CudaException(message + Remedy(status), name, status);
+        throw new CudaException(message + Detail(status) + Remedy(status), name, status);
+    }
+
+    private static bool IsFault(int status) => status is 700 or 716 or 717 or 719;
+
+    private static unsafe string Detail(int status)
+    {
+        if (!IsFault(status) || !DriverLibrary.IsEmulation) return "";
+        string? said = Marshal.PtrToStringUTF8((nint)DriverApi.transformer_emulation_failure());
+        return string.IsNullOrEmpty(said) ? "" : $" {said}.";
     }
 
     private static string Remedy(int status) => status switch
     {
-        700 or 716 or 717 or 719 =>
-            " A kernel has failed and this process can use the device no more; start it anew. " +
-            "compute-sanitizer tells which access it was.",
+        _ when IsFault(status) =>
+            " A kernel has failed and this process can use the device no more; start it anew." +
+            (DriverLibrary.IsEmulation ? "" : " compute-sanitizer tells which access it was."),
         209 or 218 or 222 => " The kernels do not fit this driver; update it.",
         _ => "",
     };

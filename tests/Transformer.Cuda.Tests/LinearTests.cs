@@ -39,7 +39,7 @@ public sealed class LinearTests
     public void FeedForwardMatchesReferenceInPieces()
     {
         EmulatedDevice.Require();
-        using Pieces pieces = new();
+        Pieces pieces = new();
         Check(FeedForward(), OpDirection.Forward, pieces);
     }
 
@@ -203,17 +203,14 @@ public sealed class LinearTests
         };
 
     /// <summary>The feed-forward network in pieces of 64 rows.</summary>
-    private sealed class Pieces : Backend, IDisposable
+    private sealed class Pieces : Backend
     {
-        private readonly CudaStream stream;
+        private readonly CudaQueue queue = EmulatedDevice.Require().Queue;
 
         public Pieces()
         {
-            CudaDevice device = CudaDevice.TryOpen(0, out _)!;
-            stream = new(device);
-            Memory = new CudaMemory(stream);
-            Register(new GeluFeedForwardForwardCuda(
-                new(stream, new(device)), hiddenBytes: 1, leastRows: 64));
+            Memory = new CudaMemory(queue);
+            Register(new GeluFeedForwardForwardCuda(queue, hiddenBytes: 1, leastRows: 64));
         }
 
         public override string Name => "pieces";
@@ -224,8 +221,6 @@ public sealed class LinearTests
 
         public override BackendMemory Memory { get; }
 
-        public override void Synchronize() => stream.Synchronize();
-
-        public void Dispose() => stream.Dispose();
+        public override void Synchronize() => queue.Stream.Synchronize();
     }
 }

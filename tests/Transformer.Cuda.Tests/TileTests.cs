@@ -73,10 +73,8 @@ public sealed unsafe class TileTests
     private static (float[] C, float[] D) Run(
         DType type, double[] a, double[] b, bool aTransposed, bool bTransposed, bool forgetsWait)
     {
-        EmulatedDevice.Require();
-        CudaDevice device = CudaDevice.TryOpen(0, out _)!;
-        using CudaStream stream = new(device);
-        CudaQueue queue = new(stream, new KernelLibrary(device));
+        CudaQueue queue = EmulatedDevice.Require().Queue;
+        CudaStream stream = queue.Stream;
         CudaKernel kernel = queue.Kernel(
             "tiles", type == DType.Float16 ? "tile_product_f16" : "tile_product_bf16");
         ushort[] aBits = Bits(type, aTransposed ? Transpose(a, Rows, Depth) : a);
@@ -112,7 +110,7 @@ public sealed unsafe class TileTests
 
         return (c, d);
 
-        void Check(int status) => CudaException.Check(status, device.Description);
+        void Check(int status) => CudaException.Check(status, stream.Device.Description);
     }
 
     [StructLayout(LayoutKind.Sequential)]

@@ -16,7 +16,7 @@ internal sealed class CudaStream : SafeHandle
         SetHandle(stream);
     }
 
-    /// <summary>A stream of somebody else's, in the device's primary context.</summary>
+    /// <summary>A stream of somebody else's, in the device's context.</summary>
     public CudaStream(CudaDevice device, nint stream) : base(0, ownsHandle: false)
     {
         Device = device;
@@ -36,5 +36,5 @@ internal sealed class CudaStream : SafeHandle
     }
 
     protected override bool ReleaseHandle() =>
-        handle == 0 || DriverApi.cuStreamDestroy_v2(handle) == 0;
+        handle == 0 || !Device.TryEnter() || DriverApi.cuStreamDestroy_v2(handle) == 0;
 }

@@ -4,7 +4,7 @@ namespace Transformer.Cuda.Driver;
 
 /// <summary>
 /// The part of the CUDA driver API that is used here, flat and blittable: every call returns a
-/// status that <see cref="CudaException.Check"/> turns into an exception.
+/// status that <see cref="CudaException"/> checks.
 /// </summary>
 /// <remarks>Names and signatures: CUDA Driver API reference, version 12. The suffix _v2 is part of
 /// the exported name of calls whose signature once changed.</remarks>
@@ -48,6 +48,9 @@ internal static unsafe partial class DriverApi
 
     [LibraryImport(Library)]
     public static partial int cuCtxSetCurrent(nint context);
+
+    [LibraryImport(Library)]
+    public static partial int cuCtxGetDevice(out int device);
 
     [LibraryImport(Library)]
     public static partial int cuStreamCreate(out nint stream, uint flags);
@@ -158,4 +161,9 @@ internal static unsafe partial class DriverApi
     public static partial int cuLaunchKernel(
         nint function, uint gridX, uint gridY, uint gridZ, uint blockX, uint blockY, uint blockZ,
         uint sharedBytes, nint stream, void** values, void** extra);
+
+    /// <summary>What the emulation has to say of the last launch that failed; in no driver.
+    /// </summary>
+    [LibraryImport(Library)]
+    public static partial byte* transformer_emulation_failure();
 }

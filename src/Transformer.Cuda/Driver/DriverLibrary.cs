@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Reflection;
 using System.Runtime.InteropServices;
 
@@ -24,20 +25,35 @@ internal static class DriverLibrary
         lock (Gate)
         {
             if (handle != 0 || reason is not null) return reason;
+            NativeLibrary.SetDllImportResolver(typeof(DriverLibrary).Assembly, Resolve);
+            List<string> tried = [];
             foreach (string name in Names())
             {
-                if (!NativeLibrary.TryLoad(name, out handle)) continue;
-                IsEmulation = NativeLibrary.TryGetExport(
-                    handle, "transformer_emulation_version", out _);
-                NativeLibrary.SetDllImportResolver(typeof(DriverLibrary).Assembly, Resolve);
-                return null;
+                if (!NativeLibrary.TryLoad(name, out nint library))
+                {
+                    tried.Add($"{name} cannot be loaded");
+                }
+                else if (!NativeLibrary.TryGetExport(library, "cuInit", out _))
+                {
+                    tried.Add($"{name} is no CUDA driver");
+                }
+                else
+                {
+                    IsEmulation = NativeLibrary.TryGetExport(
+                        library, "transformer_emulation_version", out _);
+                    handle = library;
+                    return null;
+                }
             }
 
-            return reason = "no CUDA driver: " +
-                $"{string.Join(" and ", Names())} cannot be loaded. Install NVIDIA's driver, or " +
-                $"name its library in {Variable}";
+            return reason = $"no CUDA driver: {string.Join(", ", tried)}. Install NVIDIA's " +
+                $"driver, or name its library in {Variable}";
         }
     }
+
+    /// <summary>"12.4" of the driver's 12040.</summary>
+    public static string Text(int version) => string.Create(
+        CultureInfo.InvariantCulture, $"{version / 1000}.{version % 1000 / 10}");
 
     private static string[] Names()
     {
@@ -48,5 +64,5 @@ internal static class DriverLibrary
     }
 
     private static nint Resolve(string name, Assembly assembly, DllImportSearchPath? path) =>
-        name == DriverApi.Library ? handle : 0;
+        name == DriverApi.Library ? handle : name == NvrtcApi.Library ? NvrtcLibrary.Handle : 0;
 }

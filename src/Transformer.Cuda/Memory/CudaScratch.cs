@@ -15,13 +15,9 @@ internal readonly ref struct CudaScratch
         this.stream = stream;
         if (bytes == 0) return;
         stream.Device.Enter();
-        int status = DriverApi.cuMemAllocAsync(out nint address, (nuint)bytes, stream.Handle);
-        if (status != 0) // the message's text is not made at every call
-        {
-            CudaException.Check(status, stream.Device.Description, $"{bytes} bytes",
-                nameof(DriverApi.cuMemAllocAsync));
-        }
-
+        CudaException.Check(
+            DriverApi.cuMemAllocAsync(out nint address, (nuint)bytes, stream.Handle),
+            stream.Device.Description, bytes);
         Address = address;
     }
 

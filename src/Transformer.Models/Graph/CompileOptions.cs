@@ -22,6 +22,10 @@ public sealed record CompileOptions
     /// <summary>Joins nodes into fused kernels; off for comparison and debugging.</summary>
     public bool Fuse { get; init; } = true;
 
+    /// <summary>Gives a device all calls of a pass as one piece from the second run on, where the
+    /// backend can record them; off for comparison and debugging.</summary>
+    public bool Record { get; init; } = true;
+
     /// <summary>Memory shared with other graphs; null: the graph owns its memory.</summary>
     public GraphArena? Arena { get; init; }
 }

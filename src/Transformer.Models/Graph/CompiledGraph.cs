@@ -23,6 +23,7 @@ public sealed partial class CompiledGraph : IDisposable
     private readonly Dictionary<GraphTensor, BufferView> fixedViews = [];
     private readonly Tensor randomState;
     private readonly PreparedCall[] calls;
+    private readonly CallSequence forward, backward;
     private int boundVersion = -1;
     private bool forwardDone;
 
@@ -44,6 +45,8 @@ public sealed partial class CompiledGraph : IDisposable
         arena = options.Arena ?? new GraphArena(backend);
         randomState = new Tensor(new(2), DType.Int64, backend.Memory);
         calls = new PreparedCall[program.Nodes.Count];
+        forward = new(backend, options.Record);
+        backward = new(backend, options.Record);
         foreach ((string name, GraphTensor input) in program.Inputs)
         {
             Tensor tensor = new(input.Shape, input.DType, backend.Memory);
@@ -84,6 +87,10 @@ public sealed partial class CompiledGraph : IDisposable
     /// </summary>
     public long Step { get; set; }
 
+    /// <summary>True when the next <see cref="Forward"/> is given to the device as one piece:
+    /// after the second, on a backend that records.</summary>
+    public bool IsRecorded => forward.IsRecorded;
+
     /// <summary>Measures each kernel of a run; null: nothing is measured.</summary>
     public ExecutionProfile? Profile { get; set; }
 
@@ -99,7 +106,7 @@ public sealed partial class CompiledGraph : IDisposable
     public void Forward()
     {
         BeginForward();
-        Run(0, program.ForwardCount);
+        Run(forward, 0, program.ForwardCount);
         forwardDone = true;
     }
 
@@ -110,7 +117,7 @@ public sealed partial class CompiledGraph : IDisposable
     public void Backward()
     {
         BeginBackward();
-        Run(program.ForwardCount, calls.Length);
+        Run(backward, program.ForwardCount, calls.Length);
     }
 
     /// <summary>Waits until the device has finished.</summary>
@@ -132,6 +139,8 @@ public sealed partial class CompiledGraph : IDisposable
     /// <summary>Returns the memory that the graph owns.</summary>
     public void Dispose()
     {
+        forward.Dispose();
+        backward.Dispose();
         foreach (Tensor input in inputs.Values) input.Dispose();
         randomState.Dispose();
         if (ownsArena) arena.Dispose();
@@ -181,7 +190,7 @@ public sealed partial class CompiledGraph : IDisposable
             : default;
     }
 
-    private void Run(int first, int end)
+    private void Run(CallSequence pass, int first, int end)
     {
         if (Profile is { } profile)
         {
@@ -189,7 +198,7 @@ public sealed partial class CompiledGraph : IDisposable
             return;
         }
 
-        for (int i = first; i < end; i++) calls[i].Run();
+        pass.Run();
     }
 
     private void BindIfMoved()
@@ -203,6 +212,8 @@ public sealed partial class CompiledGraph : IDisposable
             calls[i] = binder.Call!;
         }
 
+        forward.Reset(calls.AsSpan(0, program.ForwardCount));
+        backward.Reset(calls.AsSpan(program.ForwardCount));
         boundVersion = arena.Version;
     }
 

@@ -73,6 +73,17 @@ public abstract class Backend
         return new PreparedCall<TCall>((IKernel<TCall>)kernels[typeof(TCall)], call);
     }
 
+    /// <summary>Records what the calls give the device, to be given again as one piece; null
+    /// where the backend has no use for it.</summary>
+    /// <param name="calls">Calls of this backend, each of which has run before.</param>
+    /// <remarks>Nothing runs now. Replaying saves the time that the host needs for each call; the
+    /// buffers must still be where they were.</remarks>
+    public virtual IRecordedCalls? Record(ReadOnlySpan<PreparedCall> calls) => null;
+
+    /// <summary>Makes a clock that stands where the kernels run; null where they run in the
+    /// caller's time.</summary>
+    public virtual IDeviceTimer? CreateTimer() => null;
+
     /// <summary>Waits until all work given to the device is done.</summary>
     public virtual void Synchronize()
     {

@@ -9,13 +9,24 @@ public static class BackendRegistry
     private static readonly Lock Gate = new();
     private static readonly List<Backend> Backends =
         [ReferenceBackend.Instance, SimdBackend.Instance];
+    private static readonly List<Func<Backend>> Pending = [];
 
     /// <summary>All backends, available or not, in order of registration.</summary>
     public static IReadOnlyList<Backend> All
     {
         get
         {
-            lock (Gate) return [.. Backends];
+            lock (Gate)
+            {
+                while (Pending.Count > 0)
+                {
+                    Func<Backend> make = Pending[0];
+                    Pending.RemoveAt(0);
+                    Add(make());
+                }
+
+                return [.. Backends];
+            }
         }
     }
 
@@ -41,16 +52,15 @@ public static class BackendRegistry
     /// <exception cref="ArgumentException">The name is taken.</exception>
     public static void Register(Backend backend)
     {
-        lock (Gate)
-        {
-            if (Backends.Any(b => b.Name == backend.Name))
-            {
-                throw new ArgumentException(
-                    $"BackendRegistry: a backend named '{backend.Name}' is registered already.");
-            }
+        lock (Gate) Add(backend);
+    }
 
-            Backends.Add(backend);
-        }
+    /// <summary>Adds a backend that is made when somebody first asks for backends: looking for a
+    /// driver takes time that a program may never need to spend.</summary>
+    /// <param name="make">Makes it; a name that is taken makes the first question throw.</param>
+    public static void Register(Func<Backend> make)
+    {
+        lock (Gate) Pending.Add(make);
     }
 
     /// <summary>Finds a backend by name.</summary>
@@ -65,5 +75,16 @@ public static class BackendRegistry
         return backend.UnavailableReason is { } reason
             ? throw new NotSupportedException($"backend '{name}' is not available: {reason}.")
             : backend;
+    }
+
+    private static void Add(Backend backend)
+    {
+        if (Backends.Any(b => b.Name == backend.Name))
+        {
+            throw new ArgumentException(
+                $"BackendRegistry: a backend named '{backend.Name}' is registered already.");
+        }
+
+        Backends.Add(backend);
     }
 }

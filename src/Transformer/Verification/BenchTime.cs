@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Transformer.Backends;
 
 namespace Transformer.Verification;
 
@@ -14,9 +15,17 @@ internal readonly record struct BenchTime(double Seconds, int Copies, long? Allo
     private const int MostSamples = 1001;
     private const int AllocationTrials = 3;
 
+    // Long enough that the host's start of the first call does not show.
+    private const double DeviceSample = 5e-3;
+
     /// <summary>Calls until the budget is used up, after two calls to warm up.</summary>
-    public static BenchTime Measure(BoundCase bound, TimeSpan budget)
+    /// <param name="bound">The call.</param>
+    /// <param name="budget">Time for all calls.</param>
+    /// <param name="timer">The clock of the device where the call runs; null: the host's.</param>
+    public static BenchTime Measure(
+        BoundCase bound, TimeSpan budget, IDeviceTimer? timer = null)
     {
+        if (timer is not null) return MeasureDevice(bound, budget, timer);
         long begin = Stopwatch.GetTimestamp();
         bound.Run();
         double first = Stopwatch.GetElapsedTime(begin).TotalSeconds;
@@ -37,6 +46,29 @@ internal readonly record struct BenchTime(double Seconds, int Copies, long? Allo
         while (Stopwatch.GetElapsedTime(begin) < budget && samples.Count < MostSamples);
         samples.Sort();
         return new(samples[samples.Count / 2], bound.CopyCount, Allocated(bound));
+    }
+
+    // The host is ahead of the device: what a call takes among others, without the way there.
+    private static BenchTime MeasureDevice(BoundCase bound, TimeSpan budget, IDeviceTimer timer)
+    {
+        double first = Sample(1);
+        if (first > budget.TotalSeconds) return new(first, bound.CopyCount, null);
+        double second = Sample(bound.CopyCount);
+        int inner = (int)Math.Max(
+            bound.CopyCount, Math.Min(MostSamples, DeviceSample / Math.Max(second, 1e-9)));
+        List<double> samples = [];
+        long begin = Stopwatch.GetTimestamp();
+        do samples.Add(Sample(inner));
+        while (Stopwatch.GetElapsedTime(begin) < budget && samples.Count < MostSamples);
+        samples.Sort();
+        return new(samples[samples.Count / 2], bound.CopyCount, Allocated(bound));
+
+        double Sample(int count)
+        {
+            timer.Start();
+            for (int i = 0; i < count; i++) bound.Start();
+            return timer.Stop() / count;
+        }
     }
 
     // All threads of the process count; the least of some trials leaves out what others did.

@@ -6,7 +6,9 @@ namespace Transformer.Verification;
 /// the operands take turns where calls shall not find them in a cache.</summary>
 /// <param name="memories">The operands, one entry a copy.</param>
 /// <param name="run">Runs the call on the copy of that index.</param>
-internal sealed class BoundCase(List<CaseMemory> memories, Action<int> run) : IDisposable
+/// <param name="wait">Waits until a device has done what it was given; null: there is none.</param>
+internal sealed class BoundCase(
+    List<CaseMemory> memories, Action<int> run, Action? wait = null) : IDisposable
 {
     // Memory for copies, in working sets: operands hold more than what a call touches.
     private const int MostWorkingSets = 8;
@@ -30,8 +32,15 @@ internal sealed class BoundCase(List<CaseMemory> memories, Action<int> run) : ID
             ? (int)copies : 1;
     }
 
-    /// <summary>Runs the call once, on the next copy.</summary>
+    /// <summary>Runs the call once, on the next copy, and waits for it.</summary>
     public void Run()
+    {
+        Start();
+        wait?.Invoke();
+    }
+
+    /// <summary>Gives the call to its device, on the next copy.</summary>
+    public void Start()
     {
         run(next);
         next = next + 1 == memories.Count ? 0 : next + 1;

@@ -1,0 +1,121 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Text;
+using Transformer.Cuda.Driver;
+
+namespace Transformer.Cuda.Tests.Driver;
+
+/// <summary>Sources that are compiled where they run. NVRTC is the emulation's, which tells what
+/// was asked of it; that NVIDIA's takes the sources is not shown here.</summary>
+public sealed partial class KernelCompilerTests : IDisposable
+{
+    private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("kernels");
+
+    public KernelCompilerTests()
+    {
+        Skip.IfNot(EmulatedDevice.IsPresent, EmulatedDevice.Absent);
+        Environment.SetEnvironmentVariable(NvrtcLibrary.Variable, EmulatedDevice.Library);
+    }
+
+    public void Dispose() => folder.Delete(recursive: true);
+
+    [SkippableTheory]
+    [InlineData(75, "compute_75")]
+    [InlineData(87, "compute_86")]
+    [InlineData(90, "compute_90a")]
+    [InlineData(120, "compute_100")]
+    public void Compile_TakesTheNewestArchitectureOfTheDevice(int capability, string target)
+    {
+        string ptx = Text(new KernelCompiler(folder.FullName).Compile("add", "text", capability));
+        Assert.StartsWith($"// add.cu --gpu-architecture={target} --std=c++17", ptx,
+            StringComparison.Ordinal);
+        Assert.EndsWith(".version 8.4\n", ptx, StringComparison.Ordinal);
+    }
+
+    [SkippableFact]
+    public void Compile_KeepsWhatItMade()
+    {
+        KernelCompiler compiler = new(Path.Combine(folder.FullName, "new", "folder"));
+        int before = transformer_emulation_compiled();
+        byte[] first = compiler.Compile("add", "text", 80);
+        Assert.Equal(first, compiler.Compile("add", "text", 80));
+        Assert.Equal(before + 1, transformer_emulation_compiled());
+        compiler.Compile("add", "other text", 80);
+        compiler.Compile("add", "text", 90);
+        Assert.Equal(before + 3, transformer_emulation_compiled());
+        string[] files = [.. folder.GetFiles("*", SearchOption.AllDirectories).Select(f => f.Name)];
+        Assert.Equal(3, files.Length);
+        Assert.All(files, name => Assert.Matches(@"^add\.compute_(80|90a)\.[0-9a-f]{32}\.ptx$",
+            name));
+    }
+
+    [SkippableFact]
+    public void Compile_WorksWithoutAFolderItCanWrite()
+    {
+        string file = Path.Combine(folder.FullName, "file");
+        File.WriteAllText(file, "");
+        Assert.NotEmpty(new KernelCompiler(file).Compile("add", "text", 80));
+    }
+
+    [SkippableFact]
+    public void Compile_TellsWhatTheCompilerSaid()
+    {
+        NotSupportedException refused = Assert.Throws<NotSupportedException>(
+            () => new KernelCompiler(folder.FullName).Compile("add", "#error no", 80));
+        Assert.Equal("CUDA: NVRTC cannot compile 'add': NVRTC_ERROR_COMPILATION (6): add.cu(1): " +
+            "error: #error directive. Build the library where clang 16 or nvcc is found.",
+            refused.Message);
+        Assert.Empty(folder.GetFiles());
+    }
+
+    [Fact]
+    public void Join_PutsEveryFileInOnce()
+    {
+        Dictionary<string, string> files = new()
+        {
+            ["a.cu"] = "#include \"../include/b.cuh\"\n#include \"../include/c.cuh\"\na",
+            ["b.cuh"] = "#pragma once\n#include \"c.cuh\"\nb",
+            ["c.cuh"] = "#pragma once\n#include \"../emulation/device.h\"\nc",
+        };
+        string joined = KernelSources.Join("a.cu", files.GetValueOrDefault)!;
+        Assert.Equal("#include \"../emulation/device.h\"|c|b|a",
+            string.Join('|', joined.Split('\n', StringSplitOptions.RemoveEmptyEntries)));
+        Assert.Null(KernelSources.Join("d.cu", files.GetValueOrDefault));
+    }
+
+    // Only what a host compiler alone sees may be left to be included.
+    [Fact]
+    public void Join_LeavesNoHeaderOfOursOut()
+    {
+        string root = Path.GetFullPath(Path.Combine(ThisFile(), "../../../../native"));
+        Dictionary<string, string> files = Directory
+            .EnumerateFiles(root, "*.cu*", SearchOption.AllDirectories)
+            .Where(f => !f.Contains($"{Path.DirectorySeparatorChar}Testing"))
+            .ToDictionary(f => Path.GetFileName(f), File.ReadAllText);
+        string[] kernels = [.. files.Keys.Where(f => f.EndsWith(".cu", StringComparison.Ordinal))];
+        Assert.NotEmpty(kernels);
+        foreach (string kernel in kernels)
+        {
+            string joined = KernelSources.Join(kernel, files.GetValueOrDefault)!;
+            Assert.All(joined.Split('\n').Where(l => l.StartsWith("#include")),
+                line => Assert.Equal("#include \"../emulation/device.h\"", line));
+        }
+    }
+
+    [Theory]
+    [InlineData(11040, 74)]
+    [InlineData(11080, 78)]
+    [InlineData(12050, 85)]
+    [InlineData(12060, 85)]
+    [InlineData(12080, 87)]
+    [InlineData(13000, 90)]
+    public void NewestPtx_FollowsTheReleaseNotes(int driver, int ptx) =>
+        Assert.Equal(ptx, KernelLibrary.NewestPtx(driver));
+
+    private static string Text(byte[] ptx) => Encoding.ASCII.GetString(ptx);
+
+    [LibraryImport("libcuda_emulated.so")]
+    private static partial int transformer_emulation_compiled();
+
+    private static string ThisFile([CallerFilePath] string path = "") => path;
+}
