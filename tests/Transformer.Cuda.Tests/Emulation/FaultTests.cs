@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using Transformer.Backends;
 using Transformer.Cuda.Driver;
 using Transformer.Tensors;
 
