@@ -337,7 +337,7 @@ public sealed partial class ReadmeTests
             $"\nnanogpt-cpu on tinyshakespeare: validation loss " +
             $"{Number(best, "loss", "0.000")} after {Number(best, "step", "0")} steps of 12 × 64 " +
             $"letters, {Number(training, "seconds", "0")} s; the better of two seeds, which " +
-            "differ by 0.03.\n");
+            $"differ by 0.03.\n");
         return table.ToString();
     }
 
