@@ -2,12 +2,13 @@ using System.Runtime.CompilerServices;
 
 namespace Transformer.Cuda.Driver;
 
-/// <summary>Blocks, threads of a block, and shared memory of a launch.</summary>
-internal readonly record struct LaunchShape(
-    uint Blocks, uint Threads, int SharedBytes = 0, uint BlocksY = 1, uint BlocksZ = 1);
-
 /// <summary>A kernel that takes one plain struct; loaded when it is first launched.</summary>
-internal sealed unsafe class CudaKernel(CudaQueue queue, string file, string name)
+/// <param name="queue">Where it is launched.</param>
+/// <param name="file">The file of native/ that it is in.</param>
+/// <param name="name">Its name there.</param>
+/// <param name="load">Loads another file in place of that one; null: the library's own.</param>
+internal sealed unsafe class CudaKernel(
+    CudaQueue queue, string file, string name, Func<CudaDevice, CudaModule>? load = null)
 {
     // Markers of the driver's list of launch parameters.
     private const nint BufferPointer = 1, BufferSize = 2, End = 0;
@@ -22,7 +23,13 @@ internal sealed unsafe class CudaKernel(CudaQueue queue, string file, string nam
         if (shape.Blocks == 0 || shape.BlocksY == 0 || shape.BlocksZ == 0) return;
         CudaStream stream = queue.Stream;
         stream.Device.Enter();
-        if (function == 0) function = stream.Device.Kernels.Module(file).Function(name);
+        if (function == 0)
+        {
+            CudaModule module =
+                load?.Invoke(stream.Device) ?? stream.Device.Kernels.Module(file);
+            function = module.Function(name);
+        }
+
         nuint size = (nuint)sizeof(T);
         fixed (T* pointer = &argument)
         {
