@@ -53,7 +53,8 @@ internal static class CudaTypes
         return true;
     }
 
-    /// <summary>True when all tensors that are there, statistics of the call, are Float32.</summary>
+    /// <summary>True when all tensors that are there, statistics of the call, are Float32.
+    /// </summary>
     public static bool Single(
         out string? reason, params ReadOnlySpan<(string Name, BufferView View)> tensors)
     {
