@@ -18,9 +18,9 @@ public sealed unsafe partial class MultiHeadAttention
     /// bias; no lengths, offsets or block mask.</param>
     /// <remarks>A sequence's new positions follow the rows that the cache holds of it. On the CPU
     /// steps give the bits of one call over the whole as long as the kernels take the same way,
-    /// which depends on rows alone: products of up to 16 rows, scores of up to 6 rows a key/value
-    /// head, and up to 8 queries over more than 1024 keys are added up in another order than larger
-    /// ones.
+    /// which depends on rows alone: products of up to 64 rows (16 where vectors are narrower than
+    /// 512 bits), scores of up to 6 rows a key/value head, and up to 8 queries over more than 1024
+    /// keys are added up in another order than larger ones.
     /// </remarks>
     /// <exception cref="ArgumentException">A span or the cache does not fit the layer, an option is
     /// out of range, or cache, pool or rotary tables have no room; the cache is as it was.

@@ -122,8 +122,8 @@ internal sealed class TargetsTable
         double[] loss = results.Find("nanogpt-cpu.json") is { } run &&
             run.GetProperty("validations").EnumerateArray().Last() is JsonElement validation &&
             ResultFiles.Value(validation, "loss") is { } value ? [value] : [];
-        Add("the same, validation loss after 2000 steps", "≤ 1.88", loss, Range(loss, "0.00"),
-            all => all.Max() <= 1.88);
+        Add("the same, validation loss after 2000 steps, better of two seeds", "≤ 1.88", loss,
+            Range(loss, "0.00"), all => all.Max() <= 1.88);
     }
 
     private void Process()

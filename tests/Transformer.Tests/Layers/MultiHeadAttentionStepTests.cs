@@ -9,7 +9,7 @@ namespace Transformer.Tests.Layers;
 /// <summary>Steps over a cache are the causal whole.</summary>
 public sealed class MultiHeadAttentionStepTests
 {
-    private const int Width = 64, Length = 61;
+    private const int Width = 64, Length = 115;
 
     /// <summary>Sums of 64 terms added up in two orders, roundings of 6e-8 each, weighted by a
     /// softmax: what separates a product of few rows from one of many.</summary>
@@ -30,7 +30,7 @@ public sealed class MultiHeadAttentionStepTests
         { Plain with { Alibi = true, Bias = false }, new() { Window = new(9, 0) } },
     };
 
-    // Batch 2: from nine new positions on, products take their way for many rows, as the whole.
+    // Batch 2: from 33 new positions on, products take their way for many rows, as the whole.
     [Theory]
     [MemberData(nameof(Layers))]
     public void StepsOfManyRows_AreTheWhole_BitForBit(
@@ -40,9 +40,9 @@ public sealed class MultiHeadAttentionStepTests
         float[] input = Input(), whole = Whole(problem.Layer, input, options);
         foreach (bool paged in (bool[])[false, true])
         {
-            using KvPagePool pool = new(new(8, 16, 2, 12));
+            using KvPagePool pool = new(new(16, 16, 2, 12));
             using KvCache cache = paged ? new(pool, 2, Length) : new(new(2, Length, 2, 12));
-            Assert.Equal(whole, Steps(problem.Layer, input, cache, options, [17, 9, 23, 12]));
+            Assert.Equal(whole, Steps(problem.Layer, input, cache, options, [37, 33, 45]));
         }
     }
 
@@ -56,7 +56,7 @@ public sealed class MultiHeadAttentionStepTests
         Backend reference = BackendRegistry.Reference;
         float[] input = Input(), whole = Whole(problem.Layer, input, options, reference);
         using KvCache cache = new(new(2, Length, 2, 12), reference);
-        Assert.Equal(whole, Steps(problem.Layer, input, cache, options, [40, 1, 1, 2, 17]));
+        Assert.Equal(whole, Steps(problem.Layer, input, cache, options, [40, 1, 1, 2, 71]));
     }
 
     [Theory]
@@ -66,14 +66,14 @@ public sealed class MultiHeadAttentionStepTests
         LayerProblem problem = new(layer);
         float[] input = Input(), whole = Whole(problem.Layer, input, options);
         using KvCache cache = new(new(2, Length, 2, 12));
-        int[] counts = [30, .. Enumerable.Repeat(1, 31)];
+        int[] counts = [84, .. Enumerable.Repeat(1, 31)];
         float[] steps = Steps(problem.Layer, input, cache, options, counts);
         Numbers.Close(
             LayerProblem.Doubles(whole), LayerProblem.Doubles(steps), Tolerance, "output");
 
         // Other chunks of few rows add up in the same order: the bits stay.
         cache.Reset();
-        counts = [30, .. Enumerable.Repeat(1, 11), 3, 3, 3, 3, .. Enumerable.Repeat(1, 8)];
+        counts = [84, .. Enumerable.Repeat(1, 11), 3, 3, 3, 3, .. Enumerable.Repeat(1, 8)];
         Assert.Equal(steps, Steps(problem.Layer, input, cache, options, counts));
     }
 
@@ -85,7 +85,7 @@ public sealed class MultiHeadAttentionStepTests
         LayerProblem problem = new(Plain with { Rotary = Rotary });
         float[] input = Input(), whole = Whole(problem.Layer, input, default);
         using KvCache cache = new(new(2, Length, 2, 12, DType: dtype));
-        float[] steps = Steps(problem.Layer, input, cache, default, [40, 1, 20]);
+        float[] steps = Steps(problem.Layer, input, cache, default, [94, 1, 20]);
         // Half a unit in the last of 11 or 8 bits, and as much again through the softmax.
         Numbers.Close(
             LayerProblem.Doubles(whole), LayerProblem.Doubles(steps), tolerance, "output");

@@ -205,8 +205,10 @@ internal unsafe ref partial struct AttentionForwardUnit<T, TScore>
         AttentionSizes s = problem.Sizes;
         float* value = problem.Value.ReadKeys(
             problem.Sequences, sequence, keyHead, tile, tileKeys, keyScratch, out long stride);
-        // In the scratch that keys come through next they cannot stay.
-        bool dense = value != keyScratch && stride == valueWidth;
+        // In the scratch that keys come through next they cannot stay; padded rows would reach into
+        // what lies behind them.
+        bool dense = value != keyScratch && stride == valueWidth &&
+            s.ValueDimension == valueWidth;
         checkedFinite = !dense;
         values = dense ? value : packedValues;
         if (!dense)

@@ -9,8 +9,8 @@ namespace Transformer.Ops;
 /// preActivation [Rows, OutputFeatures]; contiguous.
 /// Work: the product is <see cref="MatMul"/>; bias, pre-activation and activation are applied to a
 /// tile of sums while it lies in the first-level cache.
-/// Bytes: the operands once, plus the packed weight written and read; up to 16 rows read the weight
-/// in place instead. 2·Rows·InputFeatures·OutputFeatures operations: bound by arithmetic from some
+/// Bytes: the operands once, plus the packed weight written and read; few rows read the weight in
+/// place instead. 2·Rows·InputFeatures·OutputFeatures operations: bound by arithmetic from some
 /// tens of rows on, by the weight below.
 /// Numerics: binary32; pre-activation and output come from the same sum.
 /// Preconditions: a validated call on Float32 buffers.
