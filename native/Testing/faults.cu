@@ -44,6 +44,19 @@ extern "C" __global__ void testing_sum_without_barriers(ARGUMENT(Testing, p)) {
       without_barriers::group_sum<128>(value, reinterpret_cast<float *>(shared));
 }
 
+// Warps write again what others may not have read yet.
+extern "C" __global__ void testing_rewrite_without_barrier(ARGUMENT(Testing, p)) {
+  SHARED_MEMORY(shared);
+  float *values = reinterpret_cast<float *>(shared);
+  float total = 0;
+  for (u32 turn = 0; turn < 2; turn++) {
+    if (threadIdx.x % 32 == 0) values[threadIdx.x / 32] = p.input[threadIdx.x] + float(turn);
+    __syncthreads();
+    for (u32 warp = 0; warp < blockDim.x / 32; warp++) total += values[warp];
+  }
+  p.output[threadIdx.x] = total;
+}
+
 // Half of a warp waits where the other half never comes.
 extern "C" __global__ void testing_barrier_in_a_branch(ARGUMENT(Testing, p)) {
   if (threadIdx.x % 2 == 0) __syncthreads();

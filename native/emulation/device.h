@@ -2,7 +2,8 @@
 //
 // Each thread of a block is a fiber; a block's fibers share one thread of the operating system and
 // yield to each other at barriers and warp operations only, in an order that is shuffled anew at
-// every turn, so that a missing barrier changes results. Blocks run in shuffled order, too, on as
+// every turn, now all in step and now one warp far ahead, so that a missing barrier changes
+// results. Blocks run in shuffled order, too, on as
 // many threads as the machine has.
 //
 // Asynchronous copies (cp.async) happen where they are waited for, not where they are asked for.
