@@ -112,7 +112,8 @@ internal sealed unsafe class KernelCompiler(string folder)
         string text = Marshal.PtrToStringUTF8((nint)NvrtcApi.nvrtcGetErrorString(status)) ?? "";
         string said = log.Length > 0 ? $": {log}" : "";
         throw new NotSupportedException(
-            $"CUDA: NVRTC cannot compile '{name}': {text} ({status}){said}. Build the library where clang 16 or nvcc is found.");
+            $"CUDA: NVRTC cannot compile '{name}': {text} ({status}){said}. " +
+            "Build the library where clang 16 or nvcc is found.");
     }
 
     private static byte[]? TryRead(string path)
