@@ -4,7 +4,7 @@
 // {type, dims, data}; the case's outputs by name, as {rank, layout}, `layout` rearranging one to
 // the case's layout; and the names of outputs that hold one element of each result. Timed calls
 // fetch the probes: the binding copies what is fetched into new arrays, which takes longer than a
-// normalisation, while the results themselves stay in the session's memory. A way may also have
+// normalisation, while the results themselves stay in the runtime's memory. A way may also have
 // `before`: {model, feeds, outputs, feedsOf}, a model that is run once and whose outputs become
 // more feeds.
 import {

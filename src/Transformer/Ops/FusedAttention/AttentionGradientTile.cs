@@ -265,6 +265,9 @@ internal unsafe ref struct AttentionGradientTile<T, TScore>
         int columns = Math.Max(to, (tileKeys + Rows - 1) / Rows * Rows);
         bool shape = typeof(TScore) != typeof(NoScoreModifier) || problem.ShapesScores ||
             firstOfAll - tile > from || endOfAll - tile < to || tileKeys < to;
+        // Rows that see no key outside the tile, all of whose weight lies on keys.
+        bool whole = tile == 0 && problem.Sequences.Keys(sequence) <= KeyTile &&
+            !problem.Terms.HasSinks && !problem.Dropout.IsPresent;
         for (int row = 0; row < Rows; row++)
         {
             float* p = weights + (row * Stride);
@@ -289,9 +292,33 @@ internal unsafe ref struct AttentionGradientTile<T, TScore>
             }
 
             if (problem.Dropout.IsPresent) problem.Dropout.Fill<T>(of, from, to, keep);
-            Differentiate(p, ds, from, to, gradients.LogSumExp[index], gradients.Deltas[index],
+            float delta = gradients.Deltas[index];
+            if (whole) delta += Rest(p, ds, from, to, gradients.LogSumExp[index], delta);
+            Differentiate(p, ds, from, to, gradients.LogSumExp[index], delta,
                 usesSlope ? slope : null, problem.Dropout.IsPresent ? keep : null);
         }
+    }
+
+    /// <summary>Σ P·(dP − δ) / Σ P of a row whose keys are all here: what δ = dO·O lacks, because
+    /// O was rounded, to make the sum of dS the 0 that it is. 0 for a single key.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static float Rest(
+        float* scores, float* weightGradients, int from, int to, float logSumExp, float delta)
+    {
+        T shift = T.Broadcast(logSumExp), hidden = T.Broadcast(float.NegativeInfinity);
+        T center = T.Broadcast(delta), products = T.Zero, weights = T.Zero;
+        for (int j = from; j < to; j += T.Width)
+        {
+            T s = T.Load(scores + j);
+            T weight = T.SelectEqual(s, hidden, T.Zero, SimdMath.ExpNonPositive(s - shift));
+            T distance = T.Load(weightGradients + j) - center;
+            products = T.MultiplyAdd(
+                weight, T.SelectEqual(s, hidden, T.Zero, distance), products);
+            weights += weight;
+        }
+
+        float total = T.Sum(weights);
+        return total > 0 ? T.Sum(products) / total : 0;
     }
 
     /// <summary>Scores to P and dP to dS, in place.</summary>

@@ -41,6 +41,9 @@ internal readonly unsafe struct AttentionTerms
         }
     }
 
+    /// <summary>True when part of a row's weight may lie on no key.</summary>
+    public bool HasSinks => sinks != null;
+
     /// <summary>Bytes of scratch that a call's terms take.</summary>
     public static long Bytes(in AttentionInputs inputs)
     {
