@@ -21,6 +21,7 @@ struct Allocation {
 constexpr int most_devices = 16;
 constexpr u8 pattern = 0xFF;
 constexpr size_t head_bytes = 64; // watched before an allocation
+constexpr size_t reach = size_t(2) << 30; // bytes around an allocation where no memory is
 
 std::mutex gate;
 std::map<u8 *, Allocation> allocations;
@@ -34,8 +35,16 @@ size_t page() {
 
 size_t pages(size_t bytes) { return (bytes + page() - 1) / page() * page(); }
 
+u8 *usable(const Allocation &allocation) { return allocation.mapping + reach; }
+
+size_t usable_bytes(const Allocation &allocation) { return allocation.mapped - 2 * reach; }
+
 void protect(const Allocation &allocation, int protection) {
-  mprotect(allocation.mapping + page(), allocation.mapped - 2 * page(), protection);
+  mprotect(usable(allocation), usable_bytes(allocation), protection);
+}
+
+size_t watched_before(const u8 *begin, const Allocation &allocation) {
+  return std::min(head_bytes, size_t(begin - usable(allocation)));
 }
 
 } // namespace
@@ -59,14 +68,14 @@ void *allocate_device(size_t bytes, int device) {
   std::lock_guard<std::mutex> lock(gate);
   size_t used = (bytes + 15) / 16 * 16;
   if (used < bytes || used > device_bytes_total() - in_use[device]) return nullptr;
-  size_t mapped = pages(used) + 2 * page();
+  size_t mapped = pages(used) + 2 * reach;
   void *mapping = mmap(nullptr, mapped, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
                        -1, 0);
   if (mapping == MAP_FAILED) return nullptr;
   Allocation allocation{static_cast<u8 *>(mapping), mapped, used, bytes, device};
   protect(allocation, PROT_READ | PROT_WRITE);
-  u8 *begin = allocation.mapping + mapped - page() - used;
-  size_t head = std::min(head_bytes, size_t(begin - allocation.mapping) - page());
+  u8 *begin = allocation.mapping + mapped - reach - used;
+  size_t head = watched_before(begin, allocation);
   std::memset(begin - head, pattern, head + used);
   if (accesses[device] == 0) protect(allocation, PROT_NONE);
   allocations.emplace(begin, allocation);
@@ -110,7 +119,7 @@ std::string overrun_device(int device) {
   for (auto &entry : allocations) {
     const Allocation &allocation = entry.second;
     if (allocation.device != device) continue;
-    size_t head = std::min(head_bytes, size_t(entry.first - allocation.mapping) - page());
+    size_t head = watched_before(entry.first, allocation);
     auto check = [&](u8 *first, size_t bytes, const char *side) {
       if (std::count(first, first + bytes, pattern) == std::ptrdiff_t(bytes)) return;
       std::memset(first, pattern, bytes);
@@ -127,8 +136,8 @@ std::string describe_device(const void *address) {
   std::unique_lock<std::mutex> lock(gate, std::try_to_lock);
   if (!lock) return "";
   for (auto &entry : allocations) {
-    const u8 *at = static_cast<const u8 *>(address), *begin = entry.second.mapping;
-    if (at < begin || at >= begin + entry.second.mapped) continue;
+    const u8 *at = static_cast<const u8 *>(address), *begin = usable(entry.second) - page();
+    if (at < begin || at >= begin + usable_bytes(entry.second) + 2 * page()) continue;
     return "byte " + std::to_string(at - entry.first) + " of an allocation of " +
            std::to_string(entry.second.asked) + " bytes of device memory";
   }

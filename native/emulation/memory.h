@@ -9,8 +9,9 @@
 
 namespace emulation {
 
-// Device memory lies between pages that nobody may touch, and is itself out of reach except while
-// a DeviceAccess exists: the host that follows a device pointer faults, as on a machine with a GPU.
+// Device memory lies between 2 GiB of addresses that nobody may touch, so that an index far out of
+// bounds cannot meet somebody else's memory, and is itself out of reach except while a DeviceAccess
+// exists: the host that follows a device pointer faults, as on a machine with a GPU.
 // Addresses are multiples of 16 only, so that the last byte is at most 15 before the forbidden page
 // (a driver gives multiples of 256); the bytes around, as far as they can be touched, hold a
 // pattern that tells when they were written. Null when there is not enough.
