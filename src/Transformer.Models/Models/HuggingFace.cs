@@ -26,7 +26,7 @@ public static class HuggingFace
     ];
 
     /// <summary>The kinds of models that are known, by 'model_type'.</summary>
-    public static IReadOnlyList<string> ModelTypes { get; } = ["gpt2"];
+    public static IReadOnlyList<string> ModelTypes { get; } = ["gpt2", BertConfig.ModelType];
 
     /// <summary>Reads a folder of any spelling and writes the model as this library does: one
     /// file of binary32 weights under full names.</summary>
@@ -73,6 +73,20 @@ public static class HuggingFace
                         model.Config.Save, options);
                 }
 
+            case BertConfig.ModelType when IsClassifier(config):
+                using (BertClassifier model = BertClassifier.Load(source, BackendRegistry.Cpu))
+                {
+                    return Write(source, target, BertClassifier.Kind, model.Stored,
+                        model.SaveConfig, options);
+                }
+
+            case BertConfig.ModelType:
+                using (Bert model = Bert.Load(source, BackendRegistry.Cpu))
+                {
+                    return Write(source, target, "BertForPreTraining", model.Stored,
+                        model.Config.Save, options);
+                }
+
             default:
                 throw new InvalidDataException($"'{config}': 'model_type' is \"{type}\"; " +
                     $"supported are {string.Join(", ", ModelTypes)}. Choose such a model.");
@@ -100,6 +114,15 @@ public static class HuggingFace
         using JsonDocument document = ConfigFields.Parse(
             $"'{config}'", TextFiles.ReadBytes(config, "model configuration"));
         return new ConfigFields($"'{config}'", document.RootElement).Text("model_type", null);
+    }
+
+    private static bool IsClassifier(string config)
+    {
+        using JsonDocument document = ConfigFields.Parse(
+            $"'{config}'", TextFiles.ReadBytes(config, "model configuration"));
+        return document.RootElement.TryGetProperty("architectures", out JsonElement names)
+            && names.ValueKind == JsonValueKind.Array && names.EnumerateArray().Any(name =>
+                name.ValueKind == JsonValueKind.String && name.ValueEquals(BertClassifier.Kind));
     }
 
     private static void RequireWeights(string source)

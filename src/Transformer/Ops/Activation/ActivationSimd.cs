@@ -45,6 +45,7 @@ internal readonly unsafe struct ActivationForwardAction(ActivationForward call) 
             case Activation.Relu: Run<T, ReluActivation>(); break;
             case Activation.Gelu: Run<T, GeluActivation>(); break;
             case Activation.GeluTanh: Run<T, GeluTanhActivation>(); break;
+            case Activation.Tanh: Run<T, TanhActivation>(); break;
             default: Run<T, IdentityActivation>(); break;
         }
     }
@@ -96,6 +97,9 @@ internal readonly unsafe struct ActivationBackwardAction(ActivationBackward call
             case Activation.GeluTanh:
                 ActivationGradient.Run<T, GeluTanhActivation>(
                     gradient, input, call.Length, result);
+                break;
+            case Activation.Tanh:
+                ActivationGradient.Run<T, TanhActivation>(gradient, input, call.Length, result);
                 break;
             default:
                 ActivationGradient.Run<T, IdentityActivation>(

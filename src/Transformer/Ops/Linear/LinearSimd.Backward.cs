@@ -54,6 +54,9 @@ internal readonly unsafe struct LinearBackwardAction(LinearBackward call) : ISim
             case Activation.Gelu:
                 ActivationGradient.Run<T, GeluActivation>(gradient, preActivation, length, passed);
                 break;
+            case Activation.Tanh:
+                ActivationGradient.Run<T, TanhActivation>(gradient, preActivation, length, passed);
+                break;
             default:
                 ActivationGradient.Run<T, GeluTanhActivation>(
                     gradient, preActivation, length, passed);
