@@ -8,7 +8,8 @@ using Transformer.Tensors;
 
 namespace Transformer.Cli.Commands;
 
-/// <summary><c>import</c> and <c>export</c>: folders of Hugging Face's library, both ways.</summary>
+/// <summary><c>import</c> and <c>export</c>: folders of Hugging Face's library, both ways.
+/// </summary>
 internal static class ConversionCommands
 {
     /// <summary>Makes <c>import</c>.</summary>
@@ -44,6 +45,14 @@ internal static class ConversionCommands
             DefaultValueFactory = _ => "fp32",
         };
         type.AcceptOnlyFromAmong("fp32", "fp16", "bf16");
+        Option<string> format = new("--format")
+        {
+            Description = "safetensors: a folder of Hugging Face's library; onnx: model.onnx of " +
+                "a decoder-only model, in fp32.",
+            HelpName = "safetensors|onnx",
+            DefaultValueFactory = _ => "safetensors",
+        };
+        format.AcceptOnlyFromAmong("safetensors", "onnx");
         NumberOption<long> size = new("--max-file-bytes")
         {
             Description = "Most bytes of weights in one file; 0: one file.",
@@ -52,22 +61,33 @@ internal static class ConversionCommands
         };
         Option<string?> json = CommonOptions.Json();
         Command command = new("export",
-            "Write a model in the form of Hugging Face's library.")
+            "Write a model for other programs: Hugging Face's library, or ONNX Runtime.")
         {
-            model, target, type, size, json,
+            model, target, format, type, size, json,
         };
-        command.SetAction((parsed, _) => Task.Run(() => Report(
-            parsed, json, parsed.GetRequiredValue(target), () => HuggingFace.Export(
-                parsed.GetRequiredValue(model), parsed.GetRequiredValue(target), new()
+        command.SetAction((parsed, _) => Task.Run(() =>
+        {
+            string source = parsed.GetRequiredValue(model), to = parsed.GetRequiredValue(target);
+            bool onnx = parsed.GetRequiredValue(format) == "onnx";
+            if (onnx && parsed.GetRequiredValue(type) != "fp32")
+            {
+                throw new ArgumentException("export: --format onnx writes fp32 alone. Leave " +
+                    "--type out.");
+            }
+
+            ExportOptions options = new()
+            {
+                Type = parsed.GetRequiredValue(type) switch
                 {
-                    Type = parsed.GetRequiredValue(type) switch
-                    {
-                        "fp16" => DType.Float16,
-                        "bf16" => DType.BFloat16,
-                        _ => DType.Float32,
-                    },
-                    MaxFileBytes = parsed.GetValue(size),
-                }))));
+                    "fp16" => DType.Float16,
+                    "bf16" => DType.BFloat16,
+                    _ => DType.Float32,
+                },
+                MaxFileBytes = parsed.GetValue(size),
+            };
+            return Report(parsed, json, to, () => onnx
+                ? HuggingFace.ExportOnnx(source, to) : HuggingFace.Export(source, to, options));
+        }));
         return command;
     }
 

@@ -39,7 +39,8 @@ public sealed unsafe partial class SafeTensorsWriter
 
     /// <summary>Adds a tensor whose elements are in managed memory.</summary>
     /// <param name="name">Its name, used once in the file.</param>
-    /// <param name="data">Row-major elements; not copied before <see cref="Write(string)"/>.</param>
+    /// <param name="data">Row-major elements; not copied before <see cref="Write(string)"/>.
+    /// </param>
     /// <param name="shape">Axes, slowest first; none for a scalar.</param>
     /// <exception cref="ArgumentException">
     /// The name is taken or reserved, or the shape does not fit the data.
@@ -61,8 +62,7 @@ public sealed unsafe partial class SafeTensorsWriter
     /// <param name="dtype">Its element type.</param>
     /// <param name="shape">Axes, slowest first; none for a scalar.</param>
     /// <param name="address">Row-major elements, readable until <see cref="Write(string)"/>
-    /// returns.
-    /// </param>
+    /// returns.</param>
     /// <exception cref="ArgumentException">The name is taken or reserved, or the shape is bad.
     /// </exception>
     public SafeTensorsWriter Add(

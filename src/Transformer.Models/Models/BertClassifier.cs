@@ -116,8 +116,8 @@ public sealed partial class BertClassifier : IClassifierTrainingModel, IDisposab
             Throw($"{batch} texts of {length} tokens; expected 1 or more of both.");
         if (length > Config.Positions)
         {
-            Throw($"'length' is {length}; the model has {Config.Positions} positions. Use shorter " +
-                "texts, or a model with more positions.");
+            Throw($"'length' is {length}; the model has {Config.Positions} positions. Use " +
+                "shorter texts, or a model with more positions.");
         }
 
         graph = Build(batch, length, labelSmoothing, withLogits: !training).Compile(

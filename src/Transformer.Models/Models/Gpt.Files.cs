@@ -47,6 +47,14 @@ public sealed partial class Gpt
         }
     }
 
+    /// <summary>Writes the model as a graph of ai.onnx's operators (opset 20) with its weights in
+    /// binary32: input_ids [batch, sequence] Int64 → logits [batch, sequence, V].</summary>
+    /// <param name="path">The file to create or replace.</param>
+    /// <exception cref="NotSupportedException">The model is larger than 2 GiB, which an ONNX file
+    /// can hold.</exception>
+    /// <exception cref="IOException">The file cannot be written; what was there stays.</exception>
+    public void SaveOnnx(string path) => GptOnnx.Write(path, Config, Stored);
+
     /// <summary>Replaces all weights by those of a file.</summary>
     /// <param name="path">A safetensors file, or the name that several and their index go by, with
     /// exactly this model's tensors under the names of GPT2LMHeadModel, with or without their

@@ -3,7 +3,8 @@ using System.Text.Json;
 namespace Transformer.Cli.Tests.Commands;
 
 /// <summary><c>export</c> and <c>import</c> of a model that the command line trained.</summary>
-public sealed class ConversionCommandTests(TrainedGpt model) : IClassFixture<TrainedGpt>, IDisposable
+public sealed class ConversionCommandTests(TrainedGpt model)
+    : IClassFixture<TrainedGpt>, IDisposable
 {
     private readonly TemporaryFolder files = new();
 

@@ -74,7 +74,8 @@ public sealed class Gpt2ImportTests : IDisposable
         model.Save(folder.File("model"));
         Transformer.Models.HuggingFace.Export(
             folder.File("model"), folder.File("narrow"), new() { Type = type });
-        using SafeTensorsSet wide = Open(folder.File("model")), narrow = Open(folder.File("narrow"));
+        using SafeTensorsSet wide = Open(folder.File("model"));
+        using SafeTensorsSet narrow = Open(folder.File("narrow"));
         foreach (string name in wide.Tensors.Keys)
         {
             Assert.Equal(type, narrow.Tensors[name].DType);

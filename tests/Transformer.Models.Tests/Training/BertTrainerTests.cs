@@ -158,8 +158,8 @@ public sealed class BertTrainerTests
     public void BadOptions_AreNamed()
     {
         using Bert model = BertData.Model();
-        Assert.Equal("TrainingOptions: 'tokensPerBatch' is 20; expected at least the 24 tokens of " +
-            "one text.", Assert.Throws<ArgumentException>(() => new BertTrainer(
+        Assert.Equal("TrainingOptions: 'tokensPerBatch' is 20; expected at least the 24 tokens " +
+            "of one text.", Assert.Throws<ArgumentException>(() => new BertTrainer(
                 model, Text, null, BertData.Masking, Options with { TokensPerBatch = 20 }))
             .Message);
         Assert.Equal("Bert: 'length' is 25; the model has 24 positions. Use shorter texts, or a " +

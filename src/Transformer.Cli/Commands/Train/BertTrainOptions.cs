@@ -53,8 +53,8 @@ internal sealed record BertTrainOptions : ITrainOptions<BertTrainOptions>
     {
         if (string.IsNullOrWhiteSpace(Data))
         {
-            throw new ArgumentException($"{Command}: --data is missing. Name a file of sentences, " +
-                "one a line, with an empty line after each document.");
+            throw new ArgumentException($"{Command}: --data is missing. Name a file of " +
+                "sentences, one a line, with an empty line after each document.");
         }
 
         if (Tokenizer is not null && (Lowercase || Vocabulary is not null))

@@ -60,7 +60,8 @@ internal sealed class GatherNode : GraphNode
     }
 }
 
-/// <summary>Writes zeros into a state of its own: the copy of one that nothing ever writes.</summary>
+/// <summary>Writes zeros into a state of its own: the copy of one that nothing ever writes.
+/// </summary>
 internal sealed class ClearNode(string name, TensorShape shape)
     : GraphNode(
         name,
