@@ -17,6 +17,7 @@ internal sealed unsafe class SamplingReference : IKernel<SamplingForward>
 {
     public void Run(in SamplingForward call)
     {
+        if (call.Rows == 0) return;
         double[] row = new double[call.Vocabulary];
         for (int r = 0; r < call.Rows; r++)
         {

@@ -76,15 +76,17 @@ internal sealed unsafe class SamplingSimd : IKernel<SamplingForward>
             FloatStorage.Widen(call.Logits.DType, stored, logits, length);
             Span<float> w = new(weights, length);
             TensorPrimitives.Subtract(new ReadOnlySpan<float>(logits, length), maximum, w);
-            TensorPrimitives.Divide(w, (float)Math.Max(call.EffectiveTemperature, LeastTemperature), w);
+            double temperature = Math.Max(call.EffectiveTemperature, LeastTemperature);
+            TensorPrimitives.Divide(w, (float)temperature, w);
             TensorPrimitives.Exp(w, w);
-            if (call.EffectiveTopK < length)
+            int kept = call.EffectiveTopK;
+            if (kept < length)
             {
-                LargestElements.Select(DType.Float32, (byte*)logits, length, ranks, call.EffectiveTopK);
+                LargestElements.Select(DType.Float32, (byte*)logits, length, ranks, kept);
                 DropBelow(ranks[0]);
             }
 
-            if (call.EffectiveTopP < 1) DropBelow(LeastOf(call.EffectiveTopP, call.EffectiveTopK));
+            if (call.EffectiveTopP < 1) DropBelow(LeastOf(call.EffectiveTopP, kept));
             return Find(unit * Sum());
         }
 

@@ -16,6 +16,7 @@ internal sealed unsafe class TopKReference : IKernel<TopKForward>
 {
     public void Run(in TopKForward call)
     {
+        if (call.Rows == 0) return;
         int* indices = call.Indices.Pointer<int>();
         double[] row = new double[call.Length];
         for (long r = 0; r < call.Rows; r++)
