@@ -26,8 +26,8 @@ internal unsafe interface ISimdFloat<TSelf> : IFloatVector<TSelf>
     /// </summary>
     static abstract TSelf LoadPartial(float* source, int count);
 
-    /// <summary>Width 16-bit words from an address of any alignment, each in a lane's low half.
-    /// </summary>
+    /// <summary>Width 16-bit words from an address of any alignment, each in a lane's low half; the
+    /// high half is zeros or the word's sign, as the width's own conversions want it.</summary>
     static abstract TSelf LoadWords(ushort* source);
 
     /// <summary>bfloat16 words, as <see cref="LoadWords"/> gives them, to numbers, exactly.

@@ -53,9 +53,9 @@ internal readonly unsafe struct Simd512 : ISimdFloat<Simd512>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 LoadWords(ushort* source) => Avx512F.IsSupported
-        ? new(Avx512F.ConvertToVector512Int32(Vector256.Load(source)).AsSingle())
-        : new(Vector512.Create(Vector256.WidenLower(Vector256.Load(source)),
-            Vector256.WidenUpper(Vector256.Load(source))).AsSingle());
+        ? new(Avx512F.ConvertToVector512Int32(Vector256.Load((short*)source)).AsSingle())
+        : new(Vector512.Create(Vector256.WidenLower(Vector256.Load((short*)source)),
+            Vector256.WidenUpper(Vector256.Load((short*)source))).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 FromBFloat16(Simd512 words) => new((words.v.AsUInt32() << 16).AsSingle());
@@ -63,15 +63,16 @@ internal readonly unsafe struct Simd512 : ISimdFloat<Simd512>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 FromFloat16(Simd512 words)
     {
+        // The word's sign fills the bits above it: shifted, one of them is where a float's is.
+        Vector512<float> small =
+            ((words.v.AsInt32() << 13) & Vector512.Create(unchecked((int)0x8FFFFFFF))).AsSingle();
         // Exponents are 112 apart; a product with 2¹¹² also normalises subnormal numbers.
-        Vector512<uint> word = words.v.AsUInt32();
-        Vector512<uint> magnitude = (word & Vector512.Create(0x7FFFu)) << 13;
-        Vector512<uint> number =
-            (magnitude.AsSingle() * Vector512.Create(5.192296858534828e33f)).AsUInt32();
-        Vector512<uint> special = Vector512.GreaterThan(
-            magnitude.AsInt32(), Vector512.Create(0x0F7FFFFF)).AsUInt32();
-        return new((number | (special & Vector512.Create(0x7F800000u)) |
-            ((word & Vector512.Create(0x8000u)) << 16)).AsSingle());
+        Vector512<float> number = small * Vector512.Create(5.192296858534828e33f);
+        // From 2⁻⁹⁶ on the word's exponent was the largest: ∞ or NaN.
+        Vector512<float> special = Vector512.GreaterThanOrEqual(
+            Vector512.Abs(small), Vector512.Create(1.2621774483536189e-29f));
+        return new(Vector512.ConditionalSelect(
+            special, number | Vector512.Create(float.PositiveInfinity), number));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
