@@ -33,7 +33,7 @@ internal static class SimdSupport
 /// <summary>Cuts rows into batches by their number alone, never by the number of threads.</summary>
 internal static class RowBatches
 {
-    private const int RowsPerBatch = 16;
+    public const int RowsPerBatch = 16;
 
     /// <summary>Batches for that many rows.</summary>
     public static int Count(int rows) => (rows + RowsPerBatch - 1) / RowsPerBatch;
