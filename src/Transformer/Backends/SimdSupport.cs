@@ -17,6 +17,18 @@ internal static class SimdSupport
         view.IsAbsent || view.DType == DType.Float32
             ? null : $"takes '{argument}' as Float32; it is {view.DType}";
 
+    /// <summary>As <see cref="Storage"/>, for many buffers: true where none has a reason against
+    /// it, else the first.</summary>
+    public static bool AllStorage(
+        out string? reason, params ReadOnlySpan<(string Argument, BufferView View)> buffers)
+    {
+        reason = null;
+        foreach ((string argument, BufferView view) in buffers)
+            reason ??= Storage(argument, view);
+
+        return reason is null;
+    }
+
     /// <summary>As <see cref="Float32"/>, for many buffers: true where none has a reason against
     /// it, else the first.</summary>
     public static bool AllFloat32(

@@ -53,6 +53,21 @@ internal static unsafe class FloatStorage
         }
     }
 
+    /// <summary>The numbers as they lie where they are binary32, else a copy of them; null where
+    /// they are absent.</summary>
+    /// <param name="view">Read.</param>
+    /// <param name="copy">As many floats.</param>
+    public static float* Single(BufferView view, float* copy)
+    {
+        if (view.IsAbsent || view.DType == DType.Float32) return (float*)view.Address;
+        Widen(view.DType, (void*)view.Address, copy, checked((int)view.Length));
+        return copy;
+    }
+
+    /// <summary>Floats that <see cref="Single"/> needs for a copy.</summary>
+    public static long CopyFloats(BufferView view) =>
+        view.IsAbsent || view.DType == DType.Float32 ? 0 : (view.Length + 15) / 16 * 16;
+
     /// <summary>One number.</summary>
     public static float Get(BufferView view, long index) => view.DType switch
     {

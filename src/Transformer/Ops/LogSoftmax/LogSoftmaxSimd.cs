@@ -1,5 +1,6 @@
 using Transformer.Backends;
 using Transformer.Numerics;
+using Transformer.Tensors;
 
 namespace Transformer.Ops;
 
@@ -21,6 +22,14 @@ namespace Transformer.Ops;
 internal sealed unsafe class LogSoftmaxForwardSimd
     : RowKernel<LogSoftmaxForward, LogSoftmaxForwardRows>
 {
+    public override void Run(in LogSoftmaxForward call)
+    {
+        bool single = call.Input.DType == DType.Float32 && call.Output.DType == DType.Float32;
+        if (single || call.Inner == 1) base.Run(in call);
+        else SimdDispatch.Run(new SoftmaxPanelsStored<LogProbabilities>(
+            call.Input, call.Outer, call.Length, call.Inner, call.Output));
+    }
+
     protected override void RunSingle(in LogSoftmaxForward call) =>
         SimdDispatch.Run(new SoftmaxAction<LogProbabilities>(
             call.Input.Pointer<float>(), call.Outer, call.Length, call.Inner,

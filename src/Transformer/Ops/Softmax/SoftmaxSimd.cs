@@ -1,5 +1,6 @@
 using Transformer.Backends;
 using Transformer.Numerics;
+using Transformer.Tensors;
 
 namespace Transformer.Ops;
 
@@ -20,6 +21,14 @@ namespace Transformer.Ops;
 internal sealed unsafe class SoftmaxForwardSimd
     : RowKernel<SoftmaxForward, SoftmaxForwardRows>
 {
+    public override void Run(in SoftmaxForward call)
+    {
+        bool single = call.Input.DType == DType.Float32 && call.Output.DType == DType.Float32;
+        if (single || call.Inner == 1) base.Run(in call);
+        else SimdDispatch.Run(new SoftmaxPanelsStored<Probabilities>(
+            call.Input, call.Outer, call.Length, call.Inner, call.Output));
+    }
+
     protected override void RunSingle(in SoftmaxForward call) => SimdDispatch.Run(new SoftmaxAction<Probabilities>(
         call.Input.Pointer<float>(), call.Outer, call.Length, call.Inner,
         call.Output.Pointer<float>()));
