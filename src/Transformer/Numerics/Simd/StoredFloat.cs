@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Transformer.Tensors;
 
 namespace Transformer.Numerics;
 
@@ -78,4 +79,66 @@ internal readonly unsafe struct StoredFloat16 : IStoredFloat
     public static void StoreStreaming<T>(T value, byte* destination, nint index)
         where T : struct, ISimdFloat<T> =>
         T.StoreWordsStreaming(T.ToFloat16(value), (ushort*)destination + index);
+}
+
+/// <summary>Work that is compiled for two storage types.</summary>
+internal interface IStoredAction
+{
+    /// <summary>Does the work.</summary>
+    void Run<TFirst, TSecond>()
+        where TFirst : struct, IStoredFloat where TSecond : struct, IStoredFloat;
+}
+
+/// <summary>Chooses the types that buffers have.</summary>
+internal static class StoredDispatch
+{
+    /// <summary>Runs the action with them.</summary>
+    public static void Run<TAction>(DType first, DType second, in TAction action)
+        where TAction : struct, IStoredAction
+    {
+        switch (first)
+        {
+            case DType.Float16: Run<TAction, StoredFloat16>(second, in action); break;
+            case DType.BFloat16: Run<TAction, StoredBFloat16>(second, in action); break;
+            default: Run<TAction, StoredFloat32>(second, in action); break;
+        }
+    }
+
+    private static void Run<TAction, TFirst>(DType second, in TAction action)
+        where TAction : struct, IStoredAction where TFirst : struct, IStoredFloat
+    {
+        switch (second)
+        {
+            case DType.Float16: action.Run<TFirst, StoredFloat16>(); break;
+            case DType.BFloat16: action.Run<TFirst, StoredBFloat16>(); break;
+            default: action.Run<TFirst, StoredFloat32>(); break;
+        }
+    }
+}
+
+/// <summary>Less than a vector of stored numbers.</summary>
+internal static unsafe class StoredTail
+{
+    private const int WidestVectorBytes = 64;
+
+    /// <summary>The first <paramref name="count"/> numbers, the other lanes 0; reads no more.
+    /// </summary>
+    public static T Load<T, TStored>(byte* source, nint index, int count)
+        where T : struct, ISimdFloat<T> where TStored : struct, IStoredFloat
+    {
+        byte* whole = stackalloc byte[WidestVectorBytes];
+        new ReadOnlySpan<byte>(source + (index * TStored.Size), count * TStored.Size)
+            .CopyTo(new(whole, WidestVectorBytes));
+        return TStored.Load<T>(whole, 0);
+    }
+
+    /// <summary>Writes the first <paramref name="count"/> numbers and no more.</summary>
+    public static void Store<T, TStored>(T value, byte* destination, nint index, int count)
+        where T : struct, ISimdFloat<T> where TStored : struct, IStoredFloat
+    {
+        byte* whole = stackalloc byte[WidestVectorBytes];
+        TStored.Store(value, whole, 0);
+        new ReadOnlySpan<byte>(whole, count * TStored.Size)
+            .CopyTo(new(destination + (index * TStored.Size), count * TStored.Size));
+    }
 }
