@@ -77,27 +77,19 @@ internal readonly unsafe struct ActivationBackwardAction(ActivationBackward call
 {
     public void Run<T>() where T : struct, ISimdFloat<T>
     {
-        float* gradient = call.OutputGradient.Pointer<float>();
-        float* input = call.Input.Pointer<float>();
-        float* result = call.InputGradient.Pointer<float>();
         switch (call.Activation)
         {
-            case Activation.Relu:
-                ActivationGradient.Run<T, ReluActivation>(gradient, input, call.Length, result);
-                break;
-            case Activation.Gelu:
-                ActivationGradient.Run<T, GeluActivation>(gradient, input, call.Length, result);
-                break;
-            case Activation.GeluTanh:
-                ActivationGradient.Run<T, GeluTanhActivation>(
-                    gradient, input, call.Length, result);
-                break;
-            default:
-                ActivationGradient.Run<T, IdentityActivation>(
-                    gradient, input, call.Length, result);
-                break;
+            case Activation.Relu: Run<T, ReluActivation>(); break;
+            case Activation.Gelu: Run<T, GeluActivation>(); break;
+            case Activation.GeluTanh: Run<T, GeluTanhActivation>(); break;
+            default: Run<T, IdentityActivation>(); break;
         }
     }
+
+    private void Run<T, TActivation>()
+        where T : struct, ISimdFloat<T> where TActivation : struct, IActivation =>
+        ActivationGradient.Run<T, TActivation>(
+            call.OutputGradient, call.Input, call.InputGradient.Pointer<float>());
 }
 
 /// <summary>Rows of <see cref="ActivationForward"/>.</summary>
