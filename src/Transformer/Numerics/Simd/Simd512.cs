@@ -76,6 +76,49 @@ internal readonly unsafe struct Simd512 : ISimdFloat<Simd512>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd512 ToBFloat16(Simd512 value)
+    {
+        Vector512<uint> word = value.v.AsUInt32();
+        Vector512<uint> odd = (word >> 16) & Vector512.Create(1u);
+        Vector512<uint> rounded = (word + Vector512.Create(0x7FFFu) + odd) >> 16;
+        Vector512<uint> quiet = (word >> 16) | Vector512.Create(0x40u);
+        Vector512<uint> number = Vector512.Equals(value.v, value.v).AsUInt32();
+        return new(Vector512.ConditionalSelect(number, rounded, quiet).AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd512 ToFloat16(Simd512 value)
+    {
+        Vector512<uint> word = value.v.AsUInt32();
+        Vector512<int> magnitude = (word & Vector512.Create(0x7FFFFFFFu)).AsInt32();
+        // Exponents are 112 apart; from the least normal number down, a sum with ½ has the
+        // subnormal numbers' unit as its own and is rounded to it.
+        Vector512<int> odd = (magnitude >>> 13) & Vector512.Create(1);
+        Vector512<int> normal = (magnitude + Vector512.Create(0xFFF - (112 << 23)) + odd) >>> 13;
+        Vector512<int> small = (magnitude.AsSingle() + Vector512.Create(0.5f)).AsInt32() -
+            Vector512.Create(0x3F000000);
+        Vector512<int> rounded = Vector512.Min(Vector512.Create(0x7C00), Vector512.ConditionalSelect(
+            Vector512.LessThan(magnitude, Vector512.Create(0x38800000)), small, normal));
+        Vector512<int> quiet = ((magnitude >>> 13) & Vector512.Create(0x3FF)) | Vector512.Create(0x7E00);
+        Vector512<int> number = Vector512.Equals(value.v, value.v).AsInt32();
+        return new((Vector512.ConditionalSelect(number, rounded, quiet).AsUInt32() |
+            ((word >> 16) & Vector512.Create(0x8000u))).AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreWords(Simd512 words, ushort* destination) =>
+        Words(words).Store(destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreWordsStreaming(Simd512 words, ushort* destination) =>
+        Words(words).StoreAlignedNonTemporal(destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<ushort> Words(Simd512 words) => Avx512F.IsSupported
+        ? Avx512F.ConvertToVector256UInt16(words.v.AsUInt32())
+        : Vector256.Narrow(words.v.GetLower().AsUInt32(), words.v.GetUpper().AsUInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(Simd512 value, float* destination) => value.v.Store(destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
