@@ -1,6 +1,5 @@
 using Transformer.Models.Graph;
 using Transformer.Models.Interchange;
-using Transformer.Tensors;
 
 namespace Transformer.Models.Tests.HuggingFace;
 
