@@ -75,10 +75,10 @@ __device__ __forceinline__ void attention_query_gradient(const AttentionArgument
   place_queries(p, s, state, head, first_query, 64);
   __syncthreads();
   float results[8][4 * Groups] = {};
-  KeyRange range = key_range(state, 64);
+  KeyRange range = key_range(state, 0, 64);
   for (i32 at = range.low / 64; at < (range.high + 63) / 64; at++) {
     if (!tile_is_visible(p, s, state, 64, at * 64)) continue;
-    place_keys(p, s, state, head / (p.query_heads / p.key_heads), at * 64);
+    place_keys(p, s, state, head / (p.query_heads / p.key_heads), at * 64, 0, s.stored);
     __syncthreads();
     compute_gradients<T, true>(p, s, state, tiles, at * 64);
     add_weighted_tile<T, 8, Groups>(
@@ -103,7 +103,7 @@ __device__ __forceinline__ void attention_key_gradient(const AttentionArgument &
   if (first >= s.stored) return;
 
   start_block(p, state);
-  place_keys(p, s, state, key_head, first);
+  place_keys(p, s, state, key_head, first, 0, s.stored);
   u32 width = u32(p.head_dimension), value_width = u32(p.value_dimension);
   float key_sums[8][4 * Groups] = {}, value_sums[8][4 * Groups] = {};
   for (i32 head = key_head * group; head < (key_head + 1) * group; head++)
@@ -111,7 +111,7 @@ __device__ __forceinline__ void attention_key_gradient(const AttentionArgument &
       __syncthreads();
       place_queries(p, s, state, head, first_query, 64);
       __syncthreads();
-      KeyRange range = key_range(state, 64);
+      KeyRange range = key_range(state, 0, 64);
       if (range.high <= first || range.low >= first + 64) continue;
       if (!tile_is_visible(p, s, state, 64, first)) continue;
       // Key by key: the tiles are transposed.

@@ -213,14 +213,14 @@ __device__ __forceinline__ void attention_forward(const AttentionArgument &p, u8
     for (u32 c = 0; c < 4 * Groups; c++) results[i][c] = 0;
   }
 
-  KeyRange range = key_range(state, rows);
+  KeyRange range = key_range(state, 0, rows);
   i32 tiles = (p.key_length + 63) / 64, each = (tiles + p.splits - 1) / p.splits;
   i32 begin = most(split * each, range.low / 64);
   i32 end = least((split + 1) * each, (range.high + 63) / 64);
   for (i32 at = begin; at < end; at++) {
     i32 first = at * 64;
     if (!tile_is_visible(p, s, state, rows, first)) continue;
-    place_keys(p, s, state, key_head, first);
+    place_keys(p, s, state, key_head, first, 0, s.stored);
     __syncthreads();
     float scores[Rows][4] = {};
     multiply_queries<T, Rows>(p, state, queries, query_stride, buffer, scores);

@@ -26,7 +26,7 @@ __device__ __forceinline__ void attention_scores(const AttentionArgument &p, u8 
 
   start_block(p, state);
   place_queries(p, s, state, head, first_query, 64);
-  place_keys(p, s, state, head / (p.query_heads / p.key_heads), first);
+  place_keys(p, s, state, head / (p.query_heads / p.key_heads), first, 0, s.stored);
   __syncthreads();
   float sums[8][4];
   multiply_tiles<T, 8>(sums, p.query, state.query, p.aligned & aligned_query, p.key, state.key,

@@ -39,9 +39,9 @@ __device__ __forceinline__ void attention_bias_gradient(const AttentionArgument 
       for (i32 at = own_tile; at < (queries_share ? p.tiles : own_tile + 1); at++) {
         __syncthreads();
         place_queries(p, s, state, head, at * 64, 64);
-        place_keys(p, s, state, head / (p.query_heads / p.key_heads), first);
+        place_keys(p, s, state, head / (p.query_heads / p.key_heads), first, 0, s.stored);
         __syncthreads();
-        KeyRange range = key_range(state, 64);
+        KeyRange range = key_range(state, 0, 64);
         if (range.high <= first || range.low >= first + 64) continue;
         if (!tile_is_visible(p, s, state, 64, first)) continue;
         compute_gradients<T, false>(p, s, state, tiles, first);
@@ -81,13 +81,13 @@ __device__ __forceinline__ void attention_bucket_sums(const AttentionArgument &p
   u32 count = u32(p.buckets) * (p.bidirectional ? 2 : 1);
 
   start_block(p, state);
-  place_keys(p, s, state, head / (p.query_heads / p.key_heads), first);
+  place_keys(p, s, state, head / (p.query_heads / p.key_heads), first, 0, s.stored);
   for (u32 i = threadIdx.x; i < count; i += attention_threads) sums[i] = 0;
   for (i32 first_query = 0; first_query < s.queries; first_query += 64) {
     __syncthreads();
     place_queries(p, s, state, head, first_query, 64);
     __syncthreads();
-    KeyRange range = key_range(state, 64);
+    KeyRange range = key_range(state, 0, 64);
     if (range.high <= first || range.low >= first + 64) continue;
     if (!tile_is_visible(p, s, state, 64, first)) continue;
     compute_gradients<T, false>(p, s, state, tiles, first);

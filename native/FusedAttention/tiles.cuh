@@ -8,24 +8,14 @@
 #pragma once
 
 #include "../include/reduce.cuh"
-#include "terms.cuh"
+#include "state.cuh"
 
-static constexpr u32 attention_threads = 128, key_tile = 64, row_tile = 64;
 static constexpr u32 chunk_width = 32, chunk_stride = chunk_width + 4; // of a product's operands
 static constexpr u32 score_stride = 80;
 static constexpr u32 operand_floats = 64 * chunk_stride; // 2304
 static constexpr u32 value_floats = 4096;                // rows to be weighted and summed
 
-// A block's view of its rows and of the keys at hand; at the start of shared memory.
-struct BlockState {
-  i64 query[64], output[64], sum[64];   // element offsets, index of the log-sum-exp
-  i64 key[64], value[64];               // element offsets; −1: there is none, zeros
-  i32 index[64], head[64], first[64], end[64]; // index −1: no such row
-  float log_sum[64], delta[64];
-  i32 thresholds[relative_thresholds];
-  u64 dropout;
-  i32 any_visible, not_finite;
-};
+using BlockState = State<64, 1>;
 static constexpr u32 state_bytes = 4736;
 static_assert(sizeof(BlockState) <= state_bytes, "the launch counts on it");
 
@@ -40,91 +30,6 @@ __device__ __forceinline__ Four load_four(const float *address) {
 }
 __device__ __forceinline__ void store_four(float *address, Four value) {
   __builtin_memcpy(__builtin_assume_aligned(address, 16), &value, 16);
-}
-
-__device__ __forceinline__ void start_block(const AttentionArgument &p, BlockState &state) {
-  if (p.relative)
-    for (u32 i = threadIdx.x; i < relative_thresholds; i += attention_threads)
-      state.thresholds[i] = p.thresholds[i];
-  if (threadIdx.x != 0) return;
-  state.not_finite = 0;
-  state.dropout = p.drop_probability > 0 ? dropout_key(p) : 0;
-}
-
-// Rows [first, first + count) of heads_per_unit heads' queries, head by head.
-__device__ __forceinline__ void place_queries(
-    const AttentionArgument &p, const Sequence &s, BlockState &state, i32 unit, i32 first,
-    u32 count) {
-  for (u32 r = threadIdx.x; r < 64; r += attention_threads) {
-    i32 row = first + i32(r);
-    bool exists = r < count && row < p.heads_per_unit * s.queries;
-    i32 head = exists ? unit * p.heads_per_unit + row / s.queries : 0;
-    i32 query = exists ? row % s.queries : -1;
-    state.index[r] = query;
-    state.head[r] = head;
-    state.first[r] = state.end[r] = 0;
-    state.query[r] = state.output[r] = -1;
-    state.sum[r] = 0;
-    if (!exists) continue;
-    visible_keys(p, s, query, state.first[r], state.end[r]);
-    const Strides &q = p.query_strides, &o = p.output_strides;
-    state.query[r] = s.query_outer * q.batch + head * q.head + (s.query_row + query) * q.row;
-    state.output[r] = s.query_outer * o.batch + head * o.head + (s.query_row + query) * o.row;
-    state.sum[r] = row_index(p, s, head, query);
-    if (!p.output_gradient) continue;
-    state.log_sum[r] = p.log_sum_exp[state.sum[r]];
-    state.delta[r] = p.deltas[state.sum[r]];
-  }
-}
-
-// The 64 keys from `first` on.
-__device__ __forceinline__ void place_keys(
-    const AttentionArgument &p, const Sequence &s, BlockState &state, i32 head, i32 first) {
-  for (u32 r = threadIdx.x; r < 64; r += attention_threads) {
-    i32 key = first + i32(r);
-    bool exists = key < s.stored;
-    state.key[r] = exists ? key_place(p, s, p.key_strides, key) + head * p.key_strides.head : -1;
-    state.value[r] =
-        exists ? key_place(p, s, p.value_strides, key) + head * p.value_strides.head : -1;
-  }
-}
-
-// The keys that rows see: all of them lie in [low, high), and every row sees [all_low, all_high).
-struct KeyRange {
-  i32 low, high, all_low, all_high;
-};
-__device__ __forceinline__ KeyRange key_range(const BlockState &state, u32 rows) {
-  KeyRange range = {0x7FFFFFFF, 0, 0, 0x7FFFFFFF};
-  for (u32 r = 0; r < rows; r++) {
-    if (state.first[r] < state.end[r]) {
-      range.low = least(range.low, state.first[r]);
-      range.high = most(range.high, state.end[r]);
-    }
-    range.all_low = most(range.all_low, state.first[r]);
-    range.all_high = least(range.all_high, state.end[r]);
-  }
-  return range;
-}
-
-// False where the masks hide all keys [first, first + 64) from all rows. Every thread calls it.
-__device__ __forceinline__ bool tile_is_visible(
-    const AttentionArgument &p, const Sequence &s, BlockState &state, u32 rows, i32 first) {
-  if (!p.mask && !p.block_mask) return true;
-  __syncthreads();
-  if (threadIdx.x == 0) state.any_visible = 0;
-  __syncthreads();
-  bool found = false;
-  for (u32 x = threadIdx.x; x < rows * 16 && !found; x += attention_threads) {
-    u32 r = x / 16;
-    if (state.index[r] < 0) continue;
-    ScoreRow row =
-        score_row(p, s, state.head[r], state.index[r], state.first[r], state.end[r]);
-    i32 key = first + i32(x % 16) * 4;
-    for (i32 e = 0; e < 4; e++) found |= is_visible(p, row, key + e);
-  }
-  if (found) state.any_visible = 1;
-  __syncthreads();
-  return state.any_visible;
 }
 
 // Columns [column, column + span) of `count` rows as floats, zeros past `width` and for rows that

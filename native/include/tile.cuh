@@ -235,6 +235,22 @@ __device__ __forceinline__ void copy_async(void *shared, const void *global, u32
 #endif
 }
 
+// 16 bytes, or zeros, to an offset of a tile, which is added as load_matrices does it.
+__device__ __forceinline__ void copy_async_chunk(
+    u8 *tile, u32 offset, const void *global, bool inside) {
+#if defined(TRANSFORMER_EMULATION)
+  emulation::copy_async(tile + offset, global, inside ? 16 : 0, 16);
+#elif TRANSFORMER_SM80
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(tile) + offset),
+               "l"(global), "r"(inside ? 16 : 0)
+               : "memory");
+#else
+  Words words = {};
+  if (inside) words = load_words(global);
+  *reinterpret_cast<Chunk<u32> *>(tile + offset) = bits_as<Chunk<u32>>(words);
+#endif
+}
+
 // One float, or zero: for rows that do not start on 16 bytes.
 __device__ __forceinline__ void copy_async(float *shared, const float *global, bool inside) {
 #if defined(TRANSFORMER_EMULATION)

@@ -124,6 +124,10 @@ internal struct AttentionArgument
         return argument;
     }
 
+    /// <summary>True where scores need more than a scale and an interval of keys.</summary>
+    public readonly bool ShapesScores => SoftCap > 0 || Mask != 0 || BlockMask != 0 || Bias != 0 ||
+        Alibi != 0 || Relative != 0;
+
     /// <summary>⌈length / size⌉; 0 without a size.</summary>
     public static int Blocks(int length, int size) =>
         size == 0 ? 0 : (int)(((long)length + size - 1) / size);

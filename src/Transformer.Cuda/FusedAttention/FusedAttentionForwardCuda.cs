@@ -6,14 +6,23 @@ using Transformer.Tensors;
 
 namespace Transformer.Cuda.FusedAttention;
 
-/// <summary>Launches native/FusedAttention/attention_forward.cu and attention_scores.cu.</summary>
+/// <summary>Launches native/FusedAttention/attention_tensor_forward.cu, attention_forward.cu and
+/// attention_scores.cu.</summary>
 internal sealed class FusedAttentionForwardCuda(CudaQueue queue) : IKernel<AttentionForward>
 {
     internal const uint Threads = 128;
     internal const int StateBytes = 4736, ScoreStride = 80, ChunkStride = 36, Tile = 64;
     internal const int OperandFloats = Tile * ChunkStride;
     private const int ValueFloats = 4096;
-    private const int FewQueries = 8, BlocksPerMultiprocessor = 8;
+    private const int FewQueries = 8, FewRows = 8, BlocksPerMultiprocessor = 8;
+
+    // By a width of 64, 128 and 256.
+    private readonly TypedKernel[] tensor =
+    [
+        new(queue, "attention_tensor_forward", "attention_tensor_forward_{0}_width_64"),
+        new(queue, "attention_tensor_forward", "attention_tensor_forward_{0}_width_128"),
+        new(queue, "attention_tensor_forward", "attention_tensor_forward_{0}_width_256"),
+    ];
 
     // By 64, 128 and 256 columns of the values.
     private readonly TypedKernel[] manyRows = Named(queue, "64_rows");
@@ -31,7 +40,7 @@ internal sealed class FusedAttentionForwardCuda(CudaQueue queue) : IKernel<Atten
             AttentionSupport.Single("logSumExp", call.LogSumExp) ??
             AttentionSupport.Float("scores", call.Scores) ??
             AttentionSupport.Blocks(call.Scores.IsPresent ? pairs * Tiles(s.KeyLength)
-                : pairs * Math.Max(Slices(s, out _), FewQueries));
+                : pairs * Math.Max(Slices(s.ValueDimension), FewQueries));
         return reason is null;
     }
 
@@ -60,34 +69,49 @@ internal sealed class FusedAttentionForwardCuda(CudaQueue queue) : IKernel<Atten
 
     private void Attend(AttentionArgument argument, DType type)
     {
-        int rows = Tile;
-        if (argument.QueryLength <= FewQueries)
+        if (AttentionTensorTiles.Find(queue, argument, type) is { } tiles)
+        {
+            Launch(ref argument, tensor[tiles.Index], type, tiles.Rows, 1, tiles.SharedBytes);
+            return;
+        }
+
+        int group = argument.QueryHeads / argument.KeyHeads;
+        int rows = argument.QueryLength <= FewQueries && group * argument.QueryLength <= 16
+            ? FewRows : Tile;
+        int index = Columns(argument.ValueDimension);
+        int bytes = SharedBytes(ref argument, rows);
+        TypedKernel kernel = (rows == Tile ? manyRows : fewRows)[index];
+        Launch(ref argument, kernel, type, rows, Slices(argument.ValueDimension), bytes);
+    }
+
+    private void Launch(
+        ref AttentionArgument argument, TypedKernel kernel, DType type, int rows, int slices,
+        int bytes)
+    {
+        bool few = argument.QueryLength <= FewQueries;
+        if (few)
         {
             // The query heads of a key head lie in one block, which reads its keys once.
             argument.HeadsPerUnit = argument.QueryHeads / argument.KeyHeads;
             argument.Units = argument.KeyHeads;
-            if (argument.HeadsPerUnit * argument.QueryLength <= 16) rows = 8;
         }
 
-        AttentionSizes sizes = new(0, 0, 0, 0, 0, 0, argument.ValueDimension);
-        argument.Slices = Slices(sizes, out int columns);
+        argument.Slices = slices;
         argument.Tiles =
             AttentionArgument.Blocks(argument.HeadsPerUnit * argument.QueryLength, rows);
         long blocks = (long)argument.Tiles * argument.Slices * argument.Units * argument.Batch;
-        if (argument.QueryLength <= FewQueries)
+        if (few)
         {
             long wanted = (long)queue.Device.Multiprocessors * BlocksPerMultiprocessor;
             long splits = Math.Min(wanted / blocks, argument.KeyLength / 256);
             argument.Splits = (int)Math.Max(1, splits);
         }
 
-        int bytes = SharedBytes(ref argument, rows);
         long partial = argument.Splits == 1 ? 0 : argument.Splits * argument.Rows;
         using CudaScratch outputs = queue.Rent(partial * argument.ValueDimension * sizeof(float));
         using CudaScratch sums = queue.Rent(partial * sizeof(float));
         argument.PartialOutputs = outputs.Address;
         argument.PartialSums = sums.Address;
-        TypedKernel kernel = (rows == Tile ? manyRows : fewRows)[columns];
         kernel[type].Launch(
             new((uint)(blocks * argument.Splits), Threads, bytes), argument);
         if (argument.Splits == 1) return;
@@ -109,11 +133,10 @@ internal sealed class FusedAttentionForwardCuda(CudaQueue queue) : IKernel<Atten
         return resident ? (int)whole : chunk;
     }
 
-    private static int Slices(AttentionSizes s, out int columns)
-    {
-        columns = s.ValueDimension <= 64 ? 0 : s.ValueDimension <= 128 ? 1 : 2;
-        return AttentionArgument.Blocks(s.ValueDimension, 64 << columns);
-    }
+    // The kernel for so many columns of the values, and how many blocks share them.
+    private static int Columns(int width) => width <= 64 ? 0 : width <= 128 ? 1 : 2;
+
+    private static int Slices(int width) => AttentionArgument.Blocks(width, 64 << Columns(width));
 
     private static TypedKernel[] Named(CudaQueue queue, string rows) =>
     [

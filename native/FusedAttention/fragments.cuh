@@ -1,0 +1,186 @@
+// Tiles of 16-bit elements for tensor cores, and what shapes and hides scores that lie in
+// fragments (../include/tile.cuh).
+//
+// Work: 4 warps. A warp owns 16 rows, or 16·m, of a product a·bᵀ; thread (g, t) = (lane / 4,
+//   lane % 4) has rows g and g + 8 of them, and columns 8·n + 2·t and the next for n < 8. So
+//   element (n, i) of its fragments is row g + 8·(i / 2), column 8·n + 2·t + i % 2.
+// Shared: rows of `Width` elements, 16-byte chunks in tile_offset's order; narrower tensors are
+//   followed by zeros, which add nothing.
+#pragma once
+
+#include "../include/tile.cuh"
+#include "state.cuh"
+
+static constexpr float log2_e = 1.44269504f, ln_2 = 0.693147181f;
+
+// The larger, or the one that is a number.
+__device__ __forceinline__ float larger(float a, float b) {
+#if defined(TRANSFORMER_EMULATION)
+  return a > b || b != b ? a : b;
+#else
+  float result;
+  asm("max.f32 %0, %1, %2;" : "=f"(result) : "f"(a), "f"(b));
+  return result;
+#endif
+}
+
+// The first row of a thread's fragment of 16 rows, and its first column.
+__device__ __forceinline__ u32 fragment_row() { return opaque(threadIdx.x) % 32 / 4; }
+__device__ __forceinline__ u32 fragment_column() { return opaque(threadIdx.x) % 4 * 2; }
+
+// Where a lane finds its row of ldmatrix in a tile: offset<Width>(row, column) is that of
+// tile_offset for the fragment whose corner is there, row a multiple of 8, column of 16 (of 8 where
+// the fragment is of one chunk).
+struct TilePlace {
+  u32 row, swizzle;
+
+  template <u32 Width> __device__ __forceinline__ u32 offset(u32 first, u32 column) const {
+    return row + first * (2 * Width) + (swizzle ^ (2 * column));
+  }
+};
+
+// For load_a and load_b_transposed: 16 rows, two chunks.
+template <u32 Width> __device__ __forceinline__ TilePlace place_of_rows() {
+  u32 lane = opaque(threadIdx.x % 32);
+  return {lane % 16 * (2 * Width), ((lane / 16) ^ (lane % 8)) * 16};
+}
+// For load_b: 8 rows with two chunks, then the next 8.
+template <u32 Width> __device__ __forceinline__ TilePlace place_of_columns() {
+  u32 lane = opaque(threadIdx.x % 32);
+  return {(lane % 8 + lane / 16 * 8) * (2 * Width), ((lane / 8 % 2) ^ (lane % 8)) * 16};
+}
+
+// Asks for `Count` rows of a tensor as a tile, zeros past `width` and where there is no row.
+// What was in the tile must have been read by every thread, and this wants a commit.
+template <typename T, u32 Width, u32 Count>
+__device__ __forceinline__ void copy_rows(
+    u8 *tile, const void *from, const i64 *offsets, u32 width, bool aligned) {
+  constexpr u32 chunks = Width / 8, lines = attention_threads / chunks;
+  const T *base = static_cast<const T *>(from);
+  u32 thread = opaque(threadIdx.x), row = thread / chunks, place = thread % chunks;
+  bool inside = place * 8 < width;
+  if (aligned) {
+    const i64 *own = offsets + row;
+#pragma unroll
+    for (u32 i = 0; i < Count / lines; i++) {
+      i64 offset = own[i * lines];
+      bool exists = inside && offset >= 0;
+      copy_async_chunk(tile, tile_offset<chunks>(row + i * lines, place),
+                       base + (exists ? offset + place * 8 : 0), exists);
+    }
+    return;
+  }
+#pragma unroll 1
+  for (; row < Count; row += lines) {
+    i64 offset = offsets[row];
+    Chunk<T> values;
+#pragma unroll
+    for (u32 e = 0; e < 8; e++) {
+      bool exists = offset >= 0 && place * 8 + e < width;
+      values.values[e] = exists ? base[offset + place * 8 + e] : T{0};
+    }
+    *reinterpret_cast<Chunk<T> *>(tile + tile_offset<chunks>(row, place)) = values;
+  }
+}
+
+// What becomes of numbers that are not finite, in a tile whose rows some weights of 0 skip.
+enum class Careful : u32 {
+  no,      // they are multiplied, and make NaN of what should skip them
+  without, // they count as 0
+  plus,    // +∞ and NaN count as 1, everything else as 0
+  minus,   // −∞ and NaN count as 1, everything else as 0
+};
+
+// Rewrites a tile; between barriers. Every thread calls it.
+template <typename T, u32 Width, u32 Count>
+__device__ __forceinline__ void rewrite_tile(u8 *tile, Careful careful) {
+#pragma unroll 1
+  for (u32 at = threadIdx.x; at < Count * Width / 8; at += attention_threads) {
+    Chunk<T> &place = reinterpret_cast<Chunk<T> *>(tile)[at];
+    Chunk<T> values = place;
+#pragma unroll
+    for (u32 e = 0; e < 8; e++) {
+      float value = to_float(values.values[e]);
+      bool finite = value - value == 0;
+      bool counts = careful == Careful::plus ? !finite && value != -infinity
+                                             : !finite && value != infinity;
+      if (careful == Careful::without) values.values[e] = finite ? values.values[e] : T{0};
+      else values.values[e] = from_float<T>(counts ? 1.f : 0.f);
+    }
+    place = values;
+  }
+}
+
+// Selects −∞ where the row's interval of keys ends; `row` is the thread's first one.
+template <u32 Columns, typename State>
+__device__ __forceinline__ void hide_fragment(
+    const State &state, u32 row, i32 first, float (&scores)[Columns][4]) {
+  i32 column = first + i32(fragment_column());
+#pragma unroll
+  for (u32 half = 0; half < 2; half++) {
+    i32 low = state.first[row + 8 * half] - column, high = state.end[row + 8 * half] - column;
+#pragma unroll
+    for (u32 n = 0; n < Columns; n++)
+#pragma unroll
+      for (u32 e = 0; e < 2; e++) {
+        bool visible = i32(8 * n + e) >= low && i32(8 * n + e) < high;
+        scores[n][2 * half + e] = visible ? scores[n][2 * half + e] : -infinity;
+      }
+  }
+}
+
+// A thread's fragments in shared memory, where a loop can go over them: element e of the fragment
+// at slots[e·threads].
+__device__ __forceinline__ float *thread_slots(u8 *slots) {
+  return reinterpret_cast<float *>(slots) + opaque(threadIdx.x);
+}
+template <u32 Columns>
+__device__ __forceinline__ void put_fragment(float *slots, const float (&values)[Columns][4]) {
+#pragma unroll
+  for (u32 e = 0; e < 4 * Columns; e++) slots[e * attention_threads] = values[e / 4][e % 4];
+}
+template <u32 Columns>
+__device__ __forceinline__ void get_fragment(const float *slots, float (&values)[Columns][4]) {
+#pragma unroll
+  for (u32 e = 0; e < 4 * Columns; e++) values[e / 4][e % 4] = slots[e * attention_threads];
+}
+
+// q·k become scores with all their terms.
+template <u32 Columns, typename State>
+__device__ __forceinline__ void shape_fragment(
+    const AttentionArgument &p, const Sequence &s, const State &state, u32 row, i32 first,
+    u8 *shared, float (&scores)[Columns][4]) {
+  float *slots = thread_slots(shared);
+  u32 column = fragment_column();
+  put_fragment<Columns>(slots, scores);
+#pragma unroll 1
+  for (u32 half = 0; half < 2; half++) {
+    u32 r = row + 8 * half;
+    ScoreRow terms = score_row(p, s, state.head[r], state.index[r], state.first[r], state.end[r]);
+#pragma unroll 1
+    for (u32 i = 0; i < 2 * Columns; i++) {
+      float *slot = slots + (i / 2 * 4 + 2 * half + i % 2) * attention_threads;
+      i32 key = first + i32(i / 2 * 8 + column + i % 2);
+      *slot = masked_score(p, terms, key, capped_score(p, *slot * p.scale), state.thresholds);
+    }
+  }
+  get_fragment<Columns>(slots, scores);
+}
+
+// Bit 4·n + i is set where dropout keeps the weight of element (n, i).
+template <u32 Columns, typename State>
+__device__ __forceinline__ u32 kept_weights(
+    const AttentionArgument &p, const Sequence &s, const State &state, u32 row, i32 first) {
+  u32 kept = 0, column = fragment_column();
+#pragma unroll 1
+  for (u32 i = 0; i < 2 * Columns; i++) {
+    u32 n = i / 2, half = i % 2, r = row + 8 * half;
+    float factors[4];
+    dropout_factors(p, state.dropout, s.batch, state.head[r], state.index[r],
+                    first + i32(8 * n + column / 4 * 4), factors);
+    bool upper = column % 4 != 0;
+    u32 low = (upper ? factors[2] : factors[0]) != 0, high = (upper ? factors[3] : factors[1]) != 0;
+    kept |= (low | high << 1) << (4 * n + 2 * half);
+  }
+  return kept;
+}
