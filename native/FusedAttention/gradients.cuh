@@ -56,39 +56,42 @@ __device__ __forceinline__ void shape_gradients(
 }
 
 // Both tiles of the queries and keys that are placed, query by query. Every thread calls it.
-template <typename T, bool ToProducts>
+template <bool ToProducts>
 __device__ __forceinline__ void compute_gradients(
     const AttentionArgument &p, const Sequence &s, const BlockState &state,
     const GradientTiles &tiles, i32 first) {
   float sums[8][4];
-  multiply_tiles<T, 8>(sums, p.query, state.query, p.aligned & aligned_query, p.key, state.key,
-                       p.aligned & aligned_key, u32(p.head_dimension), tiles.buffer);
+  multiply_tiles<8>(sums, p.query, state.query, p.aligned & aligned_query, p.key, state.key,
+                       p.aligned & aligned_key, u32(p.head_dimension), p.element_type,
+                    tiles.buffer);
   put_scores<8>(tiles.weights, sums);
-  multiply_tiles<T, 8>(sums, p.output_gradient, state.output,
+  multiply_tiles<8>(sums, p.output_gradient, state.output,
                        p.aligned & aligned_output_gradient, p.value, state.value,
-                       p.aligned & aligned_value, u32(p.value_dimension), tiles.buffer);
+                       p.aligned & aligned_value, u32(p.value_dimension), p.element_type,
+                    tiles.buffer);
   put_scores<8>(tiles.gradients, sums);
   __syncthreads();
   shape_gradients<ToProducts>(p, s, state, tiles, score_stride, 1, first);
   __syncthreads();
 }
 
-// Rows of results to a gradient.
-template <typename T, u32 Groups>
+// Rows of results to a gradient, through the thread's own places in the buffer.
+template <u32 Groups>
 __device__ __forceinline__ void store_rows(
     const float (&results)[8][4 * Groups], void *to, const i64 *offsets, u32 column, u32 width,
-    bool aligned) {
+    bool aligned, u32 type, float *buffer) {
   u32 y = threadIdx.x / 16, x = threadIdx.x % 16;
+  float *own = buffer + 4 * threadIdx.x;
+  const float ones[8] = {1, 1, 1, 1, 1, 1, 1, 1};
 #pragma unroll
-  for (u32 i = 0; i < 8; i++) {
-    i64 offset = offsets[y + 8 * i];
-    if (offset < 0) continue;
-#pragma unroll
-    for (u32 g = 0; g < Groups; g++) {
-      Four four;
-#pragma unroll
-      for (u32 c = 0; c < 4; c++) four.x[c] = results[i][4 * g + c];
-      store_results<T>(to, offset, column + 64 * g + 4 * x, width, aligned, four);
+  for (u32 g = 0; g < Groups; g++) {
+    put_own<8, Groups>(own, results, g, ones);
+#pragma unroll 1
+    for (u32 i = 0; i < 8; i++) {
+      i64 offset = offsets[y + 8 * i];
+      if (offset < 0) continue;
+      store_results(to, offset, column + 64 * g + 4 * x, width, aligned,
+                    load_four(own + i * own_stride), type);
     }
   }
 }

@@ -32,34 +32,60 @@ __device__ __forceinline__ void store_four(float *address, Four value) {
   __builtin_memcpy(__builtin_assume_aligned(address, 16), &value, 16);
 }
 
+// The conversion of a 16-bit number whose type is known when the kernel runs.
+__device__ __forceinline__ float from_bits(u16 bits, u32 type) {
+  return type == type_f16 ? to_float(f16{bits}) : to_float(bf16{bits});
+}
+__device__ __forceinline__ u16 to_bits(float value, u32 type) {
+  return type == type_f16 ? from_float<f16>(value).bits : from_float<bf16>(value).bits;
+}
+
 // Columns [column, column + span) of `count` rows as floats, zeros past `width` and for rows that
-// are not there; span is a multiple of 8. True where a number is NaN or infinite.
-template <typename T>
-__device__ __forceinline__ bool load_rows(
+// are not there; span is a multiple of 8. True where a number is NaN or infinite. Element is float,
+// or u16 for both 16-bit types.
+template <typename Element>
+__device__ __forceinline__ bool load_rows_of(
     float *to, u32 stride, const void *from, const i64 *offsets, u32 count, u32 column, u32 span,
-    u32 width, bool aligned) {
-  constexpr u32 elements = chunk<T>;
+    u32 width, bool aligned, u32 type) {
+  constexpr u32 elements = chunk<Element>;
   u32 pieces = span / elements;
   bool bad = false;
   for (u32 x = threadIdx.x; x < count * pieces; x += attention_threads) {
     u32 row = x / pieces, piece = x % pieces * elements, start = column + piece;
     i64 offset = offsets[row];
-    const T *source = static_cast<const T *>(from) + offset;
-    float values[elements];
-    if (aligned) load_chunk(source, start, offset < 0 ? 0 : width, values);
-    else
+    const Element *source = static_cast<const Element *>(from) + offset;
+    Chunk<Element> raw;
+    if (aligned) {
+      Words words = {};
+      if (offset >= 0 && start < width) words = load_words(source + start);
+      raw = bits_as<Chunk<Element>>(words);
+    } else
 #pragma unroll
       for (u32 e = 0; e < elements; e++)
-        values[e] = offset >= 0 && start + e < width ? to_float(source[start + e]) : 0;
+        raw.values[e] = offset >= 0 && start + e < width ? source[start + e] : Element(0);
 #pragma unroll
     for (u32 e = 0; e < elements; e += 4) {
-      Four four = {{values[e], values[e + 1], values[e + 2], values[e + 3]}};
+      Four four;
 #pragma unroll
-      for (u32 i = 0; i < 4; i++) bad |= !(four.x[i] - four.x[i] == 0);
+      for (u32 i = 0; i < 4; i++) {
+        if constexpr (sizeof(Element) == 4) four.x[i] = raw.values[e + i];
+        else four.x[i] = from_bits(raw.values[e + i], type);
+        bad |= !(four.x[i] - four.x[i] == 0);
+      }
       store_four(to + row * stride + piece + e, four);
     }
   }
   return bad;
+}
+
+// Those of a tensor whose elements are of the call's type.
+__device__ __forceinline__ bool load_rows(
+    float *to, u32 stride, const void *from, const i64 *offsets, u32 count, u32 column, u32 span,
+    u32 width, bool aligned, u32 type) {
+  return type == type_f32 ? load_rows_of<float>(to, stride, from, offsets, count, column, span,
+                                                width, aligned, type)
+                          : load_rows_of<u16>(to, stride, from, offsets, count, column, span,
+                                              width, aligned, type);
 }
 
 // sums[i][j] += a[row i]·b[column j] over `width` elements, a multiple of 4.
@@ -128,14 +154,14 @@ __device__ __forceinline__ void add_weighted_rows(
 
 // sums += weights·rows over a tile of 64 rows, of which 64·Groups columns from `column` on count.
 // Every thread calls it; `buffer` holds value_floats and is free again when it returns.
-template <typename T, u32 Rows, u32 Groups>
+template <u32 Rows, u32 Groups>
 __device__ __forceinline__ void add_weighted_tile(
     float (&sums)[Rows][4 * Groups], const float *weights, const void *from, const i64 *offsets,
-    u32 column, u32 width, bool aligned, float *buffer, BlockState &state) {
+    u32 column, u32 width, bool aligned, u32 type, float *buffer, BlockState &state) {
   constexpr u32 part = 64 / Groups; // rows that the buffer holds
   for (u32 t = 0; t < 64; t += part) {
-    bool bad = load_rows<T>(
-        buffer, 64 * Groups, from, offsets + t, part, column, 64 * Groups, width, aligned);
+    bool bad = load_rows(buffer, 64 * Groups, from, offsets + t, part, column, 64 * Groups, width,
+                         aligned, type);
     if (bad) state.not_finite = 1; // stays so: such inputs are rare
     __syncthreads();
     add_weighted_rows<Rows, Groups>(sums, weights + t, buffer, part, state.not_finite);
@@ -145,19 +171,19 @@ __device__ __forceinline__ void add_weighted_tile(
 
 // sums = a·bᵀ for 8·Rows and 64 rows of two tensors. Every thread calls it; `buffer` holds twice
 // operand_floats and is free again when it returns.
-template <typename T, u32 Rows>
+template <u32 Rows>
 __device__ __forceinline__ void multiply_tiles(
     float (&sums)[Rows][4], const void *a, const i64 *a_rows, bool a_aligned, const void *b,
-    const i64 *b_rows, bool b_aligned, u32 width, float *buffer) {
+    const i64 *b_rows, bool b_aligned, u32 width, u32 type, float *buffer) {
 #pragma unroll
   for (u32 i = 0; i < Rows; i++)
 #pragma unroll
     for (u32 j = 0; j < 4; j++) sums[i][j] = 0;
   for (u32 d = 0; d < width; d += chunk_width) {
     u32 rest = width - d, span = rest < chunk_width ? (rest + 7) / 8 * 8 : chunk_width;
-    load_rows<T>(buffer, chunk_stride, a, a_rows, 8 * Rows, d, span, width, a_aligned);
-    load_rows<T>(
-        buffer + operand_floats, chunk_stride, b, b_rows, 64, d, span, width, b_aligned);
+    load_rows(buffer, chunk_stride, a, a_rows, 8 * Rows, d, span, width, a_aligned, type);
+    load_rows(
+        buffer + operand_floats, chunk_stride, b, b_rows, 64, d, span, width, b_aligned, type);
     __syncthreads();
     add_products<Rows>(sums, buffer, chunk_stride, buffer + operand_floats, span);
     __syncthreads();
@@ -182,20 +208,45 @@ __device__ __forceinline__ void get_scores(const float *tile, float (&scores)[Ro
     for (u32 j = 0; j < 4; j++) scores[i][j] = tile[(y + 8 * i) * score_stride + x + 16 * j];
 }
 
-// Four results to where they lie, as far as the row goes.
-template <typename T>
-__device__ __forceinline__ void store_results(
-    void *to, i64 offset, u32 column, u32 width, bool aligned, Four four) {
-  struct alignas(4 * sizeof(T)) Narrow {
-    T x[4];
-  } narrow;
+// Four results of each of a thread's rows to its own places in shared memory, times a scale.
+static constexpr u32 own_stride = 4 * attention_threads;
+template <u32 Rows, u32 Groups>
+__device__ __forceinline__ void put_own(
+    float *own, const float (&results)[Rows][4 * Groups], u32 group, const float (&scales)[Rows]) {
 #pragma unroll
-  for (u32 i = 0; i < 4; i++) narrow.x[i] = from_float<T>(four.x[i]);
-  T *target = static_cast<T *>(to) + offset + column;
+  for (u32 i = 0; i < Rows; i++) {
+    Four four;
+#pragma unroll
+    for (u32 c = 0; c < 4; c++) four.x[c] = results[i][4 * group + c] * scales[i];
+    store_four(own + i * own_stride, four);
+  }
+}
+
+// Four results to where they lie, as far as the row goes.
+template <typename Element>
+__device__ __forceinline__ void store_results_of(
+    void *to, i64 offset, u32 column, u32 width, bool aligned, const Element (&four)[4]) {
+  struct alignas(4 * sizeof(Element)) Whole {
+    Element x[4];
+  } whole;
+#pragma unroll
+  for (u32 i = 0; i < 4; i++) whole.x[i] = four[i];
+  Element *target = static_cast<Element *>(to) + offset + column;
   if (aligned && column + 4 <= width)
-    __builtin_memcpy(__builtin_assume_aligned(target, sizeof(Narrow)), &narrow, sizeof(Narrow));
+    __builtin_memcpy(__builtin_assume_aligned(target, sizeof(Whole)), &whole, sizeof(Whole));
   else
 #pragma unroll
     for (u32 i = 0; i < 4; i++)
-      if (column + i < width) target[i] = narrow.x[i];
+      if (column + i < width) target[i] = whole.x[i];
+}
+__device__ __forceinline__ void store_results(
+    void *to, i64 offset, u32 column, u32 width, bool aligned, Four four, u32 type) {
+  if (type == type_f32) {
+    store_results_of<float>(to, offset, column, width, aligned, four.x);
+    return;
+  }
+  u16 bits[4];
+#pragma unroll
+  for (u32 i = 0; i < 4; i++) bits[i] = to_bits(four.x[i], type);
+  store_results_of<u16>(to, offset, column, width, aligned, bits);
 }

@@ -48,11 +48,6 @@ static constexpr bool has_bf16_tiles = emulated || TRANSFORMER_SM80;
 template <typename T> inline constexpr bool is_bf16 = false;
 template <> inline constexpr bool is_bf16<bf16> = true;
 
-// 16 bytes that the compiler may load and store at once.
-template <typename T> struct alignas(16) Chunk {
-  T values[16 / sizeof(T)];
-};
-
 // Byte offset of a chunk in a tile. Chunks is a power of two from 2 on.
 template <u32 Chunks> __device__ __forceinline__ u32 tile_offset(u32 row, u32 chunk) {
   static_assert((Chunks & (Chunks - 1)) == 0 && Chunks >= 2, "a power of two");

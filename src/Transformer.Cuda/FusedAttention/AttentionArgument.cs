@@ -37,7 +37,8 @@ internal struct AttentionArgument
     public int Tiles, Splits, Slices, Resident;
     public int BiasBatches, BiasHeads, BiasTiles;
     public uint BiasType, AlibiType, RelativeType, SinksType, ScoresType;
-    public uint BiasGradientType, RelativeGradientType, SinkGradientType, OutputType;
+    public uint BiasGradientType, RelativeGradientType, SinkGradientType;
+    public uint ElementType;
     public uint DropoutStream;
     public float Scale, SoftCap, DropProbability, Kept;
     public RelativeThresholds Thresholds;
@@ -103,7 +104,7 @@ internal struct AttentionArgument
             AlibiType = Type(inputs.AlibiSlopes),
             RelativeType = Type(inputs.RelativeBias),
             SinksType = Type(inputs.Sinks),
-            OutputType = Type(output),
+            ElementType = Type(output),
             DropoutStream = options.DropoutStream,
             Scale = (float)options.EffectiveScale(s.HeadDimension),
             SoftCap = (float)options.SoftCap,

@@ -25,12 +25,12 @@ internal sealed class FusedAttentionForwardCuda(CudaQueue queue) : IKernel<Atten
     ];
 
     // By 64, 128 and 256 columns of the values.
-    private readonly TypedKernel[] manyRows = Named(queue, "64_rows");
-    private readonly TypedKernel[] fewRows = Named(queue, "8_rows");
-    private readonly TypedKernel merge =
-        new(queue, "attention_forward", "attention_merge_splits_{0}");
+    private readonly CudaKernel[] manyRows = Named(queue, "64_rows");
+    private readonly CudaKernel[] fewRows = Named(queue, "8_rows");
+    private readonly CudaKernel merge =
+        queue.Kernel("attention_forward", "attention_merge_splits");
 
-    private readonly TypedKernel scores = new(queue, "attention_scores", "attention_scores_{0}");
+    private readonly CudaKernel scores = queue.Kernel("attention_scores", "attention_scores");
 
     public bool Supports(in AttentionForward call, out string? reason)
     {
@@ -58,7 +58,7 @@ internal sealed class FusedAttentionForwardCuda(CudaQueue queue) : IKernel<Atten
         argument.ScoresType = AttentionArgument.Type(call.Scores);
         argument.ScoreStage = (int)call.ScoreOutput;
         argument.Tiles = Tiles(s.QueryLength);
-        scores[call.Inputs.Query.DType].Launch(
+        scores.Launch(
             new((uint)(s.Batch * s.QueryHeads * argument.Tiles * Tiles(s.KeyLength)), Threads,
                 StateBytes + (sizeof(float) * ((Tile * ScoreStride) + (2 * OperandFloats)))),
             argument);
@@ -71,7 +71,7 @@ internal sealed class FusedAttentionForwardCuda(CudaQueue queue) : IKernel<Atten
     {
         if (AttentionTensorTiles.Find(queue, argument, type) is { } tiles)
         {
-            Launch(ref argument, tensor[tiles.Index], type, tiles.Rows, 1, tiles.SharedBytes);
+            Launch(ref argument, tensor[tiles.Index][type], tiles.Rows, 1, tiles.SharedBytes);
             return;
         }
 
@@ -80,13 +80,12 @@ internal sealed class FusedAttentionForwardCuda(CudaQueue queue) : IKernel<Atten
             ? FewRows : Tile;
         int index = Columns(argument.ValueDimension);
         int bytes = SharedBytes(ref argument, rows);
-        TypedKernel kernel = (rows == Tile ? manyRows : fewRows)[index];
-        Launch(ref argument, kernel, type, rows, Slices(argument.ValueDimension), bytes);
+        CudaKernel kernel = (rows == Tile ? manyRows : fewRows)[index];
+        Launch(ref argument, kernel, rows, Slices(argument.ValueDimension), bytes);
     }
 
     private void Launch(
-        ref AttentionArgument argument, TypedKernel kernel, DType type, int rows, int slices,
-        int bytes)
+        ref AttentionArgument argument, CudaKernel kernel, int rows, int slices, int bytes)
     {
         bool few = argument.QueryLength <= FewQueries;
         if (few)
@@ -112,10 +111,9 @@ internal sealed class FusedAttentionForwardCuda(CudaQueue queue) : IKernel<Atten
         using CudaScratch sums = queue.Rent(partial * sizeof(float));
         argument.PartialOutputs = outputs.Address;
         argument.PartialSums = sums.Address;
-        kernel[type].Launch(
-            new((uint)(blocks * argument.Splits), Threads, bytes), argument);
+        kernel.Launch(new((uint)(blocks * argument.Splits), Threads, bytes), argument);
         if (argument.Splits == 1) return;
-        merge[type].Launch(
+        merge.Launch(
             new((uint)(argument.Batch * argument.QueryHeads * argument.QueryLength), Threads),
             argument);
     }
@@ -137,11 +135,10 @@ internal sealed class FusedAttentionForwardCuda(CudaQueue queue) : IKernel<Atten
     private static int Columns(int width) => width <= 64 ? 0 : width <= 128 ? 1 : 2;
 
     private static int Slices(int width) => AttentionArgument.Blocks(width, 64 << Columns(width));
-
-    private static TypedKernel[] Named(CudaQueue queue, string rows) =>
+    private static CudaKernel[] Named(CudaQueue queue, string rows) =>
     [
-        new(queue, "attention_forward", $"attention_forward_{{0}}_{rows}_64_columns"),
-        new(queue, "attention_forward", $"attention_forward_{{0}}_{rows}_128_columns"),
-        new(queue, "attention_forward", $"attention_forward_{{0}}_{rows}_256_columns"),
+        queue.Kernel("attention_forward", $"attention_forward_{rows}_64_columns"),
+        queue.Kernel("attention_forward", $"attention_forward_{rows}_128_columns"),
+        queue.Kernel("attention_forward", $"attention_forward_{rows}_256_columns"),
     ];
 }
