@@ -161,42 +161,29 @@ __device__ __forceinline__ void multiply_values(
 
 // Eight results of a row, from column `start` on, to the output or this split's part of it.
 template <typename T>
-__device__ __forceinline__ void store_eight(
+__device__ __forceinline__ void finish_eight(
     const AttentionArgument &p, i64 output, i64 sum, i32 split, u32 start, const float *values,
     Careful careful) {
-  u32 width = u32(p.value_dimension), count = width - start < 8 ? width - start : 8;
+  u32 width = u32(p.value_dimension);
   bool parts = p.splits > 1;
-  i64 at = parts ? (split * p.rows + sum) * width + start : output + start;
-  T *to = static_cast<T *>(p.output) + at;
-  float *part = p.partial_outputs + at;
-  if (careful >= Careful::plus) {
-#pragma unroll 1
-    for (u32 e = 0; e < count; e++) {
-      if (!(values[e] > 0)) continue; // not that many weights met one
-      float before = parts ? part[e] : to_float(to[e]);
-      float result = careful == Careful::plus ? infinity
-                     : before == infinity     ? not_a_number()
-                                              : -infinity;
-      if (parts) part[e] = result;
-      else to[e] = from_float<T>(result);
-    }
+  T *row = static_cast<T *>(p.output) + output;
+  float *part = p.partial_outputs + (split * p.rows + sum) * width;
+  if (careful < Careful::plus && !parts) {
+    store_eight<T>(row, start, width, p.aligned & aligned_output, values);
     return;
   }
-  if (parts && width % 4 == 0) {
-    store_words(part, bits_as<Words>(*reinterpret_cast<const Chunk<float> *>(values)));
-    if (count > 4)
-      store_words(part + 4, bits_as<Words>(*reinterpret_cast<const Chunk<float> *>(values + 4)));
-  } else if (!parts && (p.aligned & aligned_output)) {
-    float eight[8];
-#pragma unroll
-    for (u32 e = 0; e < 8; e++) eight[e] = values[e];
-    store_chunk(to, 0, 1, eight);
-  } else {
 #pragma unroll 1
-    for (u32 e = 0; e < count; e++) {
-      if (parts) part[e] = values[e];
-      else to[e] = from_float<T>(values[e]);
+  for (u32 e = start; e < width && e < start + 8; e++) {
+    float result = values[e - start];
+    if (careful >= Careful::plus) {
+      if (!(result > 0)) continue; // not that many weights met one
+      float before = parts ? part[e] : to_float(row[e]);
+      result = careful == Careful::plus ? infinity
+               : before == infinity     ? not_a_number()
+                                        : -infinity;
     }
+    if (parts) part[e] = result;
+    else row[e] = from_float<T>(result);
   }
 }
 
@@ -228,37 +215,29 @@ __device__ __forceinline__ void finish_rows(
     const AttentionArgument &p, const State &state, i32 split, float factor,
     const Results<Width> &results, float *tile, Careful careful) {
   constexpr u32 tiles = row_tiles<Width>, count = 16 * tiles;
-  u32 first = opaque(threadIdx.x) / 32 * count, own_row = first + fragment_row();
-  u32 own_column = fragment_column();
+  u32 first = opaque(threadIdx.x) / 32 * count;
 #pragma unroll
-  for (u32 m = 0; m < tiles; m++)
+  for (u32 m = 0; m < tiles; m++) {
+    float scales[2];
 #pragma unroll
     for (u32 half = 0; half < 2; half++) {
       float total = results.totals[m][half], top = results.maxima[m][half];
       total += __shfl_xor_sync(all_lanes, total, 1);
       total += __shfl_xor_sync(all_lanes, total, 2);
-      u32 row = own_row + 16 * m + 8 * half;
+      u32 row = first + 16 * m + 8 * half + fragment_row();
       float scale = finish_row(p, state.head[row], state.index[row], state.sum[row], split,
                                top == -infinity ? top : top * factor, total);
-      if (careful >= Careful::plus) scale = 1;
-      // Chunks of 8 permuted so that the rows of half a warp lie in different banks.
-#pragma unroll
-      for (u32 n = 0; n < Width / 8; n++) {
-        struct alignas(8) Pair {
-          float low, high;
-        };
-        u32 at = row * Width + (n ^ (row & 3)) * 8 + own_column;
-        *reinterpret_cast<Pair *>(tile + at) = {results.sums[m][n][2 * half] * scale,
-                                                results.sums[m][n][2 * half + 1] * scale};
-      }
+      scales[half] = careful >= Careful::plus ? 1 : scale;
     }
+    put_results<Width>(tile, first + 16 * m, results.sums[m], scales);
+  }
   __syncwarp();
 #pragma unroll 1
   for (u32 at = threadIdx.x % 32; at < count * Width / 8; at += 32) {
     u32 row = first + at / (Width / 8), n = at % (Width / 8);
     if (state.index[row] < 0 || 8 * n >= u32(p.value_dimension)) continue;
-    store_eight<T>(p, state.output[row], state.sum[row], split, 8 * n,
-                   tile + row * Width + (n ^ (row & 3)) * 8, careful);
+    finish_eight<T>(p, state.output[row], state.sum[row], split, 8 * n,
+                    tile + result_place<Width>(row, n), careful);
   }
 }
 

@@ -184,3 +184,77 @@ __device__ __forceinline__ u32 kept_weights(
   }
   return kept;
 }
+
+// result = a·bᵀ: 16 rows of a tile from `row` on by the 8·Columns rows of another.
+template <typename T, u32 Width, u32 Columns>
+__device__ __forceinline__ void multiply_rows(
+    const u8 *a, u32 row, const u8 *b, float (&result)[Columns][4]) {
+  TilePlace rows = place_of_rows<Width>(), columns = place_of_columns<Width>();
+#pragma unroll
+  for (u32 i = 0; i < 4 * Columns; i++) result[i / 4][i % 4] = 0;
+#pragma unroll
+  for (u32 k = 0; k < Width; k += 16) {
+    u32 left[4], right[4];
+    load_matrices(left, a, rows.offset<Width>(row, k));
+#pragma unroll
+    for (u32 n = 0; n < Columns; n += 2) {
+      load_matrices(right, b, columns.offset<Width>(8 * n, k));
+      multiply_tiles<T>(result[n], left, right[0], right[1]);
+      multiply_tiles<T>(result[n + 1], left, right[2], right[3]);
+    }
+  }
+}
+
+// sums += weights·rows: 16 rows of weights, rounded to T, by a tile of 8·Columns rows.
+template <typename T, u32 Width, u32 Columns>
+__device__ __forceinline__ void add_weighted(
+    const float (&weights)[Columns][4], const u8 *tile, float (&sums)[Width / 8][4]) {
+  TilePlace rows = place_of_rows<Width>();
+#pragma unroll
+  for (u32 k = 0; k < Columns / 2; k++) {
+    u32 left[4], right[4];
+    as_a<T>(left, weights[2 * k], weights[2 * k + 1]);
+#pragma unroll
+    for (u32 n = 0; n < Width / 8; n += 2) {
+      load_matrices_transposed(right, tile, rows.offset<Width>(16 * k, 8 * n));
+      multiply_tiles<T>(sums[n], left, right[0], right[1]);
+      multiply_tiles<T>(sums[n + 1], left, right[2], right[3]);
+    }
+  }
+}
+
+// Where the float pair of a fragment's tile n lies in a tile of `Width` floats a row: chunks of 8
+// permuted so that the rows of half a warp lie in different banks.
+template <u32 Width> __device__ __forceinline__ u32 result_place(u32 row, u32 n) {
+  return row * Width + (n ^ (row & 3)) * 8;
+}
+
+// A fragment's 16 rows from `row` on, 8·n columns each, times `scales` of its two.
+template <u32 Width>
+__device__ __forceinline__ void put_results(
+    float *tile, u32 row, const float (&sums)[Width / 8][4], const float (&scales)[2]) {
+  struct alignas(8) Pair {
+    float low, high;
+  };
+  u32 first = row + fragment_row(), column = fragment_column();
+#pragma unroll
+  for (u32 half = 0; half < 2; half++)
+#pragma unroll
+    for (u32 n = 0; n < Width / 8; n++)
+      *reinterpret_cast<Pair *>(tile + result_place<Width>(first + 8 * half, n) + column) = {
+          sums[n][2 * half] * scales[half], sums[n][2 * half + 1] * scales[half]};
+}
+
+// Up to 8 results of a row of `width`, from column `start` on.
+template <typename T>
+__device__ __forceinline__ void store_eight(
+    T *row, u32 start, u32 width, bool aligned, const float *values) {
+  if (aligned) {
+    float eight[8];
+#pragma unroll
+    for (u32 e = 0; e < 8; e++) eight[e] = values[e];
+    store_chunk(row, start, width, eight);
+  } else
+#pragma unroll 1
+    for (u32 e = start; e < width && e < start + 8; e++) row[e] = from_float<T>(values[e - start]);
+}

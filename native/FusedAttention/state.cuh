@@ -37,14 +37,15 @@ __device__ __forceinline__ void start_block(const AttentionArgument &p, State &s
   state.dropout = p.drop_probability > 0 ? dropout_key(p) : 0;
 }
 
-// Rows [first, first + count) of heads_per_unit heads' queries, head by head.
+// Rows [first, first + count) of heads_per_unit heads' queries, head by head, from row `begin` of
+// the block on; up to its row `end` there are no more.
 template <typename State>
 __device__ __forceinline__ void place_queries(
     const AttentionArgument &p, const Sequence &s, State &state, i32 unit, i32 first,
-    u32 count) {
-  for (u32 r = threadIdx.x; r < State::rows; r += attention_threads) {
-    i32 row = first + i32(r);
-    bool exists = r < count && row < p.heads_per_unit * s.queries;
+    u32 count, u32 begin = 0, u32 end = State::rows) {
+  for (u32 r = begin + opaque(threadIdx.x); r < end; r += attention_threads) {
+    i32 row = first + i32(r - begin);
+    bool exists = r - begin < count && row < p.heads_per_unit * s.queries;
     i32 head = exists ? unit * p.heads_per_unit + row / s.queries : 0;
     i32 query = exists ? row % s.queries : -1;
     state.index[r] = query;
@@ -52,6 +53,7 @@ __device__ __forceinline__ void place_queries(
     state.first[r] = state.end[r] = 0;
     state.query[r] = state.output[r] = -1;
     state.sum[r] = 0;
+    state.log_sum[r] = state.delta[r] = 0;
     if (!exists) continue;
     visible_keys(p, s, query, state.first[r], state.end[r]);
     const Strides &q = p.query_strides, &o = p.output_strides;
@@ -104,17 +106,19 @@ __device__ __forceinline__ KeyRange key_range(const State &state, u32 begin, u32
   return range;
 }
 
-// False where the masks hide all keys [first, first + 64) from all rows. Every thread calls it.
+// False where the masks hide all keys [first, first + 64) from all rows [begin, begin + rows). Every
+// thread calls it.
 template <typename State>
 __device__ __forceinline__ bool tile_is_visible(
-    const AttentionArgument &p, const Sequence &s, State &state, u32 rows, i32 first) {
+    const AttentionArgument &p, const Sequence &s, State &state, u32 rows, i32 first,
+    u32 begin = 0) {
   if (!p.mask && !p.block_mask) return true;
   __syncthreads();
   if (threadIdx.x == 0) state.any_visible = 0;
   __syncthreads();
   bool found = false;
   for (u32 x = opaque(threadIdx.x); x < rows * 16 && !found; x += attention_threads) {
-    u32 r = x / 16;
+    u32 r = begin + x / 16;
     if (state.index[r] < 0) continue;
     ScoreRow row =
         score_row(p, s, state.head[r], state.index[r], state.first[r], state.end[r]);

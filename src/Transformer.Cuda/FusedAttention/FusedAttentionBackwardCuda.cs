@@ -6,7 +6,8 @@ using Transformer.Tensors;
 
 namespace Transformer.Cuda.FusedAttention;
 
-/// <summary>Launches native/FusedAttention/attention_backward.cu and attention_sums.cu.</summary>
+/// <summary>Launches native/FusedAttention/attention_tensor_backward.cu, attention_backward.cu and
+/// attention_sums.cu.</summary>
 internal sealed class FusedAttentionBackwardCuda(CudaQueue queue) : IKernel<AttentionBackward>
 {
     private const uint Threads = FusedAttentionForwardCuda.Threads;
@@ -34,6 +35,9 @@ internal sealed class FusedAttentionBackwardCuda(CudaQueue queue) : IKernel<Atte
         Named(queue, "attention_backward", "key_gradient_64_columns"),
         Named(queue, "attention_backward", "key_gradient_128_columns"),
     ];
+
+    private readonly TypedKernel[] tensorQuery = Tensor(queue, "query");
+    private readonly TypedKernel[] tensorKey = Tensor(queue, "key");
 
     private readonly CudaKernel bias = Named(queue, "attention_sums", "bias_gradient");
     private readonly CudaKernel bucketSums = Named(queue, "attention_sums", "bucket_sums");
@@ -79,8 +83,9 @@ internal sealed class FusedAttentionBackwardCuda(CudaQueue queue) : IKernel<Atte
         long rows = (long)s.Batch * s.QueryHeads * s.QueryLength;
         deltas.Launch(
             new((uint)((rows + Threads - 1) / Threads), Threads, DeltaBytes), argument);
-        QueryGradient(argument);
-        KeyGradients(argument);
+        DType type = call.Inputs.Query.DType;
+        QueryGradient(argument, type);
+        KeyGradients(argument, type);
         if (call.BiasGradient.IsPresent) BiasGradient(argument);
         if (call.RelativeBiasGradient.IsPresent) RelativeGradient(argument);
         if (call.SinkGradient.IsPresent)
@@ -118,8 +123,16 @@ internal sealed class FusedAttentionBackwardCuda(CudaQueue queue) : IKernel<Atte
         return argument;
     }
 
-    private void QueryGradient(AttentionArgument argument)
+    private void QueryGradient(AttentionArgument argument, DType type)
     {
+        if (AttentionTensorTiles.QueryGradient(queue, argument, type) is { } tiles)
+        {
+            tensorQuery[tiles.Index][type].Launch(
+                new((uint)(argument.Tiles * argument.QueryHeads * argument.Batch), Threads,
+                    tiles.SharedBytes), argument);
+            return;
+        }
+
         int width = argument.HeadDimension;
         int columns = width <= 64 ? 0 : width <= 128 ? 1 : 2;
         argument.Slices = Slices(width, 64 << columns);
@@ -128,14 +141,22 @@ internal sealed class FusedAttentionBackwardCuda(CudaQueue queue) : IKernel<Atte
                 Threads, SharedBytes), argument);
     }
 
-    private void KeyGradients(AttentionArgument argument)
+    private void KeyGradients(AttentionArgument argument, DType type)
     {
+        int keyTiles = FusedAttentionForwardCuda.Tiles(argument.KeyLength);
+        if (AttentionTensorTiles.KeyGradients(queue, argument, type) is { } tiles)
+        {
+            tensorKey[tiles.Index][type].Launch(
+                new((uint)(keyTiles * argument.KeyHeads * argument.Batch), Threads,
+                    tiles.SharedBytes), argument);
+            return;
+        }
+
         int width = Math.Max(argument.HeadDimension, argument.ValueDimension);
         int columns = width <= 64 ? 0 : 1;
         argument.Slices = Slices(width, 64 << columns);
-        int tiles = FusedAttentionForwardCuda.Tiles(argument.KeyLength);
         key[columns].Launch(
-            new((uint)(tiles * argument.Slices * argument.KeyHeads * argument.Batch), Threads,
+            new((uint)(keyTiles * argument.Slices * argument.KeyHeads * argument.Batch), Threads,
                 SharedBytes), argument);
     }
 
@@ -167,6 +188,14 @@ internal sealed class FusedAttentionBackwardCuda(CudaQueue queue) : IKernel<Atte
     }
 
     private static int Slices(int width, int columns) => (width + columns - 1) / columns;
+
+    private static TypedKernel[] Tensor(CudaQueue queue, string name) =>
+    [
+        new(queue, "attention_tensor_backward",
+            $"attention_tensor_{name}_gradient_{{0}}_width_64"),
+        new(queue, "attention_tensor_backward",
+            $"attention_tensor_{name}_gradient_{{0}}_width_128"),
+    ];
 
     private static CudaKernel Named(CudaQueue queue, string file, string name) =>
         queue.Kernel(file, "attention_" + name);

@@ -69,7 +69,7 @@ internal sealed class FusedAttentionForwardCuda(CudaQueue queue) : IKernel<Atten
 
     private void Attend(AttentionArgument argument, DType type)
     {
-        if (AttentionTensorTiles.Find(queue, argument, type) is { } tiles)
+        if (AttentionTensorTiles.Forward(queue, argument, type) is { } tiles)
         {
             Launch(ref argument, tensor[tiles.Index][type], tiles.Rows, 1, tiles.SharedBytes);
             return;
