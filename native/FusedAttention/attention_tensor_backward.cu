@@ -45,7 +45,7 @@ __device__ __forceinline__ i32 next_keys(
 }
 
 // One pass over the keys. Shared memory: queries, output gradients, values, keys twice, slots.
-template <typename T, u32 Width, typename State>
+template <u32 Width, typename State>
 __device__ __forceinline__ void sum_query_gradient(
     const AttentionArgument &p, State &state, const KeyRange &range, const KeyRange &own,
     u8 *shared, bool careful, float (&sums)[Width / 8][4]) {
@@ -58,12 +58,12 @@ __device__ __forceinline__ void sum_query_gradient(
   for (u32 e = 0; e < Width / 2; e++) sums[e / 4][e % 4] = 0;
   i32 end = (range.high + 63) / 64, at = next_keys(p, state, range.low / 64, end, slot);
   __syncthreads();
-  copy_rows<T, Width, 64>(shared, p.query, state.query, width, p.aligned & aligned_query);
-  copy_rows<T, Width, 64>(
+  copy_rows<Width, 64>(shared, p.query, state.query, width, p.aligned & aligned_query);
+  copy_rows<Width, 64>(
       incoming, p.output_gradient, state.output, value_width, p.aligned & aligned_output_gradient);
   if (at < end) {
-    copy_rows<T, Width, 64>(keys, p.key, state.key, width, p.aligned & aligned_key);
-    copy_rows<T, Width, 64>(values, p.value, state.value, value_width, p.aligned & aligned_value);
+    copy_rows<Width, 64>(keys, p.key, state.key, width, p.aligned & aligned_key);
+    copy_rows<Width, 64>(values, p.value, state.value, value_width, p.aligned & aligned_value);
   }
   copy_async_commit();
   while (at < end) {
@@ -74,20 +74,20 @@ __device__ __forceinline__ void sum_query_gradient(
     u8 *now = keys + slot * tile;
     slot ^= 1;
     if (next < end)
-      copy_rows<T, Width, 64>(
+      copy_rows<Width, 64>(
           keys + slot * tile, p.key, state.key + 64 * slot, width, p.aligned & aligned_key);
     float scores[8][4], gradients[8][4];
     if (sees) {
-      multiply_rows<T, Width, 8>(shared, row, now, scores);
-      multiply_rows<T, Width, 8>(incoming, row, values, gradients);
+      multiply_rows<Width, 8>(p.element_type, shared, row, now, scores);
+      multiply_rows<Width, 8>(p.element_type, incoming, row, values, gradients);
     }
     __syncthreads(); // the values are read
     if (next < end)
-      copy_rows<T, Width, 64>(
+      copy_rows<Width, 64>(
           values, p.value, state.value + 64 * slot, value_width, p.aligned & aligned_value);
     copy_async_commit();
     if (careful) {
-      rewrite_tile<T, Width, 64>(now, Careful::without);
+      rewrite_tile<Width, 64>(now, p.element_type, Careful::without);
       __syncthreads();
     }
     if (sees) {
@@ -100,7 +100,7 @@ __device__ __forceinline__ void sum_query_gradient(
         weigh_gradients<false, 8>(p, state, place, kept,
                                   first < own.all_low || first + 64 > own.all_high, scores,
                                   gradients);
-      add_weighted<T, Width, 8>(gradients, now, sums);
+      add_weighted<Width, 8>(p.element_type, gradients, now, sums);
     }
     at = next;
   }
@@ -108,7 +108,7 @@ __device__ __forceinline__ void sum_query_gradient(
   __syncthreads();
 }
 
-template <typename T, u32 Width>
+template <u32 Width>
 __device__ __forceinline__ void attention_tensor_query_gradient(
     const AttentionArgument &p, u8 *shared) {
   using BlockState = GradientState<64, 2>;
@@ -132,14 +132,14 @@ __device__ __forceinline__ void attention_tensor_query_gradient(
   __syncthreads();
   float sums[Width / 8][4];
   for (bool careful = false;; careful = true) {
-    sum_query_gradient<T, Width>(p, state, range, own, tiles, careful, sums);
+    sum_query_gradient<Width>(p, state, range, own, tiles, careful, sums);
     if (!careful && !are_finite<Width / 8>(sums)) state.not_finite = 1;
     __syncthreads();
     if (careful || !state.not_finite) break;
   }
-  store_fragment<T, Width>(sums, p.scale, reinterpret_cast<float *>(tiles), row, p.query_gradient,
-                           state.query, u32(p.head_dimension),
-                           p.aligned & aligned_query_gradient);
+  store_fragment<Width>(sums, p.scale, reinterpret_cast<float *>(tiles), row, p.query_gradient,
+                           state.query, u32(p.head_dimension), p.element_type,
+                       p.aligned & aligned_query_gradient);
 }
 
 // Tiles of queries of the heads that read a key head, one head after the other.
@@ -172,7 +172,7 @@ __device__ __forceinline__ i32 next_queries(
 
 // One pass over the queries. Shared memory: keys, values, queries and output gradients twice,
 // slots.
-template <typename T, u32 Width, u32 Rows, typename State>
+template <u32 Width, u32 Rows, typename State>
 __device__ __forceinline__ void sum_key_gradients(
     const AttentionArgument &p, State &state, const QueryTiles &tiles, i32 first, u8 *shared,
     bool careful, float (&key_sums)[Width / 8][4], float (&value_sums)[Width / 8][4]) {
@@ -184,16 +184,16 @@ __device__ __forceinline__ void sum_key_gradients(
 #pragma unroll
   for (u32 e = 0; e < Width / 2; e++) key_sums[e / 4][e % 4] = value_sums[e / 4][e % 4] = 0;
   auto copy_queries = [&](u32 at) {
-    copy_rows<T, Width, Rows>(pairs + at * 2 * part, p.query, state.query + at * Rows, width,
+    copy_rows<Width, Rows>(pairs + at * 2 * part, p.query, state.query + at * Rows, width,
                               p.aligned & aligned_query);
-    copy_rows<T, Width, Rows>(pairs + at * 2 * part + part, p.output_gradient,
+    copy_rows<Width, Rows>(pairs + at * 2 * part + part, p.output_gradient,
                               state.output + at * Rows, value_width,
                               p.aligned & aligned_output_gradient);
   };
   i32 at = next_queries<Rows>(p, state, tiles, first, 0, slot, partial);
   __syncthreads();
-  copy_rows<T, Width, 64>(shared, p.key, state.key, width, p.aligned & aligned_key);
-  copy_rows<T, Width, 64>(values, p.value, state.value, value_width, p.aligned & aligned_value);
+  copy_rows<Width, 64>(shared, p.key, state.key, width, p.aligned & aligned_key);
+  copy_rows<Width, 64>(values, p.value, state.value, value_width, p.aligned & aligned_value);
   if (at < tiles.count) copy_queries(slot);
   copy_async_commit();
   while (at < tiles.count) {
@@ -205,15 +205,15 @@ __device__ __forceinline__ void sum_key_gradients(
     copy_async_commit();
     u8 *queries = pairs + slot * 2 * part, *incoming = queries + part;
     float scores[columns][4], gradients[columns][4];
-    multiply_rows<T, Width, columns>(shared, row, queries, scores);
-    multiply_rows<T, Width, columns>(values, row, incoming, gradients);
+    multiply_rows<Width, columns>(p.element_type, shared, row, queries, scores);
+    multiply_rows<Width, columns>(p.element_type, values, row, incoming, gradients);
     GradientPlace<true> place = {
         row + fragment_row(), slot * Rows + fragment_column(), first};
     u32 kept = p.drop_probability > 0 ? kept_gradients<true, columns>(p, state, place)
                                       : 0xFFFFFFFF;
     if (careful) {
       __syncthreads();
-      rewrite_tile<T, Width, 2 * Rows>(queries, Careful::without);
+      rewrite_tile<Width, 2 * Rows>(queries, p.element_type, Careful::without);
       __syncthreads();
       // What saw them tells it: 0 · ∞ is NaN.
 #pragma unroll
@@ -224,8 +224,8 @@ __device__ __forceinline__ void sum_key_gradients(
           p, state, place, kept, shared + 2 * whole + 4 * part, scores, gradients);
     else
       weigh_gradients<true, columns>(p, state, place, kept, masked, scores, gradients);
-    add_weighted<T, Width, columns>(scores, incoming, value_sums);
-    add_weighted<T, Width, columns>(gradients, queries, key_sums);
+    add_weighted<Width, columns>(p.element_type, scores, incoming, value_sums);
+    add_weighted<Width, columns>(p.element_type, gradients, queries, key_sums);
     __syncthreads(); // the queries' rows are read
     at = next;
     slot ^= 1;
@@ -234,7 +234,7 @@ __device__ __forceinline__ void sum_key_gradients(
   __syncthreads();
 }
 
-template <typename T, u32 Width>
+template <u32 Width>
 __device__ __forceinline__ void attention_tensor_key_gradient(
     const AttentionArgument &p, u8 *shared) {
   constexpr u32 rows = Width == 64 ? 64 : 32;
@@ -257,7 +257,7 @@ __device__ __forceinline__ void attention_tensor_key_gradient(
   QueryTiles queries = {key_head * group, each, each * group};
   float key_sums[Width / 8][4], value_sums[Width / 8][4];
   for (bool careful = false;; careful = true) {
-    sum_key_gradients<T, Width, rows>(
+    sum_key_gradients<Width, rows>(
         p, state, queries, first, tiles, careful, key_sums, value_sums);
     bool finite = are_finite<Width / 8>(key_sums) && are_finite<Width / 8>(value_sums);
     if (!careful && !finite) state.not_finite = 1;
@@ -266,50 +266,31 @@ __device__ __forceinline__ void attention_tensor_key_gradient(
   }
   u32 row = threadIdx.x / 32 * 16;
   float *results = reinterpret_cast<float *>(tiles);
-  store_fragment<T, Width>(key_sums, p.scale, results, row, p.key_gradient, state.key,
-                           u32(p.head_dimension), p.aligned & aligned_key_gradient);
-  store_fragment<T, Width>(value_sums, p.drop_probability > 0 ? p.kept : 1, results, row,
-                           p.value_gradient, state.value, u32(p.value_dimension),
-                           p.aligned & aligned_value_gradient);
+  store_fragment<Width>(key_sums, p.scale, results, row, p.key_gradient, state.key,
+                        u32(p.head_dimension), p.element_type,
+                        p.aligned & aligned_key_gradient);
+  store_fragment<Width>(value_sums, p.drop_probability > 0 ? p.kept : 1, results, row,
+                        p.value_gradient, state.value, u32(p.value_dimension), p.element_type,
+                        p.aligned & aligned_value_gradient);
 }
 
 extern "C" __global__ void __launch_bounds__(128)
-attention_tensor_query_gradient_f16_width_64(ARGUMENT(AttentionArgument, p)) {
+attention_tensor_query_gradient_width_64(ARGUMENT(AttentionArgument, p)) {
   SHARED_MEMORY(shared);
-  attention_tensor_query_gradient<f16, 64>(p, shared);
+  attention_tensor_query_gradient<64>(p, shared);
 }
 extern "C" __global__ void __launch_bounds__(128)
-attention_tensor_query_gradient_f16_width_128(ARGUMENT(AttentionArgument, p)) {
+attention_tensor_query_gradient_width_128(ARGUMENT(AttentionArgument, p)) {
   SHARED_MEMORY(shared);
-  attention_tensor_query_gradient<f16, 128>(p, shared);
+  attention_tensor_query_gradient<128>(p, shared);
 }
 extern "C" __global__ void __launch_bounds__(128)
-attention_tensor_query_gradient_bf16_width_64(ARGUMENT(AttentionArgument, p)) {
+attention_tensor_key_gradient_width_64(ARGUMENT(AttentionArgument, p)) {
   SHARED_MEMORY(shared);
-  if constexpr (has_bf16_tiles) attention_tensor_query_gradient<bf16, 64>(p, shared);
+  attention_tensor_key_gradient<64>(p, shared);
 }
 extern "C" __global__ void __launch_bounds__(128)
-attention_tensor_query_gradient_bf16_width_128(ARGUMENT(AttentionArgument, p)) {
+attention_tensor_key_gradient_width_128(ARGUMENT(AttentionArgument, p)) {
   SHARED_MEMORY(shared);
-  if constexpr (has_bf16_tiles) attention_tensor_query_gradient<bf16, 128>(p, shared);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_tensor_key_gradient_f16_width_64(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  attention_tensor_key_gradient<f16, 64>(p, shared);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_tensor_key_gradient_f16_width_128(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  attention_tensor_key_gradient<f16, 128>(p, shared);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_tensor_key_gradient_bf16_width_64(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  if constexpr (has_bf16_tiles) attention_tensor_key_gradient<bf16, 64>(p, shared);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_tensor_key_gradient_bf16_width_128(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  if constexpr (has_bf16_tiles) attention_tensor_key_gradient<bf16, 128>(p, shared);
+  attention_tensor_key_gradient<128>(p, shared);
 }

@@ -58,7 +58,7 @@ template <u32 Width> struct Results {
 
 // scores = queries·keysᵀ, 16 rows by 64 keys for each tile of the warp's.
 template <typename T, u32 Width>
-__device__ __forceinline__ void multiply_keys(
+__device__ __forceinline__ void multiply_keys_of(
     const u8 *queries, const u32 (&kept)[row_tiles<Width>][Width / 16][4], const u8 *keys,
     float (&scores)[row_tiles<Width>][8][4]) {
   constexpr u32 tiles = row_tiles<Width>;
@@ -87,6 +87,15 @@ __device__ __forceinline__ void multiply_keys(
       }
     }
   }
+}
+
+template <u32 Width>
+__device__ __forceinline__ void multiply_keys(
+    u32 type, const u8 *queries, const u32 (&kept)[row_tiles<Width>][Width / 16][4],
+    const u8 *keys, float (&scores)[row_tiles<Width>][8][4]) {
+  if constexpr (has_bf16_tiles)
+    if (type == type_bf16) return multiply_keys_of<bf16, Width>(queries, kept, keys, scores);
+  multiply_keys_of<f16, Width>(queries, kept, keys, scores);
 }
 
 // Scores, in units of `factor` times a binary logarithm, become weights under the new maximum,
@@ -136,7 +145,7 @@ __device__ __forceinline__ void choose_weights(
 
 // sums += weights·values.
 template <typename T, u32 Width>
-__device__ __forceinline__ void multiply_values(
+__device__ __forceinline__ void multiply_values_of(
     const float (&weights)[row_tiles<Width>][8][4], const u8 *values,
     float (&sums)[row_tiles<Width>][Width / 8][4]) {
   constexpr u32 tiles = row_tiles<Width>;
@@ -159,17 +168,25 @@ __device__ __forceinline__ void multiply_values(
   }
 }
 
+template <u32 Width>
+__device__ __forceinline__ void multiply_values(
+    u32 type, const float (&weights)[row_tiles<Width>][8][4], const u8 *values,
+    float (&sums)[row_tiles<Width>][Width / 8][4]) {
+  if constexpr (has_bf16_tiles)
+    if (type == type_bf16) return multiply_values_of<bf16, Width>(weights, values, sums);
+  multiply_values_of<f16, Width>(weights, values, sums);
+}
+
 // Eight results of a row, from column `start` on, to the output or this split's part of it.
-template <typename T>
 __device__ __forceinline__ void finish_eight(
     const AttentionArgument &p, i64 output, i64 sum, i32 split, u32 start, const float *values,
     Careful careful) {
   u32 width = u32(p.value_dimension);
   bool parts = p.splits > 1;
-  T *row = static_cast<T *>(p.output) + output;
   float *part = p.partial_outputs + (split * p.rows + sum) * width;
   if (careful < Careful::plus && !parts) {
-    store_eight<T>(row, start, width, p.aligned & aligned_output, values);
+    store_eight(
+        p.output, output, start, width, p.element_type, p.aligned & aligned_output, values);
     return;
   }
 #pragma unroll 1
@@ -177,13 +194,13 @@ __device__ __forceinline__ void finish_eight(
     float result = values[e - start];
     if (careful >= Careful::plus) {
       if (!(result > 0)) continue; // not that many weights met one
-      float before = parts ? part[e] : to_float(row[e]);
+      float before = parts ? part[e] : load_element(p.output, output + e, p.element_type);
       result = careful == Careful::plus ? infinity
                : before == infinity     ? not_a_number()
                                         : -infinity;
     }
     if (parts) part[e] = result;
-    else row[e] = from_float<T>(result);
+    else store_element(p.output, output + e, p.element_type, result);
   }
 }
 
@@ -210,7 +227,7 @@ __device__ __forceinline__ float finish_row(
 
 // Results over their totals, through shared memory so that whole rows are written. The block's
 // tiles are free.
-template <typename T, u32 Width, typename State>
+template <u32 Width, typename State>
 __device__ __forceinline__ void finish_rows(
     const AttentionArgument &p, const State &state, i32 split, float factor,
     const Results<Width> &results, float *tile, Careful careful) {
@@ -236,7 +253,7 @@ __device__ __forceinline__ void finish_rows(
   for (u32 at = threadIdx.x % 32; at < count * Width / 8; at += 32) {
     u32 row = first + at / (Width / 8), n = at % (Width / 8);
     if (state.index[row] < 0 || 8 * n >= u32(p.value_dimension)) continue;
-    finish_eight<T>(p, state.output[row], state.sum[row], split, 8 * n,
+    finish_eight(p, state.output[row], state.sum[row], split, 8 * n,
                     tile + result_place<Width>(row, n), careful);
   }
 }
@@ -267,7 +284,7 @@ __device__ __forceinline__ void place_tile(
 }
 
 // One pass over the keys; queries, keys, values and slots lie in shared memory.
-template <typename T, u32 Width, typename State>
+template <u32 Width, typename State>
 __device__ __forceinline__ void attend(
     const AttentionArgument &p, State &state, i32 begin, i32 end, const KeyRange &own, u8 *queries,
     u8 *slots, float factor, Careful careful, Results<Width> &results) {
@@ -281,10 +298,10 @@ __device__ __forceinline__ void attend(
   i32 at = next_tile(p, state, begin, end);
   if (at < end) place_tile(p, state, at, slot);
   __syncthreads();
-  copy_rows<T, Width, State::rows>(
+  copy_rows<Width, State::rows>(
       queries, p.query, state.query, u32(p.head_dimension), p.aligned & aligned_query);
   if (at < end)
-    copy_rows<T, Width, 64>(
+    copy_rows<Width, 64>(
         keys, p.key, state.key, u32(p.head_dimension), p.aligned & aligned_key);
   copy_async_commit();
   copy_async_wait<0>();
@@ -304,12 +321,12 @@ __device__ __forceinline__ void attend(
     if (next < end) place_tile(p, state, next, slot ^ 1);
     copy_async_wait<0>();
     __syncthreads(); // the keys are there, the last values read
-    copy_rows<T, Width, 64>(values, p.value, state.value + 64 * slot, u32(p.value_dimension),
+    copy_rows<Width, 64>(values, p.value, state.value + 64 * slot, u32(p.value_dimension),
                             p.aligned & aligned_value);
     copy_async_commit();
     float scores[tiles][8][4];
     if (sees) {
-      multiply_keys<T, Width>(queries, kept_queries, keys, scores);
+      multiply_keys<Width>(p.element_type, queries, kept_queries, keys, scores);
 #pragma unroll
       for (u32 m = 0; m < tiles; m++) {
         u32 row = warp_row + 16 * m + fragment_row();
@@ -327,20 +344,20 @@ __device__ __forceinline__ void attend(
     copy_async_wait<0>();
     __syncthreads(); // the values are there, the keys read
     if (next < end)
-      copy_rows<T, Width, 64>(keys, p.key, state.key + 64 * (slot ^ 1), u32(p.head_dimension),
+      copy_rows<Width, 64>(keys, p.key, state.key + 64 * (slot ^ 1), u32(p.head_dimension),
                               p.aligned & aligned_key);
     copy_async_commit();
     if (careful != Careful::no) {
-      rewrite_tile<T, Width, 64>(values, careful);
+      rewrite_tile<Width, 64>(values, p.element_type, careful);
       __syncthreads();
     }
-    if (sees) multiply_values<T, Width>(scores, values, results.sums);
+    if (sees) multiply_values<Width>(p.element_type, scores, values, results.sums);
     at = next;
     slot ^= 1;
   }
 }
 
-template <typename T, u32 Width>
+template <u32 Width>
 __device__ __forceinline__ void attention_tensor_forward(const AttentionArgument &p, u8 *shared) {
   constexpr u32 rows = 64 * row_tiles<Width>;
   using BlockState = TensorState<Width>;
@@ -374,11 +391,11 @@ __device__ __forceinline__ void attention_tensor_forward(const AttentionArgument
   Results<Width> results;
   u32 pass = u32(Careful::no);
   while (true) {
-    attend<T, Width>(p, state, begin, end, own, queries, slots, factor, Careful(pass), results);
+    attend<Width>(p, state, begin, end, own, queries, slots, factor, Careful(pass), results);
     if (pass == u32(Careful::no) && !results.finite()) state.not_finite = 1;
     __syncthreads(); // the tiles have been read
     if (pass != u32(Careful::no) || !state.not_finite)
-      finish_rows<T, Width>(p, state, split, factor, results,
+      finish_rows<Width>(p, state, split, factor, results,
                             reinterpret_cast<float *>(queries), Careful(pass));
     if (pass == u32(Careful::minus) || !state.not_finite) return;
     pass++;
@@ -386,41 +403,19 @@ __device__ __forceinline__ void attention_tensor_forward(const AttentionArgument
   }
 }
 
-// PTX for sm_75, whose blocks have 64 KiB of shared memory, has f16 up to 128 alone.
-template <typename T, u32 Width>
-__device__ __forceinline__ void attention_tensor_forward_where_possible(
-    const AttentionArgument &p, u8 *shared) {
-  if constexpr (has_bf16_tiles || (!is_bf16<T> && Width <= 128))
-    attention_tensor_forward<T, Width>(p, shared);
-}
-
+// PTX for sm_75 multiplies f16 alone; its blocks have 64 KiB of shared memory.
 extern "C" __global__ void __launch_bounds__(128)
-attention_tensor_forward_f16_width_64(ARGUMENT(AttentionArgument, p)) {
+attention_tensor_forward_width_64(ARGUMENT(AttentionArgument, p)) {
   SHARED_MEMORY(shared);
-  attention_tensor_forward_where_possible<f16, 64>(p, shared);
+  attention_tensor_forward<64>(p, shared);
 }
 extern "C" __global__ void __launch_bounds__(128)
-attention_tensor_forward_f16_width_128(ARGUMENT(AttentionArgument, p)) {
+attention_tensor_forward_width_128(ARGUMENT(AttentionArgument, p)) {
   SHARED_MEMORY(shared);
-  attention_tensor_forward_where_possible<f16, 128>(p, shared);
+  attention_tensor_forward<128>(p, shared);
 }
 extern "C" __global__ void __launch_bounds__(128)
-attention_tensor_forward_f16_width_256(ARGUMENT(AttentionArgument, p)) {
+attention_tensor_forward_width_256(ARGUMENT(AttentionArgument, p)) {
   SHARED_MEMORY(shared);
-  attention_tensor_forward_where_possible<f16, 256>(p, shared);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_tensor_forward_bf16_width_64(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  attention_tensor_forward_where_possible<bf16, 64>(p, shared);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_tensor_forward_bf16_width_128(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  attention_tensor_forward_where_possible<bf16, 128>(p, shared);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_tensor_forward_bf16_width_256(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  attention_tensor_forward_where_possible<bf16, 256>(p, shared);
+  if constexpr (has_bf16_tiles) attention_tensor_forward<256>(p, shared);
 }

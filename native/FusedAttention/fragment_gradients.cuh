@@ -117,18 +117,18 @@ __device__ __forceinline__ bool are_finite(const float (&sums)[Columns][4]) {
 
 // A warp's 16 rows of results, from `row` of the block on, times `scale` to a gradient, through
 // 64 rows of floats in shared memory that nobody else uses.
-template <typename T, u32 Width>
+template <u32 Width>
 __device__ __forceinline__ void store_fragment(
     const float (&sums)[Width / 8][4], float scale, float *tile, u32 row, void *to,
-    const i64 *offsets, u32 width, bool aligned) {
+    const i64 *offsets, u32 width, u32 type, bool aligned) {
   put_results<Width>(tile, row, sums, {scale, scale});
   __syncwarp();
 #pragma unroll 1
   for (u32 at = threadIdx.x % 32; at < 16 * Width / 8; at += 32) {
     u32 r = row + at / (Width / 8), n = at % (Width / 8);
     if (offsets[r] < 0 || 8 * n >= width) continue;
-    store_eight<T>(static_cast<T *>(to) + offsets[r], 8 * n, width, aligned,
-                   tile + result_place<Width>(r, n));
+    store_eight(
+        to, offsets[r], 8 * n, width, type, aligned, tile + result_place<Width>(r, n));
   }
   __syncwarp();
 }

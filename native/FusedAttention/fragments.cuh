@@ -35,7 +35,7 @@ struct TilePlace {
   u32 row, swizzle;
 
   template <u32 Width> __device__ __forceinline__ u32 offset(u32 first, u32 column) const {
-    return row + first * (2 * Width) + (swizzle ^ (2 * column));
+    return row + first * (2 * Width) + column / 64 * 128 + (swizzle ^ (column % 64 * 2));
   }
 };
 
@@ -50,16 +50,18 @@ template <u32 Width> __device__ __forceinline__ TilePlace place_of_columns() {
   return {(lane % 8 + lane / 16 * 8) * (2 * Width), ((lane / 8 % 2) ^ (lane % 8)) * 16};
 }
 
-// Asks for `Count` rows of a tensor as a tile, zeros past `width` and where there is no row.
-// What was in the tile must have been read by every thread, and this wants a commit.
-template <typename T, u32 Width, u32 Count>
+// Asks for `Count` rows of a tensor of 16-bit elements as a tile, zeros past `width` and where
+// there is no row. What was in the tile must have been read by every thread, and this wants a
+// commit.
+template <u32 Width, u32 Count>
 __device__ __forceinline__ void copy_rows(
     u8 *tile, const void *from, const i64 *offsets, u32 width, bool aligned) {
   constexpr u32 chunks = Width / 8, lines = attention_threads / chunks;
-  const T *base = static_cast<const T *>(from);
-  u32 thread = opaque(threadIdx.x), row = thread / chunks, place = thread % chunks;
-  bool inside = place * 8 < width;
+  const u16 *base = static_cast<const u16 *>(from);
+  u32 thread = opaque(threadIdx.x);
   if (aligned) {
+    u32 row = thread / chunks, place = thread % chunks;
+    bool inside = place * 8 < width;
     const i64 *own = offsets + row;
 #pragma unroll
     for (u32 i = 0; i < Count / lines; i++) {
@@ -71,15 +73,12 @@ __device__ __forceinline__ void copy_rows(
     return;
   }
 #pragma unroll 1
-  for (; row < Count; row += lines) {
+  for (; thread < Count * Width; thread += attention_threads) {
+    u32 row = thread / Width, column = thread % Width;
     i64 offset = offsets[row];
-    Chunk<T> values;
-#pragma unroll
-    for (u32 e = 0; e < 8; e++) {
-      bool exists = offset >= 0 && place * 8 + e < width;
-      values.values[e] = exists ? base[offset + place * 8 + e] : T{0};
-    }
-    *reinterpret_cast<Chunk<T> *>(tile + tile_offset<chunks>(row, place)) = values;
+    bool exists = offset >= 0 && column < width;
+    reinterpret_cast<u16 *>(tile + tile_offset<chunks>(row, column / 8))[column % 8] =
+        exists ? base[offset + column] : u16(0);
   }
 }
 
@@ -92,22 +91,17 @@ enum class Careful : u32 {
 };
 
 // Rewrites a tile; between barriers. Every thread calls it.
-template <typename T, u32 Width, u32 Count>
-__device__ __forceinline__ void rewrite_tile(u8 *tile, Careful careful) {
+template <u32 Width, u32 Count>
+__device__ __forceinline__ void rewrite_tile(u8 *tile, u32 type, Careful careful) {
+  u16 *elements = reinterpret_cast<u16 *>(tile);
+  u16 infinite = type == type_f16 ? 0x7C00 : 0x7F80, one = type == type_f16 ? 0x3C00 : 0x3F80;
 #pragma unroll 1
-  for (u32 at = threadIdx.x; at < Count * Width / 8; at += attention_threads) {
-    Chunk<T> &place = reinterpret_cast<Chunk<T> *>(tile)[at];
-    Chunk<T> values = place;
-#pragma unroll
-    for (u32 e = 0; e < 8; e++) {
-      float value = to_float(values.values[e]);
-      bool finite = value - value == 0;
-      bool counts = careful == Careful::plus ? !finite && value != -infinity
-                                             : !finite && value != infinity;
-      if (careful == Careful::without) values.values[e] = finite ? values.values[e] : T{0};
-      else values.values[e] = from_float<T>(counts ? 1.f : 0.f);
-    }
-    place = values;
+  for (u32 at = threadIdx.x; at < Count * Width; at += attention_threads) {
+    u16 bits = elements[at];
+    bool finite = (bits & infinite) != infinite;
+    bool other = bits == (careful == Careful::plus ? infinite | 0x8000 : infinite);
+    if (careful == Careful::without) elements[at] = finite ? bits : u16(0);
+    else elements[at] = finite || other ? u16(0) : one;
   }
 }
 
@@ -187,7 +181,7 @@ __device__ __forceinline__ u32 kept_weights(
 
 // result = a·bᵀ: 16 rows of a tile from `row` on by the 8·Columns rows of another.
 template <typename T, u32 Width, u32 Columns>
-__device__ __forceinline__ void multiply_rows(
+__device__ __forceinline__ void multiply_rows_of(
     const u8 *a, u32 row, const u8 *b, float (&result)[Columns][4]) {
   TilePlace rows = place_of_rows<Width>(), columns = place_of_columns<Width>();
 #pragma unroll
@@ -205,9 +199,17 @@ __device__ __forceinline__ void multiply_rows(
   }
 }
 
+template <u32 Width, u32 Columns>
+__device__ __forceinline__ void multiply_rows(
+    u32 type, const u8 *a, u32 row, const u8 *b, float (&result)[Columns][4]) {
+  if constexpr (has_bf16_tiles)
+    if (type == type_bf16) return multiply_rows_of<bf16, Width, Columns>(a, row, b, result);
+  multiply_rows_of<f16, Width, Columns>(a, row, b, result);
+}
+
 // sums += weights·rows: 16 rows of weights, rounded to T, by a tile of 8·Columns rows.
 template <typename T, u32 Width, u32 Columns>
-__device__ __forceinline__ void add_weighted(
+__device__ __forceinline__ void add_weighted_of(
     const float (&weights)[Columns][4], const u8 *tile, float (&sums)[Width / 8][4]) {
   TilePlace rows = place_of_rows<Width>();
 #pragma unroll
@@ -221,6 +223,14 @@ __device__ __forceinline__ void add_weighted(
       multiply_tiles<T>(sums[n + 1], left, right[2], right[3]);
     }
   }
+}
+
+template <u32 Width, u32 Columns>
+__device__ __forceinline__ void add_weighted(
+    u32 type, const float (&weights)[Columns][4], const u8 *tile, float (&sums)[Width / 8][4]) {
+  if constexpr (has_bf16_tiles)
+    if (type == type_bf16) return add_weighted_of<bf16, Width, Columns>(weights, tile, sums);
+  add_weighted_of<f16, Width, Columns>(weights, tile, sums);
 }
 
 // Where the float pair of a fragment's tile n lies in a tile of `Width` floats a row: chunks of 8
@@ -245,16 +255,26 @@ __device__ __forceinline__ void put_results(
           sums[n][2 * half] * scales[half], sums[n][2 * half + 1] * scales[half]};
 }
 
+// PTX for sm_75 has no bf16 tiles, nor its conversion.
+__device__ __forceinline__ u32 as_pair_of_bf16(float low, float high) {
+  return has_bf16_tiles ? as_pair<bf16>(low, high) : 0;
+}
+
 // Up to 8 results of a row of `width`, from column `start` on.
-template <typename T>
 __device__ __forceinline__ void store_eight(
-    T *row, u32 start, u32 width, bool aligned, const float *values) {
-  if (aligned) {
-    float eight[8];
-#pragma unroll
-    for (u32 e = 0; e < 8; e++) eight[e] = values[e];
-    store_chunk(row, start, width, eight);
-  } else
+    void *to, i64 row, u32 start, u32 width, u32 type, bool aligned, const float *values) {
+  if (start >= width) return;
+  if (!aligned) {
 #pragma unroll 1
-    for (u32 e = start; e < width && e < start + 8; e++) row[e] = from_float<T>(values[e - start]);
+    for (u32 e = start; e < width && e < start + 8; e++)
+      store_element(to, row + e, type, values[e - start]);
+    return;
+  }
+  Words words;
+#pragma unroll
+  for (u32 i = 0; i < 4; i++) {
+    float low = values[2 * i], high = values[2 * i + 1];
+    words.words[i] = type == type_f16 ? as_pair<f16>(low, high) : as_pair_of_bf16(low, high);
+  }
+  store_words(static_cast<u16 *>(to) + row + start, words);
 }

@@ -36,8 +36,8 @@ internal sealed class FusedAttentionBackwardCuda(CudaQueue queue) : IKernel<Atte
         Named(queue, "attention_backward", "key_gradient_128_columns"),
     ];
 
-    private readonly TypedKernel[] tensorQuery = Tensor(queue, "query");
-    private readonly TypedKernel[] tensorKey = Tensor(queue, "key");
+    private readonly CudaKernel[] tensorQuery = Tensor(queue, "query");
+    private readonly CudaKernel[] tensorKey = Tensor(queue, "key");
 
     private readonly CudaKernel bias = Named(queue, "attention_sums", "bias_gradient");
     private readonly CudaKernel bucketSums = Named(queue, "attention_sums", "bucket_sums");
@@ -127,7 +127,7 @@ internal sealed class FusedAttentionBackwardCuda(CudaQueue queue) : IKernel<Atte
     {
         if (AttentionTensorTiles.QueryGradient(queue, argument, type) is { } tiles)
         {
-            tensorQuery[tiles.Index][type].Launch(
+            tensorQuery[tiles.Index].Launch(
                 new((uint)(argument.Tiles * argument.QueryHeads * argument.Batch), Threads,
                     tiles.SharedBytes), argument);
             return;
@@ -146,7 +146,7 @@ internal sealed class FusedAttentionBackwardCuda(CudaQueue queue) : IKernel<Atte
         int keyTiles = FusedAttentionForwardCuda.Tiles(argument.KeyLength);
         if (AttentionTensorTiles.KeyGradients(queue, argument, type) is { } tiles)
         {
-            tensorKey[tiles.Index][type].Launch(
+            tensorKey[tiles.Index].Launch(
                 new((uint)(keyTiles * argument.KeyHeads * argument.Batch), Threads,
                     tiles.SharedBytes), argument);
             return;
@@ -189,12 +189,10 @@ internal sealed class FusedAttentionBackwardCuda(CudaQueue queue) : IKernel<Atte
 
     private static int Slices(int width, int columns) => (width + columns - 1) / columns;
 
-    private static TypedKernel[] Tensor(CudaQueue queue, string name) =>
+    private static CudaKernel[] Tensor(CudaQueue queue, string name) =>
     [
-        new(queue, "attention_tensor_backward",
-            $"attention_tensor_{name}_gradient_{{0}}_width_64"),
-        new(queue, "attention_tensor_backward",
-            $"attention_tensor_{name}_gradient_{{0}}_width_128"),
+        Named(queue, "attention_tensor_backward", $"tensor_{name}_gradient_width_64"),
+        Named(queue, "attention_tensor_backward", $"tensor_{name}_gradient_width_128"),
     ];
 
     private static CudaKernel Named(CudaQueue queue, string file, string name) =>

@@ -17,11 +17,11 @@ internal sealed class FusedAttentionForwardCuda(CudaQueue queue) : IKernel<Atten
     private const int FewQueries = 8, FewRows = 8, BlocksPerMultiprocessor = 8;
 
     // By a width of 64, 128 and 256.
-    private readonly TypedKernel[] tensor =
+    private readonly CudaKernel[] tensor =
     [
-        new(queue, "attention_tensor_forward", "attention_tensor_forward_{0}_width_64"),
-        new(queue, "attention_tensor_forward", "attention_tensor_forward_{0}_width_128"),
-        new(queue, "attention_tensor_forward", "attention_tensor_forward_{0}_width_256"),
+        queue.Kernel("attention_tensor_forward", "attention_tensor_forward_width_64"),
+        queue.Kernel("attention_tensor_forward", "attention_tensor_forward_width_128"),
+        queue.Kernel("attention_tensor_forward", "attention_tensor_forward_width_256"),
     ];
 
     // By 64, 128 and 256 columns of the values.
@@ -71,7 +71,7 @@ internal sealed class FusedAttentionForwardCuda(CudaQueue queue) : IKernel<Atten
     {
         if (AttentionTensorTiles.Forward(queue, argument, type) is { } tiles)
         {
-            Launch(ref argument, tensor[tiles.Index][type], tiles.Rows, 1, tiles.SharedBytes);
+            Launch(ref argument, tensor[tiles.Index], tiles.Rows, 1, tiles.SharedBytes);
             return;
         }
 
