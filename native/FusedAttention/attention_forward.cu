@@ -28,23 +28,22 @@ __device__ __forceinline__ float weight_of(float score, float maximum) {
 __device__ __forceinline__ void shape_scores(
     const AttentionArgument &p, const Sequence &s, const BlockState &state, float *tile,
     u32 rows, i32 first) {
-  for (u32 at = threadIdx.x; at < rows * 16; at += attention_threads) {
+  for (u32 at = opaque(threadIdx.x); at < rows * 16; at += attention_threads) {
     u32 r = at / 16, column = at % 16 * 4;
     ScoreRow row =
         score_row(p, s, state.head[r], state.index[r], state.first[r], state.end[r]);
-    Four four = load_four(tile + r * score_stride + column);
-#pragma unroll
+    float *four = tile + r * score_stride + column;
+#pragma unroll 1
     for (u32 e = 0; e < 4; e++)
-      four.x[e] = masked_score(
-          p, row, first + i32(column + e), capped_score(p, four.x[e]), state.thresholds);
-    store_four(tile + r * score_stride + column, four);
+      four[e] = masked_score(
+          p, row, first + i32(column + e), capped_score(p, four[e]), state.thresholds);
   }
 }
 
 __device__ __forceinline__ void drop_weights(
     const AttentionArgument &p, const Sequence &s, const BlockState &state, float *tile,
     u32 rows, i32 first) {
-  for (u32 at = threadIdx.x; at < rows * 16; at += attention_threads) {
+  for (u32 at = opaque(threadIdx.x); at < rows * 16; at += attention_threads) {
     u32 r = at / 16, column = at % 16 * 4;
     float factors[4];
     dropout_factors(p, state.dropout, s.batch, state.head[r], state.index[r],
@@ -85,7 +84,7 @@ template <u32 Rows>
 __device__ __forceinline__ void hide_scores(
     const AttentionArgument &p, const Sequence &s, const BlockState &state,
     const KeyRange &range, float *tile, i32 first, float (&scores)[Rows][4]) {
-  u32 y = threadIdx.x / 16, x = threadIdx.x % 16;
+  u32 thread = opaque(threadIdx.x), y = thread / 16, x = thread % 16;
   if (shapes_scores(p)) {
     put_scores<Rows>(tile, scores);
     __syncthreads();
@@ -162,8 +161,8 @@ __device__ __forceinline__ void finish_rows(
     const AttentionArgument &p, const BlockState &state, i32 split, u32 column, float *buffer,
     const float (&maxima)[Rows], const float (&totals)[Rows],
     const float (&results)[Rows][4 * Groups]) {
-  u32 y = threadIdx.x / 16, x = threadIdx.x % 16, width = u32(p.value_dimension);
-  float *own = buffer + 4 * threadIdx.x, scales[Rows];
+  u32 thread = opaque(threadIdx.x), y = thread / 16, x = thread % 16, width = u32(p.value_dimension);
+  float *own = buffer + 4 * thread, scales[Rows];
 #pragma unroll
   for (u32 i = 0; i < Rows; i++) store_four(own + i * own_stride, {{maxima[i], totals[i], 0, 0}});
 #pragma unroll 1
@@ -182,14 +181,11 @@ __device__ __forceinline__ void finish_rows(
     for (u32 i = 0; i < Rows; i++) {
       u32 r = y + 8 * i;
       if (state.index[r] < 0) continue;
-      Four four = load_four(own + i * own_stride);
-      if (p.splits > 1)
-        store_results_of<float>(
-            p.partial_outputs, (split * p.rows + state.sum[r]) * p.value_dimension, start, width,
-            width % 4 == 0, four.x);
-      else
-        store_results(p.output, state.output[r], start, width, p.aligned & aligned_output, four,
-                      p.element_type);
+      bool parts = p.splits > 1;
+      i64 part = (split * p.rows + state.sum[r]) * p.value_dimension;
+      store_results(parts ? p.partial_outputs : p.output, parts ? part : state.output[r], start,
+                    width, parts ? width % 4 == 0 : (p.aligned & aligned_output) != 0,
+                    parts ? u32(type_f32) : p.element_type, own + i * own_stride);
     }
   }
 }

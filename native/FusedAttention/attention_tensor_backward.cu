@@ -274,6 +274,7 @@ __device__ __forceinline__ void attention_tensor_key_gradient(
                         p.aligned & aligned_value_gradient);
 }
 
+// PTX for sm_75 multiplies f16 alone; 128 does not fit into the 64 KiB that its blocks have.
 extern "C" __global__ void __launch_bounds__(128)
 attention_tensor_query_gradient_width_64(ARGUMENT(AttentionArgument, p)) {
   SHARED_MEMORY(shared);
@@ -282,7 +283,7 @@ attention_tensor_query_gradient_width_64(ARGUMENT(AttentionArgument, p)) {
 extern "C" __global__ void __launch_bounds__(128)
 attention_tensor_query_gradient_width_128(ARGUMENT(AttentionArgument, p)) {
   SHARED_MEMORY(shared);
-  attention_tensor_query_gradient<128>(p, shared);
+  if constexpr (has_bf16_tiles) attention_tensor_query_gradient<128>(p, shared);
 }
 extern "C" __global__ void __launch_bounds__(128)
 attention_tensor_key_gradient_width_64(ARGUMENT(AttentionArgument, p)) {
@@ -292,5 +293,5 @@ attention_tensor_key_gradient_width_64(ARGUMENT(AttentionArgument, p)) {
 extern "C" __global__ void __launch_bounds__(128)
 attention_tensor_key_gradient_width_128(ARGUMENT(AttentionArgument, p)) {
   SHARED_MEMORY(shared);
-  attention_tensor_key_gradient<128>(p, shared);
+  if constexpr (has_bf16_tiles) attention_tensor_key_gradient<128>(p, shared);
 }

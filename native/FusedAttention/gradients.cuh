@@ -23,7 +23,7 @@ template <bool ToProducts>
 __device__ __forceinline__ void shape_gradients(
     const AttentionArgument &p, const Sequence &s, const BlockState &state,
     const GradientTiles &tiles, u32 query_step, u32 key_step, i32 first) {
-  for (u32 at = threadIdx.x; at < 64 * 16; at += attention_threads) {
+  for (u32 at = opaque(threadIdx.x); at < 64 * 16; at += attention_threads) {
     // Neighbouring threads take neighbours in memory.
     u32 r = key_step == 1 ? at / 16 : at % 64;
     u32 column = (key_step == 1 ? at % 16 : at / 64) * 4;
@@ -31,16 +31,22 @@ __device__ __forceinline__ void shape_gradients(
     ScoreRow row =
         score_row(p, s, state.head[r], state.index[r], state.first[r], state.end[r]);
     float log_sum = state.log_sum[r], delta = state.delta[r];
-    float factors[4] = {1, 1, 1, 1};
-    if (p.drop_probability > 0)
+    u32 kept = 0xF;
+    if (p.drop_probability > 0) {
+      float factors[4];
       dropout_factors(p, state.dropout, s.batch, row.head, state.index[r], key, factors);
+      kept = 0;
 #pragma unroll
+      for (u32 e = 0; e < 4; e++) kept |= u32(factors[e] != 0) << e;
+    }
+#pragma unroll 1
     for (u32 e = 0; e < 4; e++) {
       u32 place = r * query_step + (column + e) * key_step;
+      float factor = !(kept >> e & 1) ? 0 : p.drop_probability > 0 ? p.kept : 1;
       float capped = capped_score(p, tiles.weights[place] * p.scale);
       float score = masked_score(p, row, key + i32(e), capped, state.thresholds);
       float weight = score == -infinity ? 0 : exponential(score - log_sum);
-      float incoming = factors[e] == 0 ? 0 : tiles.gradients[place] * factors[e];
+      float incoming = factor == 0 ? 0 : tiles.gradients[place] * factor;
       float gradient = weight == 0 ? 0 : weight * (incoming - delta);
       if constexpr (ToProducts) {
         if (p.soft_cap > 0) {
@@ -49,7 +55,7 @@ __device__ __forceinline__ void shape_gradients(
         }
         gradient *= p.scale;
       }
-      tiles.weights[place] = weight * factors[e];
+      tiles.weights[place] = weight * factor;
       tiles.gradients[place] = gradient;
     }
   }
@@ -90,8 +96,8 @@ __device__ __forceinline__ void store_rows(
     for (u32 i = 0; i < 8; i++) {
       i64 offset = offsets[y + 8 * i];
       if (offset < 0) continue;
-      store_results(to, offset, column + 64 * g + 4 * x, width, aligned,
-                    load_four(own + i * own_stride), type);
+      store_results(
+          to, offset, column + 64 * g + 4 * x, width, aligned, type, own + i * own_stride);
     }
   }
 }

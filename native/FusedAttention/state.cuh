@@ -123,6 +123,7 @@ __device__ __forceinline__ bool tile_is_visible(
     ScoreRow row =
         score_row(p, s, state.head[r], state.index[r], state.first[r], state.end[r]);
     i32 key = first + i32(x % 16) * 4;
+#pragma unroll 1
     for (i32 e = 0; e < 4; e++) found |= is_visible(p, row, key + e);
   }
   if (found) state.any_visible = 1;

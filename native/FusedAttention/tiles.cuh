@@ -32,12 +32,10 @@ __device__ __forceinline__ void store_four(float *address, Four value) {
   __builtin_memcpy(__builtin_assume_aligned(address, 16), &value, 16);
 }
 
-// The conversion of a 16-bit number whose type is known when the kernel runs.
-__device__ __forceinline__ float from_bits(u16 bits, u32 type) {
+// A number of a type that is known when the kernel runs.
+__device__ __forceinline__ float to_float_of(float value, u32) { return value; }
+__device__ __forceinline__ float to_float_of(u16 bits, u32 type) {
   return type == type_f16 ? to_float(f16{bits}) : to_float(bf16{bits});
-}
-__device__ __forceinline__ u16 to_bits(float value, u32 type) {
-  return type == type_f16 ? from_float<f16>(value).bits : from_float<bf16>(value).bits;
 }
 
 // Columns [column, column + span) of `count` rows as floats, zeros past `width` and for rows that
@@ -50,29 +48,33 @@ __device__ __forceinline__ bool load_rows_of(
   constexpr u32 elements = chunk<Element>;
   u32 pieces = span / elements;
   bool bad = false;
-  for (u32 x = threadIdx.x; x < count * pieces; x += attention_threads) {
+  for (u32 x = opaque(threadIdx.x); x < count * pieces; x += attention_threads) {
     u32 row = x / pieces, piece = x % pieces * elements, start = column + piece;
     i64 offset = offsets[row];
     const Element *source = static_cast<const Element *>(from) + offset;
-    Chunk<Element> raw;
-    if (aligned) {
-      Words words = {};
-      if (offset >= 0 && start < width) words = load_words(source + start);
-      raw = bits_as<Chunk<Element>>(words);
-    } else
-#pragma unroll
-      for (u32 e = 0; e < elements; e++)
-        raw.values[e] = offset >= 0 && start + e < width ? source[start + e] : Element(0);
+    float *place = to + row * stride + piece;
+    if (!aligned) {
+#pragma unroll 1
+      for (u32 e = 0; e < elements; e++) {
+        float value = 0;
+        if (offset >= 0 && start + e < width) value = to_float_of(source[start + e], type);
+        bad |= !(value - value == 0);
+        place[e] = value;
+      }
+      continue;
+    }
+    Words words = {};
+    if (offset >= 0 && start < width) words = load_words(source + start);
+    Chunk<Element> raw = bits_as<Chunk<Element>>(words);
 #pragma unroll
     for (u32 e = 0; e < elements; e += 4) {
       Four four;
 #pragma unroll
       for (u32 i = 0; i < 4; i++) {
-        if constexpr (sizeof(Element) == 4) four.x[i] = raw.values[e + i];
-        else four.x[i] = from_bits(raw.values[e + i], type);
+        four.x[i] = to_float_of(raw.values[e + i], type);
         bad |= !(four.x[i] - four.x[i] == 0);
       }
-      store_four(to + row * stride + piece + e, four);
+      store_four(place + e, four);
     }
   }
   return bad;
@@ -92,7 +94,7 @@ __device__ __forceinline__ bool load_rows(
 template <u32 Rows>
 __device__ __forceinline__ void add_products(
     float (&sums)[Rows][4], const float *a, u32 a_stride, const float *b, u32 width) {
-  u32 y = threadIdx.x / 16, x = threadIdx.x % 16;
+  u32 thread = opaque(threadIdx.x), y = thread / 16, x = thread % 16;
   for (u32 d = 0; d < width; d += 4) {
     Four right[4];
 #pragma unroll
@@ -115,7 +117,7 @@ template <u32 Rows, u32 Groups>
 __device__ __forceinline__ void add_weighted_rows(
     float (&sums)[Rows][4 * Groups], const float *weights, const float *rows, u32 count,
     bool careful) {
-  u32 y = threadIdx.x / 16, x = threadIdx.x % 16;
+  u32 thread = opaque(threadIdx.x), y = thread / 16, x = thread % 16;
   if (careful) {
     for (u32 t = 0; t < count; t++)
 #pragma unroll
@@ -193,7 +195,7 @@ __device__ __forceinline__ void multiply_tiles(
 // The thread's scores to shared memory, and back.
 template <u32 Rows>
 __device__ __forceinline__ void put_scores(float *tile, const float (&scores)[Rows][4]) {
-  u32 y = threadIdx.x / 16, x = threadIdx.x % 16;
+  u32 thread = opaque(threadIdx.x), y = thread / 16, x = thread % 16;
 #pragma unroll
   for (u32 i = 0; i < Rows; i++)
 #pragma unroll
@@ -201,7 +203,7 @@ __device__ __forceinline__ void put_scores(float *tile, const float (&scores)[Ro
 }
 template <u32 Rows>
 __device__ __forceinline__ void get_scores(const float *tile, float (&scores)[Rows][4]) {
-  u32 y = threadIdx.x / 16, x = threadIdx.x % 16;
+  u32 thread = opaque(threadIdx.x), y = thread / 16, x = thread % 16;
 #pragma unroll
   for (u32 i = 0; i < Rows; i++)
 #pragma unroll
@@ -222,31 +224,27 @@ __device__ __forceinline__ void put_own(
   }
 }
 
-// Four results to where they lie, as far as the row goes.
-template <typename Element>
-__device__ __forceinline__ void store_results_of(
-    void *to, i64 offset, u32 column, u32 width, bool aligned, const Element (&four)[4]) {
-  struct alignas(4 * sizeof(Element)) Whole {
-    Element x[4];
-  } whole;
-#pragma unroll
-  for (u32 i = 0; i < 4; i++) whole.x[i] = four[i];
-  Element *target = static_cast<Element *>(to) + offset + column;
-  if (aligned && column + 4 <= width)
-    __builtin_memcpy(__builtin_assume_aligned(target, sizeof(Whole)), &whole, sizeof(Whole));
-  else
-#pragma unroll
-    for (u32 i = 0; i < 4; i++)
-      if (column + i < width) target[i] = whole.x[i];
-}
+// Four results in shared memory to where they lie, as far as the row goes.
 __device__ __forceinline__ void store_results(
-    void *to, i64 offset, u32 column, u32 width, bool aligned, Four four, u32 type) {
-  if (type == type_f32) {
-    store_results_of<float>(to, offset, column, width, aligned, four.x);
+    void *to, i64 offset, u32 column, u32 width, bool aligned, u32 type, const float *results) {
+  if (!aligned || column + 4 > width) {
+#pragma unroll 1
+    for (u32 i = 0; i < 4 && column + i < width; i++)
+      store_element(to, offset + column + i, type, results[i]);
     return;
   }
-  u16 bits[4];
+  Four four = load_four(results);
+  if (type == type_f32) {
+    store_four(static_cast<float *>(to) + offset + column, four);
+    return;
+  }
+  struct alignas(8) Narrow {
+    u16 x[4];
+  } narrow;
 #pragma unroll
-  for (u32 i = 0; i < 4; i++) bits[i] = to_bits(four.x[i], type);
-  store_results_of<u16>(to, offset, column, width, aligned, bits);
+  for (u32 i = 0; i < 4; i++)
+    narrow.x[i] =
+        type == type_f16 ? from_float<f16>(four.x[i]).bits : from_float<bf16>(four.x[i]).bits;
+  u16 *target = static_cast<u16 *>(to) + offset + column;
+  __builtin_memcpy(__builtin_assume_aligned(target, sizeof(Narrow)), &narrow, sizeof(Narrow));
 }

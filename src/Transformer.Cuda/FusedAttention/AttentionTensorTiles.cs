@@ -10,7 +10,8 @@ namespace Transformer.Cuda.FusedAttention;
 /// <param name="SharedBytes">Shared memory of a block.</param>
 internal readonly record struct AttentionTensorTiles(int Index, int Rows, int SharedBytes)
 {
-    // A tile of keys or queries; threads of a block with the scores of 16 rows of a tile.
+    // PTX for what is older than 8.0 has only tiles that fit into its shared memory: as wide as
+    // 128 forward, as 64 backward. A tile of keys or queries; threads of a block with the scores of 16 rows of a tile.
     private const int Tile = 64, SlotBytes = 128 * 32 * sizeof(float);
 
     /// <summary>The forward kernel; null where there is none.</summary>
@@ -18,8 +19,7 @@ internal readonly record struct AttentionTensorTiles(int Index, int Rows, int Sh
         CudaQueue queue, in AttentionArgument argument, DType type)
     {
         int index = Width(queue, argument, type);
-        // PTX for what is older than 8.0 has no wide tiles, which its shared memory cannot hold.
-        if (index > 2 || (index == 2 && queue.Device.ComputeCapability < 80)) return null;
+        if (index > (queue.Device.ComputeCapability < 80 ? 1 : 2)) return null;
         int rows = index == 0 ? 128 : 64, state = index == 0 ? 8832 : 5760;
         int bytes = state + ((rows + (2 * Tile)) * RowBytes(index));
         // Up to 128 the queries' place, which are in registers by then, does for the scores.
@@ -32,7 +32,7 @@ internal readonly record struct AttentionTensorTiles(int Index, int Rows, int Sh
         CudaQueue queue, in AttentionArgument argument, DType type)
     {
         int index = Width(queue, argument, type);
-        if (index > 1) return null;
+        if (index > (queue.Device.ComputeCapability < 80 ? 0 : 1)) return null;
         int bytes = 6016 + (5 * Tile * RowBytes(index));
         if (argument.ShapesScores) bytes += 2 * SlotBytes;
         return Fitting(queue, new(index, Tile, bytes));
@@ -43,7 +43,7 @@ internal readonly record struct AttentionTensorTiles(int Index, int Rows, int Sh
         CudaQueue queue, in AttentionArgument argument, DType type)
     {
         int index = Width(queue, argument, type);
-        if (index > 1) return null;
+        if (index > (queue.Device.ComputeCapability < 80 ? 0 : 1)) return null;
         int rows = Tile >> index;
         int bytes = 8064 + (((2 * Tile) + (4 * rows)) * RowBytes(index));
         if (argument.ShapesScores) bytes += (2 * SlotBytes) >> index;

@@ -16,9 +16,9 @@ internal static class FusedAttentionWidthSpecs
 
     private static IEnumerable<FusedAttentionSpec> Specs()
     {
-        FusedAttentionSpec narrow = new(new(1, 2, 1, 150, 197, 64, 64));
-        FusedAttentionSpec middle = new(new(1, 2, 1, 70, 131, 128, 128));
-        FusedAttentionSpec wide = new(new(1, 1, 1, 66, 129, 256, 256));
+        FusedAttentionSpec narrow = new(new(1, 2, 1, 130, 135, 64, 64));
+        FusedAttentionSpec middle = new(new(1, 2, 1, 66, 130, 128, 128));
+        FusedAttentionSpec wide = new(new(1, 1, 1, 65, 66, 256, 256));
         yield return narrow with { Options = BottomRight };
         yield return narrow with
         {
@@ -33,15 +33,15 @@ internal static class FusedAttentionWidthSpecs
         yield return wide with
         {
             Sizes = wide.Sizes with { HeadDimension = 192, ValueDimension = 136 },
-            MaskShape = [66, 129],
+            MaskShape = [65, 66],
         };
         foreach (FusedAttentionSpec spec in new[] { narrow, middle, wide })
             yield return Everything(spec);
 
         // Few queries: those of a key head's query heads share a block, the keys are split.
-        FusedAttentionSpec few = new(new(1, 4, 1, 2, 700, 128, 128))
+        FusedAttentionSpec few = new(new(1, 4, 1, 2, 600, 128, 128))
         {
-            PageSize = 48, KeyLengths = [659], Options = BottomRight, Sinks = true,
+            PageSize = 48, KeyLengths = [569], Options = BottomRight, Sinks = true,
         };
         yield return few;
         yield return few with { Sizes = few.Sizes with { HeadDimension = 80, ValueDimension = 64 } };
@@ -52,7 +52,7 @@ internal static class FusedAttentionWidthSpecs
         Options = BottomRight with
         {
             SoftCap = 3,
-            Window = new(120, 0),
+            Window = new(90, 0),
             RelativeBuckets = new(8, 20, false),
             DropoutProbability = 0.1,
             DropoutStream = 5,
