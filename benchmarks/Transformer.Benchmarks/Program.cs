@@ -6,5 +6,6 @@ using Transformer.Benchmarks.Peers;
 if (args.Contains("--smoke")) return Smoke.Run();
 if (args is ["--peer"]) return PeerProcess.Run(Console.In, Console.Out);
 if (args is ["--attention-costs", string file]) return AttentionCosts.Run(file);
+if (args is ["--work-split", string split]) return WorkSplit.Run(split);
 BenchmarkSwitcher.FromAssembly(typeof(Smoke).Assembly).Run(args);
 return 0;

@@ -78,7 +78,8 @@ if [ -n "$python" ]; then
 else
   backends=cuda
 fi
-[ -n "$backends" ] || { left_out verify "no GPU backend is available, see devices.log"; }
+no_backend() { echo "no GPU backend is available; devices.log tells why"; return 1; }
+[ -n "$backends" ] || step verify no_backend
 for backend in $backends; do
   step "verify-$backend" "$transformer" verify $quick --backend "$backend" \
     --json "$out/verify-$backend.json"

@@ -73,15 +73,17 @@ function decode(past) {
 }
 
 /** Forward, backward, norm of the gradient, AdamW. */
-function train(batch) {
-  const name = 'nanoGPT small', { layers, width, vocabulary, positions } = shapes[name];
-  const forward = batch * positions *
-    (2 * (matrices(shapes[name]) + width * vocabulary) + 2 * layers * (positions + 1) * width);
-  return of('gpt-train', name, `batch ${batch} of ${positions}`, {
-    batch, tokens: positions, limit: 'flops', flops: 3 * forward,
+function train(name, batch, tokens, large) {
+  const { layers, width, vocabulary } = shapes[name];
+  const forward = batch * tokens *
+    (2 * (matrices(shapes[name]) + width * vocabulary) + 2 * layers * (tokens + 1) * width);
+  return of('gpt-train', name, `batch ${batch} of ${tokens}`, {
+    batch, tokens, limit: 'flops', large, flops: 3 * forward,
     bytes: 10 * float * matrices(shapes[name]),
   });
 }
 
 /** Every case on a whole model. */
-export const gptCases = [prompt(64, false), prompt(512, true), decode(512), train(12)];
+export const gptCases = [
+  prompt(64, false), prompt(512, true), decode(512), train('nanoGPT small', 12, 64, false),
+  train('GPT-2 124M', 4, 64, true)];

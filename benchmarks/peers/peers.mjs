@@ -24,10 +24,11 @@ export async function startOurs({ threads, build }) {
  * Starts every other peer that is there.
  * @returns {Promise<{peers: object[], leftOut: {peer: string, reason: string}[]}>}
  */
-export async function startOthers({ threads, runtime, install, python }) {
+export async function startOthers({ threads, runtime, install, python, llmc }) {
   const candidates = {
     'ONNX Runtime': () => startOnnxRuntime(threads, runtime, install),
     PyTorch: () => startPyTorch(threads, python),
+    'llm.c': () => startLlmC(threads, runtime, llmc),
   };
   const peers = [], leftOut = [];
   for (const [peer, start] of Object.entries(candidates)) {
@@ -78,4 +79,20 @@ async function startPyTorch(threads, python) {
     // returns large blocks to the system, and every call would fault them in again.
     MALLOC_MMAP_MAX_: '0', MALLOC_TRIM_THRESHOLD_: String(2 ** 40), MALLOC_ARENA_MAX: '1',
   }));
+}
+
+async function startLlmC(threads, folder, checkout) {
+  if (!checkout || !existsSync(join(checkout, 'train_gpt2.c'))) {
+    throw new Error(`no train_gpt2.c in ${checkout ?? 'a folder that --llm-c names'}; ` +
+      "'git clone https://github.com/karpathy/llm.c' brings it");
+  }
+  const program = join(folder, 'llmc'), source = join(here, 'llmc.c');
+  const git = spawnSync('git', ['-C', checkout, 'rev-parse', '--short', 'HEAD']);
+  const version = git.status === 0 ? String(git.stdout).trim() : 'unknown';
+  mkdirSync(folder, { recursive: true });
+  // The flags of llm.c's own Makefile.
+  execFileSync('cc', ['-Ofast', '-march=native', '-fno-finite-math-only', '-fopenmp',
+    `-DLLMC_VERSION="${version}"`, `-I${resolve(checkout)}`, source, '-lm', '-o', program],
+    { stdio: ['ignore', 'ignore', 'pipe'] });
+  return started(new PeerProcess(program, [], { OMP_NUM_THREADS: String(threads) }));
 }

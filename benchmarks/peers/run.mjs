@@ -1,4 +1,4 @@
-// Times the library beside ONNX Runtime and PyTorch: node benchmarks/peers/run.mjs --help
+// Times the library beside other libraries: node benchmarks/peers/run.mjs --help
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
@@ -23,6 +23,7 @@ node benchmarks/peers/run.mjs [options]
   --out FILE        default artifacts/peers/peers.json
   --runtime FOLDER  where onnxruntime-node is or will be; default artifacts/peers
   --python PROGRAM  a Python with torch and numpy; default: the first found
+  --llm-c FOLDER    a checkout of llm.c, which a C compiler builds; default: left out
   --no-install      leave out what is not installed
   --no-build        take the library as it was built last
   --list            print the cases
@@ -36,7 +37,8 @@ function optionsOf(args) {
     options: {
       quick: { type: 'boolean' }, only: { type: 'string' }, threads: { type: 'string' },
       rounds: { type: 'string' }, seconds: { type: 'string' }, out: { type: 'string' },
-      runtime: { type: 'string' }, python: { type: 'string' }, 'no-install': { type: 'boolean' },
+      runtime: { type: 'string' }, python: { type: 'string' }, 'llm-c': { type: 'string' },
+      'no-install': { type: 'boolean' },
       'no-build': { type: 'boolean' }, for: { type: 'string' }, resume: { type: 'boolean' },
       list: { type: 'boolean' }, help: { type: 'boolean' },
     },
@@ -105,7 +107,7 @@ async function main(options) {
   const ours = await startOurs({ threads: options.threads, build: !options['no-build'] });
   const { peers: others, leftOut } = await startOthers({
     threads: options.threads, runtime: options.runtime, install: !options['no-install'],
-    python: options.python,
+    python: options.python, llmc: options['llm-c'],
   });
   for (const { peer, reason } of leftOut) note(`${peer} is left out: ${reason}`);
   const peers = [ours, ...others];

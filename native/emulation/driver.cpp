@@ -34,6 +34,8 @@ int device_count() {
 
 Status drain(Stream &stream) {
   Context &owner = *stream.context;
+  if (stream.work.empty() || owner.broken != success) return owner.broken;
+  DeviceAccess access(owner.device); // once for all: it costs two calls of the system an allocation
   while (!stream.work.empty() && owner.broken == success) {
     Work next = std::move(stream.work.front());
     stream.work.pop_front();

@@ -23,6 +23,11 @@ internal sealed class PeerCase
     /// caches stays larger.</summary>
     public int Copies => root.GetProperty("copies").GetInt32();
 
+    /// <summary>Dimensions of each input, by name.</summary>
+    public IEnumerable<(string Name, long[] Dims)> Shapes => root.GetProperty("shapes")
+        .EnumerateObject().Select(input => (input.Name,
+            (long[])[.. input.Value.EnumerateArray().Select(size => size.GetInt64())]));
+
     public static PeerCase Open(string folder)
     {
         using FileStream stream = File.OpenRead(Path.Combine(folder, "case.json"));

@@ -23,6 +23,9 @@ internal sealed record PeerWork(Action Run, (string Name, float[] Values)[] Outp
         "rms-norm" => RmsNorm(work, backend),
         "linear" => Linear(work, backend),
         "feed-forward" => GeluFeedForward(work, backend),
+        "gpt-prompt" => PeerGpt.Prompt(work, backend),
+        "gpt-decode" => PeerGpt.Decode(work, backend),
+        "gpt-train" => PeerGpt.Train(work, backend),
         _ => throw new NotSupportedException($"no op '{work.Op}'"),
     };
 

@@ -38,6 +38,11 @@ internal static unsafe class CpuParallel
     private static void* state;
     private static Exception? failure;
 
+    /// <summary>Where the calling thread notes how long each batch takes, which it then runs by
+    /// itself; null: nowhere.</summary>
+    [field: ThreadStatic]
+    public static BatchTimes? Recorder { get; set; }
+
     /// <summary>Threads that work on a kernel, the caller included.</summary>
     /// <remarks>Set from TRANSFORMER_THREADS, else the number of processors.</remarks>
     public static int ThreadCount
@@ -54,6 +59,12 @@ internal static unsafe class CpuParallel
     /// </summary>
     public static void For<TWork>(int batches, ref TWork work) where TWork : struct, IBatchWork
     {
+        if (Recorder is { } recorder)
+        {
+            recorder.Run(batches, ref work);
+            return;
+        }
+
         if (batches <= 1 || ThreadCount == 1 || Interlocked.Exchange(ref busy, 1) == 1)
         {
             for (int batch = 0; batch < batches; batch++) work.Run(batch);
