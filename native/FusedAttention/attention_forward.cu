@@ -1,5 +1,6 @@
 // output = dropout(softmax(scores))·V by online softmax, scores as in terms.cuh; log_sum_exp =
-// log Σ e^score, the sink included; 0 and −∞ for a row that sees no key.
+// log Σ e^score, the sink included; 0 and −∞ for a row that sees no key. For every element type and
+// width; attention_tensor_forward.cu takes what it can of the 16-bit types.
 //
 // Shapes: query [B, Hq, Sq, D], key [B, Hkv, Skv, D], value [B, Hkv, Skv, Dv], output [B, Hq, Sq,
 //   Dv], with strides, packed or paged; log_sum_exp [B, Hq, Sq] or [Hq, total].
@@ -161,7 +162,8 @@ __device__ __forceinline__ void finish_rows(
     const AttentionArgument &p, const BlockState &state, i32 split, u32 column, float *buffer,
     const float (&maxima)[Rows], const float (&totals)[Rows],
     const float (&results)[Rows][4 * Groups]) {
-  u32 thread = opaque(threadIdx.x), y = thread / 16, x = thread % 16, width = u32(p.value_dimension);
+  u32 thread = opaque(threadIdx.x), y = thread / 16, x = thread % 16;
+  u32 width = u32(p.value_dimension);
   float *own = buffer + 4 * thread, scales[Rows];
 #pragma unroll
   for (u32 i = 0; i < Rows; i++) store_four(own + i * own_stride, {{maxima[i], totals[i], 0, 0}});

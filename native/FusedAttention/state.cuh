@@ -106,8 +106,8 @@ __device__ __forceinline__ KeyRange key_range(const State &state, u32 begin, u32
   return range;
 }
 
-// False where the masks hide all keys [first, first + 64) from all rows [begin, begin + rows). Every
-// thread calls it.
+// False where the masks hide all keys [first, first + 64) from all rows [begin, begin + rows).
+// Every thread calls it.
 template <typename State>
 __device__ __forceinline__ bool tile_is_visible(
     const AttentionArgument &p, const Sequence &s, State &state, u32 rows, i32 first,

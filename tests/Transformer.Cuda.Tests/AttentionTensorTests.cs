@@ -106,7 +106,8 @@ public sealed partial class AttentionTensorTests
         CudaBackend backend = EmulatedDevice.Require();
         const int length = 72, bad = 40, masked = 5, hidden = 50;
         Half[] numbers = [.. Enumerable.Range(0, length * width).Select(i => (Half)(i % 7 / 8f))];
-        bool[] mask = [.. Enumerable.Range(0, length).Select(key => key != masked && key != hidden)];
+        bool[] mask =
+            [.. Enumerable.Range(0, length).Select(key => key is not (masked or hidden))];
         Half[][] clean = Differentiate(backend, numbers, numbers, numbers, mask, length, width);
         Half[] keys = [.. numbers], values = [.. numbers], gradient = [.. numbers];
         keys[hidden * width] = Half.NaN;

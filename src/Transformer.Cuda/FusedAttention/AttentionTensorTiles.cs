@@ -11,7 +11,8 @@ namespace Transformer.Cuda.FusedAttention;
 internal readonly record struct AttentionTensorTiles(int Index, int Rows, int SharedBytes)
 {
     // PTX for what is older than 8.0 has only tiles that fit into its shared memory: as wide as
-    // 128 forward, as 64 backward. A tile of keys or queries; threads of a block with the scores of 16 rows of a tile.
+    // 128 forward, as 64 backward.
+    // Rows of a tile; bytes of a block's 128 threads, each with 32 scores.
     private const int Tile = 64, SlotBytes = 128 * 32 * sizeof(float);
 
     /// <summary>The forward kernel; null where there is none.</summary>

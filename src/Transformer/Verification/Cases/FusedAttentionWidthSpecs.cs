@@ -44,7 +44,10 @@ internal static class FusedAttentionWidthSpecs
             PageSize = 48, KeyLengths = [569], Options = BottomRight, Sinks = true,
         };
         yield return few;
-        yield return few with { Sizes = few.Sizes with { HeadDimension = 80, ValueDimension = 64 } };
+        yield return few with
+        {
+            Sizes = few.Sizes with { HeadDimension = 80, ValueDimension = 64 },
+        };
     }
 
     private static FusedAttentionSpec Everything(FusedAttentionSpec spec) => spec with
