@@ -26,6 +26,9 @@ internal readonly unsafe struct SoftmaxPanels<T, TForm>(
 
     private int PanelsOfOne => (int)(((long)inner + PanelLines - 1) / PanelLines);
 
+    /// <summary>Lines of a panel, at most.</summary>
+    public static int MostLines => PanelLines;
+
     /// <summary>Panels of the whole tensor.</summary>
     public int Count => checked(outer * PanelsOfOne);
 

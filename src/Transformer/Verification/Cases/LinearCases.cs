@@ -58,11 +58,17 @@ internal static class LinearCases
             double weight = (double)spec.Inputs * spec.Outputs;
             yield return new BenchCase<LinearForward>(spec.Name,
                 new(2 * pairs, 4 * (input + weight + output)), m => Forward(m, spec),
-                UnfusedLinear.Forward);
+                UnfusedLinear.Forward)
+        {
+            SixteenBit = true,
+        };
             double kept = spec.Activation == Activation.None ? 0 : output;
             yield return new BenchCase<LinearBackward>(spec.Name,
                 new(4 * pairs, 4 * ((2 * input) + (3 * weight) + output + kept)),
-                m => Backward(m, spec));
+                m => Backward(m, spec))
+        {
+            SixteenBit = true,
+        };
         }
     }
 
