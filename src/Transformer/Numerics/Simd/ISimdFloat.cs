@@ -26,8 +26,8 @@ internal unsafe interface ISimdFloat<TSelf> : IFloatVector<TSelf>
     /// </summary>
     static abstract TSelf LoadPartial(float* source, int count);
 
-    /// <summary>Width 16-bit words from an address of any alignment, each in a lane's low half.
-    /// </summary>
+    /// <summary>Width 16-bit words from an address of any alignment, each in a lane's low half and
+    /// its uppermost bit in all of the other.</summary>
     static abstract TSelf LoadWords(ushort* source);
 
     /// <summary>bfloat16 words, as <see cref="LoadWords"/> gives them, to numbers, exactly.
@@ -43,7 +43,8 @@ internal unsafe interface ISimdFloat<TSelf> : IFloatVector<TSelf>
     /// </summary>
     static abstract TSelf ToBFloat16(TSelf value);
 
-    /// <summary>Numbers rounded to binary16, otherwise as <see cref="ToBFloat16"/>.</summary>
+    /// <summary>Numbers rounded to binary16, otherwise as <see cref="ToBFloat16"/>; any NaN becomes
+    /// the quiet one.</summary>
     static abstract TSelf ToFloat16(TSelf value);
 
     /// <summary>Writes each lane's low half.</summary>

@@ -53,9 +53,9 @@ internal readonly unsafe struct Simd512 : ISimdFloat<Simd512>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 LoadWords(ushort* source) => Avx512F.IsSupported
-        ? new(Avx512F.ConvertToVector512Int32(Vector256.Load(source)).AsSingle())
-        : new(Vector512.Create(Vector256.WidenLower(Vector256.Load(source)),
-            Vector256.WidenUpper(Vector256.Load(source))).AsSingle());
+        ? new(Avx512F.ConvertToVector512Int32(Vector256.Load((short*)source)).AsSingle())
+        : new(Vector512.Create(Vector256.WidenLower(Vector256.Load((short*)source)),
+            Vector256.WidenUpper(Vector256.Load((short*)source))).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 FromBFloat16(Simd512 words) => new((words.v.AsUInt32() << 16).AsSingle());
@@ -63,15 +63,14 @@ internal readonly unsafe struct Simd512 : ISimdFloat<Simd512>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 FromFloat16(Simd512 words)
     {
-        // Exponents are 112 apart; a product with 2¹¹² also normalises subnormal numbers.
-        Vector512<uint> word = words.v.AsUInt32();
-        Vector512<uint> magnitude = (word & Vector512.Create(0x7FFFu)) << 13;
-        Vector512<uint> number =
-            (magnitude.AsSingle() * Vector512.Create(5.192296858534828e33f)).AsUInt32();
-        Vector512<uint> special = Vector512.GreaterThan(
-            magnitude.AsInt32(), Vector512.Create(0x0F7FFFFF)).AsUInt32();
-        return new((number | (special & Vector512.Create(0x7F800000u)) |
-            ((word & Vector512.Create(0x8000u)) << 16)).AsSingle());
+        // Exponents are 112 apart; a product with 2¹¹² also normalises subnormal numbers. The sign
+        // fills the bits above the exponent; all but the uppermost are cleared.
+        Vector512<int> word = (words.v.AsInt32() << 13) & Vector512.Create(unchecked((int)0x8FFFE000));
+        Vector512<int> number =
+            (word.AsSingle() * Vector512.Create(5.192296858534828e33f)).AsInt32();
+        Vector512<int> exponent = Vector512.Create(0x0F800000);
+        Vector512<int> special = Vector512.Equals(word & exponent, exponent);
+        return new((number | (special & Vector512.Create(0x7F800000))).AsSingle());
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -98,10 +97,10 @@ internal readonly unsafe struct Simd512 : ISimdFloat<Simd512>
             Vector512.Create(0x3F000000);
         Vector512<int> rounded = Vector512.Min(Vector512.Create(0x7C00), Vector512.ConditionalSelect(
             Vector512.LessThan(magnitude, Vector512.Create(0x38800000)), small, normal));
-        Vector512<int> quiet = ((magnitude >>> 13) & Vector512.Create(0x3FF)) | Vector512.Create(0x7E00);
         Vector512<int> number = Vector512.Equals(value.v, value.v).AsInt32();
-        return new((Vector512.ConditionalSelect(number, rounded, quiet).AsUInt32() |
-            ((word >> 16) & Vector512.Create(0x8000u))).AsSingle());
+        Vector512<int> result =
+            Vector512.ConditionalSelect(number, rounded, Vector512.Create(0x7E00));
+        return new((result.AsUInt32() | ((word >> 16) & Vector512.Create(0x8000u))).AsSingle());
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
