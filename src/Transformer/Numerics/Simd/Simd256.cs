@@ -53,9 +53,9 @@ internal readonly unsafe struct Simd256 : ISimdFloat<Simd256>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 LoadWords(ushort* source) => Avx2.IsSupported
-        ? new(Avx2.ConvertToVector256Int32(Vector128.Load(source)).AsSingle())
-        : new(Vector256.Create(Vector128.WidenLower(Vector128.Load(source)),
-            Vector128.WidenUpper(Vector128.Load(source))).AsSingle());
+        ? new(Avx2.ConvertToVector256Int32(Vector128.Load((short*)source)).AsSingle())
+        : new(Vector256.Create(Vector128.WidenLower(Vector128.Load((short*)source)),
+            Vector128.WidenUpper(Vector128.Load((short*)source))).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 FromBFloat16(Simd256 words) => new((words.v.AsUInt32() << 16).AsSingle());
@@ -63,15 +63,14 @@ internal readonly unsafe struct Simd256 : ISimdFloat<Simd256>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 FromFloat16(Simd256 words)
     {
-        // Exponents are 112 apart; a product with 2¹¹² also normalises subnormal numbers.
-        Vector256<uint> word = words.v.AsUInt32();
-        Vector256<uint> magnitude = (word & Vector256.Create(0x7FFFu)) << 13;
-        Vector256<uint> number =
-            (magnitude.AsSingle() * Vector256.Create(5.192296858534828e33f)).AsUInt32();
-        Vector256<uint> special = Vector256.GreaterThan(
-            magnitude.AsInt32(), Vector256.Create(0x0F7FFFFF)).AsUInt32();
-        return new((number | (special & Vector256.Create(0x7F800000u)) |
-            ((word & Vector256.Create(0x8000u)) << 16)).AsSingle());
+        // Exponents are 112 apart; a product with 2¹¹² also normalises subnormal numbers. The sign
+        // fills the bits above the exponent; all but the uppermost are cleared.
+        Vector256<int> word = (words.v.AsInt32() << 13) & Vector256.Create(unchecked((int)0x8FFFE000));
+        Vector256<int> number =
+            (word.AsSingle() * Vector256.Create(5.192296858534828e33f)).AsInt32();
+        Vector256<int> exponent = Vector256.Create(0x0F800000);
+        Vector256<int> special = Vector256.Equals(word & exponent, exponent);
+        return new((number | (special & Vector256.Create(0x7F800000))).AsSingle());
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -98,10 +97,10 @@ internal readonly unsafe struct Simd256 : ISimdFloat<Simd256>
             Vector256.Create(0x3F000000);
         Vector256<int> rounded = Vector256.Min(Vector256.Create(0x7C00), Vector256.ConditionalSelect(
             Vector256.LessThan(magnitude, Vector256.Create(0x38800000)), small, normal));
-        Vector256<int> quiet = ((magnitude >>> 13) & Vector256.Create(0x3FF)) | Vector256.Create(0x7E00);
         Vector256<int> number = Vector256.Equals(value.v, value.v).AsInt32();
-        return new((Vector256.ConditionalSelect(number, rounded, quiet).AsUInt32() |
-            ((word >> 16) & Vector256.Create(0x8000u))).AsSingle());
+        Vector256<int> result =
+            Vector256.ConditionalSelect(number, rounded, Vector256.Create(0x7E00));
+        return new((result.AsUInt32() | ((word >> 16) & Vector256.Create(0x8000u))).AsSingle());
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
