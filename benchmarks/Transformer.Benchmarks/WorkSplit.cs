@@ -52,7 +52,8 @@ internal static class WorkSplit
     {
         bool memory = single.Work.Bytes / (1e9 * limits.Bandwidth) >
             single.Work.Flops / (1e9 * limits.FmaPeakGflops);
-        using BoundCase? bound = single.Bind(SimdBackend.Instance, memory ? BeyondCaches : 0, out _);
+        using BoundCase? bound =
+            single.Bind(SimdBackend.Instance, memory ? BeyondCaches : 0, out _);
         if (bound is null) return null;
         CpuParallel.ThreadCount = 1;
         bound.Run();

@@ -118,5 +118,8 @@ inline float atomicAdd(float *address, float value) {
 inline int atomicAdd(int *address, int value) {
   return __atomic_fetch_add(address, value, __ATOMIC_RELAXED);
 }
+inline u64 atomicAdd(u64 *address, u64 value) {
+  return __atomic_fetch_add(address, value, __ATOMIC_RELAXED);
+}
 
 static constexpr bool emulated = true;

@@ -84,6 +84,9 @@ static __device__ __forceinline__ float atomicAdd(float* address, float value) {
 static __device__ __forceinline__ int atomicAdd(int* address, int value) {
   return __nvvm_atom_add_gen_i(address, value);
 }
+static __device__ __forceinline__ u64 atomicAdd(u64* address, u64 value) {
+  return u64(__nvvm_atom_add_gen_ll(reinterpret_cast<i64*>(address), i64(value)));
+}
 
 #endif // clang
 

@@ -9,8 +9,10 @@ using Transformer.Cuda.LayerNorm;
 using Transformer.Cuda.NegativeLogLikelihood;
 using Transformer.Cuda.RmsNorm;
 using Transformer.Cuda.RotaryEmbedding;
+using Transformer.Cuda.Sampling;
 using Transformer.Cuda.Softmax;
 using Transformer.Cuda.SoftmaxCrossEntropy;
+using Transformer.Cuda.TopK;
 using Transformer.Ops;
 
 namespace Transformer.Cuda;
@@ -45,5 +47,7 @@ public sealed partial class CudaBackend
         Register<RotaryEmbeddingBackward>(rotary);
         Register(new AdamWCuda(rows));
         Register(new GradientNormCuda(rows));
+        Register(new TopKCuda(rows));
+        Register(new SamplingCuda(rows));
     }
 }

@@ -291,6 +291,7 @@ public sealed class SpanEntryTests
         bool[] mask = [.. Enumerable.Repeat(true, 33 * 65)];
         float[] weight = Ramp(16 * 16);
         int[] labels = new int[4 * 33];
+        int[] places = new int[4 * 33 * 3];
 
         void Work()
         {
@@ -309,6 +310,9 @@ public sealed class SpanEntryTests
             Kernels.LogSoftmax.Forward(query, new(4 * 33, 16), output);
             Kernels.NegativeLogLikelihood.Forward(
                 query, labels, default, new(4 * 33, 16), default, logSumExp);
+            Kernels.TopK.Forward(query, new(4 * 33, 16, 3), places, output.AsSpan(0, 4 * 33 * 3));
+            Kernels.Sampling.Forward(
+                query, new(4 * 33, 16), new() { TopK = 9, TopP = 0.9 }, places.AsSpan(0, 4 * 33));
         }
 
         for (int i = 0; i < 50; i++) Work();

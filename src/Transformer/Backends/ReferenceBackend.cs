@@ -35,9 +35,11 @@ public sealed class ReferenceBackend : Backend
         Register<RmsNormForward>(new RmsNormReference());
         Register<RotaryEmbeddingBackward>(new RotaryEmbeddingReference());
         Register<RotaryEmbeddingForward>(new RotaryEmbeddingReference());
+        Register<SamplingForward>(new SamplingReference());
         Register<SoftmaxCrossEntropyBackward>(new SoftmaxCrossEntropyReference());
         Register<SoftmaxCrossEntropyForward>(new SoftmaxCrossEntropyReference());
         Register<SoftmaxForward>(new SoftmaxReference());
+        Register<TopKForward>(new TopKReference());
     }
 
     /// <summary>The only instance.</summary>

@@ -38,9 +38,11 @@ public sealed class SimdBackend : Backend
         Register(new RmsNormForwardSimd());
         Register(new RotaryEmbeddingBackwardSimd());
         Register(new RotaryEmbeddingForwardSimd());
+        Register(new SamplingSimd());
         Register(new SoftmaxCrossEntropyBackwardSimd());
         Register(new SoftmaxCrossEntropyForwardSimd());
         Register(new SoftmaxForwardSimd());
+        Register(new TopKSimd());
     }
 
     /// <summary>The only instance.</summary>

@@ -25,6 +25,8 @@ public static class BenchCases
         LogSoftmaxCases.Bench,
         SoftmaxCrossEntropyCases.Bench,
         NegativeLogLikelihoodCases.Bench,
+        TopKCases.Bench,
+        SamplingCases.Bench,
         GradientNormCases.Bench,
         AdamWCases.Bench,
     ];

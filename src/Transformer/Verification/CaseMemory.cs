@@ -80,6 +80,15 @@ public sealed class CaseMemory : IDisposable
         return Add(name, poison, isOutput: true, rule);
     }
 
+    /// <summary>An output of 32-bit integers, poisoned with the least of them.</summary>
+    public BufferView OutputIntegers(string name, long count)
+    {
+        if (original is not null) return Copy();
+        int[] poison = new int[count];
+        Array.Fill(poison, int.MinValue);
+        return AddRaw<int>(name, poison, DType.Int32, isOutput: true);
+    }
+
     /// <summary>A buffer that the call reads and writes, of normal numbers: added to, or in place.
     /// </summary>
     public BufferView Updated(string name, long count, OutputRule rule = default) =>
@@ -120,12 +129,13 @@ public sealed class CaseMemory : IDisposable
         return operand.View;
     }
 
-    private BufferView AddRaw<T>(string name, ReadOnlySpan<T> values, DType dtype)
+    private BufferView AddRaw<T>(
+        string name, ReadOnlySpan<T> values, DType dtype, bool isOutput = false)
         where T : unmanaged
     {
         if (original is not null) return Copy();
         CaseOperand operand = new(
-            name, values.Length, dtype, false, default, memory, ElementOffset(name));
+            name, values.Length, dtype, isOutput, default, memory, ElementOffset(name));
         operands.Add(operand);
         operand.Upload(values);
         return operand.View;

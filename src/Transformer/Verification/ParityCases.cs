@@ -28,6 +28,8 @@ public static class ParityCases
         LogSoftmaxCases.All,
         SoftmaxCrossEntropyCases.All,
         NegativeLogLikelihoodCases.All,
+        TopKCases.All,
+        SamplingCases.All,
         GradientNormCases.All,
         AdamWCases.All,
     ];

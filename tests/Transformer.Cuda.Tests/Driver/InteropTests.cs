@@ -115,12 +115,17 @@ public sealed partial class InteropTests
         using Transformer.Backends.IDeviceTimer timer = backend.CreateTimer()!;
         using Tensor tensor = new(new(1 << 20), DType.Float32, backend.Memory);
         backend.Synchronize();
-        timer.Start();
-        double nothing = timer.Stop();
-        timer.Start();
-        for (int i = 0; i < 50; i++) backend.Memory.Clear(tensor.View.Address, 1 << 22);
-        double work = timer.Stop();
+        // The least of ten: a thread that waits for a core is timed, too.
+        double nothing = Enumerable.Range(0, 10).Min(_ => Time(0));
+        double work = Enumerable.Range(0, 10).Min(_ => Time(50));
         Assert.True(nothing >= 0 && work > nothing, $"{nothing} s, {work} s");
+
+        double Time(int times)
+        {
+            timer.Start();
+            for (int i = 0; i < times; i++) backend.Memory.Clear(tensor.View.Address, 1 << 22);
+            return timer.Stop();
+        }
     }
 
     private static LayerNormForward Norm(BufferView view) =>

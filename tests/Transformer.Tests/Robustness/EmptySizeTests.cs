@@ -125,7 +125,10 @@ public sealed class EmptySizeTests
         Kernels.SoftmaxCrossEntropy.Backward<float>([], [], [], 1, new(0, 3), default, [], backend);
         Assert.Equal(0, Kernels.NegativeLogLikelihood.Forward<float>(
             [], [], [], new(0, 3), default, [], backend));
-        Kernels.NegativeLogLikelihood.Backward<float>([], [], 1, new(2, 3, 0), default, [], backend);
+        Kernels.NegativeLogLikelihood.Backward<float>(
+            [], [], 1, new(2, 3, 0), default, [], backend);
+        Kernels.TopK.Forward([], new(0, 3, 2), [], [], backend);
+        Kernels.Sampling.Forward([], new(0, 3), default, [], backend);
     }
 
     [Fact]
@@ -137,6 +140,9 @@ public sealed class EmptySizeTests
             "RmsNorm: 'Width' is 0");
         Refused(() => Kernels.NegativeLogLikelihood.Forward<float>([], [0], [], new(1, 0), default),
             "NegativeLogLikelihood: 'Classes' is 0");
+        Refused(() => Kernels.TopK.Forward([], new(1, 0, 1), new int[1]), "TopK: 'Length' is 0");
+        Refused(() => Kernels.Sampling.Forward([], new(1, 0), default, new int[1]),
+            "Sampling: 'Vocabulary' is 0");
         Refused(() => Kernels.Linear.Forward([], [], [], new(2, 0, 1), default, new float[2]),
             "Linear: 'InputFeatures' is 0");
         Refused(() => Kernels.GeluFeedForward.Forward<float>(

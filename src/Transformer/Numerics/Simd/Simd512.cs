@@ -63,14 +63,16 @@ internal readonly unsafe struct Simd512 : ISimdFloat<Simd512>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 FromFloat16(Simd512 words)
     {
-        // Exponents are 112 apart; a product with 2¹¹² also normalises subnormal numbers. The sign
-        // fills the bits above the exponent; all but the uppermost are cleared.
-        Vector512<int> word = (words.v.AsInt32() << 13) & Vector512.Create(unchecked((int)0x8FFFE000));
-        Vector512<int> number =
-            (word.AsSingle() * Vector512.Create(5.192296858534828e33f)).AsInt32();
-        Vector512<int> exponent = Vector512.Create(0x0F800000);
-        Vector512<int> special = Vector512.Equals(word & exponent, exponent);
-        return new((number | (special & Vector512.Create(0x7F800000))).AsSingle());
+        // The word's sign fills the bits above it: shifted, one of them is where a float's is.
+        Vector512<float> small =
+            ((words.v.AsInt32() << 13) & Vector512.Create(unchecked((int)0x8FFFFFFF))).AsSingle();
+        // Exponents are 112 apart; a product with 2¹¹² also normalises subnormal numbers.
+        Vector512<float> number = small * Vector512.Create(5.192296858534828e33f);
+        // From 2⁻⁹⁶ on the word's exponent was the largest: ∞ or NaN.
+        Vector512<float> special = Vector512.GreaterThanOrEqual(
+            Vector512.Abs(small), Vector512.Create(1.2621774483536189e-29f));
+        return new(Vector512.ConditionalSelect(
+            special, number | Vector512.Create(float.PositiveInfinity), number));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -40,6 +40,7 @@ internal readonly unsafe struct ActivationForwardAction(ActivationForward call) 
             case Activation.Relu: Run<T, ReluActivation>(); break;
             case Activation.Gelu: Run<T, GeluActivation>(); break;
             case Activation.GeluTanh: Run<T, GeluTanhActivation>(); break;
+            case Activation.Tanh: Run<T, TanhActivation>(); break;
             default: Run<T, IdentityActivation>(); break;
         }
     }
@@ -82,6 +83,7 @@ internal readonly unsafe struct ActivationBackwardAction(ActivationBackward call
             case Activation.Relu: Run<T, ReluActivation>(); break;
             case Activation.Gelu: Run<T, GeluActivation>(); break;
             case Activation.GeluTanh: Run<T, GeluTanhActivation>(); break;
+            case Activation.Tanh: Run<T, TanhActivation>(); break;
             default: Run<T, IdentityActivation>(); break;
         }
     }

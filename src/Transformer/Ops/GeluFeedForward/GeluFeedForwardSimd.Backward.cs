@@ -44,6 +44,7 @@ internal readonly unsafe struct GeluFeedForwardBackwardAction(GeluFeedForwardBac
         {
             case Activation.Relu: Run<T, ReluActivation>(); break;
             case Activation.Gelu: Run<T, GeluActivation>(); break;
+            case Activation.Tanh: Run<T, TanhActivation>(); break;
             default: Run<T, GeluTanhActivation>(); break;
         }
     }

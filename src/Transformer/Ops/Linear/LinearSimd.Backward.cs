@@ -48,6 +48,7 @@ internal readonly unsafe struct LinearBackwardAction(LinearBackward call) : ISim
         {
             case Activation.Relu: Pass<T, ReluActivation>(passed); break;
             case Activation.Gelu: Pass<T, GeluActivation>(passed); break;
+            case Activation.Tanh: Pass<T, TanhActivation>(passed); break;
             default: Pass<T, GeluTanhActivation>(passed); break;
         }
 

@@ -35,6 +35,7 @@ internal readonly unsafe struct LinearForwardAction(LinearForward call) : ISimdA
             case Activation.Relu: Run<T, ReluActivation>(); break;
             case Activation.Gelu: Run<T, GeluActivation>(); break;
             case Activation.GeluTanh: Run<T, GeluTanhActivation>(); break;
+            case Activation.Tanh: Run<T, TanhActivation>(); break;
             default: Run<T, IdentityActivation>(); break;
         }
     }

@@ -9,7 +9,7 @@ namespace Transformer.Ops;
 /// <remarks>
 /// Shapes: input and output [Outer, Length, Inner], contiguous; a line is one o and i.
 /// Work: the last axis: a batch is 16 lines, a line belongs to one thread. Other axes: a batch is
-/// 16 panels of 64 neighbouring lines, whose rows of 64 floats are read in order of memory.
+/// a panel of 64 neighbouring lines, whose rows of 64 floats are read in order of memory.
 /// Registers: four maxima, two sums; panels keep theirs in L1.
 /// Bytes: a line is read for its maximum, read and written as exponentials, read and written
 /// scaled; from memory once each way while it fits L2. One exponential for 8 bytes.
@@ -69,7 +69,7 @@ internal readonly unsafe struct SoftmaxAction<TForm>(
         }
 
         SoftmaxPanels<T, TForm> panels = new(input, outer, length, inner, output);
-        CpuParallel.For(RowBatches.Count(panels.Count), ref panels);
+        CpuParallel.For(panels.Count, ref panels);
     }
 }
 

@@ -18,10 +18,11 @@ internal static class GeluFeedForwardCases
     {
         for (int i = 0; i < Shapes.Length; i++)
         {
-            Activation activation = (i % 3) switch
+            Activation activation = (i % 4) switch
             {
                 0 => Activation.Gelu,
                 1 => Activation.GeluTanh,
+                2 => Activation.Tanh,
                 _ => Activation.Relu,
             };
             Spec spec = new(Shapes[i].Rows, Shapes[i].Width, Shapes[i].Hidden,

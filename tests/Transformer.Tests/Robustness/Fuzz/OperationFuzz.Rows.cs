@@ -40,6 +40,29 @@ internal static partial class OperationFuzz
             Kernels.Softmax.Forward(c.In("input", all), s, c.Out("output", all), c.Backend());
     }
 
+    public static void TopKForward(FuzzCall c)
+    {
+        int rows = c.Size("rows", 0, 5), length = c.Size("length", 1, 90);
+        TopKSizes s = new(rows, length, c.Size("count", 1, Math.Clamp(length, 1, 20)));
+        Int128 taken = (Int128)s.Rows * s.Count;
+        Kernels.TopK.Forward(c.In("input", (Int128)s.Rows * s.Length), s,
+            c.Out<int>("indices", taken), c.OutOrNone("values", taken), c.Backend());
+    }
+
+    public static void SamplingForward(FuzzCall c)
+    {
+        SamplingSizes s = new(c.Size("rows", 0, 5), c.Size("vocabulary", 1, 90));
+        DrawOptions options = new()
+        {
+            Temperature = c.Number("temperature", 1, 0),
+            TopK = c.Size("topK", 0, 99),
+            TopP = c.Number("topP", 1, 0.5),
+            Seed = 7,
+        };
+        Kernels.Sampling.Forward(c.In("logits", (Int128)s.Rows * s.Vocabulary), s, options,
+            c.Out<int>("tokens", s.Rows), c.Backend());
+    }
+
     public static void NegativeLogLikelihoodForward(FuzzCall c)
     {
         NegativeLogLikelihoodSizes s = Likelihood(c, out NegativeLogLikelihoodOptions options);
