@@ -103,8 +103,9 @@ public delegate void LinearBackwardSpans(
 /// <param name="output">[Rows, OutputWidth].</param>
 /// <param name="preActivation">[Rows, Hidden]; may be empty.</param>
 public delegate void FeedForwardForwardSpans(
-    ReadOnlySpan<float> input, in FeedForwardParameters<float> parameters, in FeedForwardSizes sizes,
-    in FeedForwardOptions options, Span<float> output, Span<float> preActivation);
+    ReadOnlySpan<float> input, in FeedForwardParameters<float> parameters,
+    in FeedForwardSizes sizes, in FeedForwardOptions options, Span<float> output,
+    Span<float> preActivation);
 
 /// <summary>As <see cref="GeluFeedForward"/>'s backward entry.</summary>
 /// <param name="input">[Rows, Width].</param>

@@ -92,7 +92,8 @@ public sealed class EmptySizeTests
         Kernels.LayerNorm.Backward<float>(
             [], weight, [], [], [], new(0, 2), [], gradient, [], backend: backend);
         Kernels.RmsNorm.Forward<float>([], weight, new(0, 2), default, [], [], backend);
-        Kernels.RmsNorm.Backward<float>([], weight, [], [], new(0, 2), [], gradient, backend: backend);
+        Kernels.RmsNorm.Backward<float>(
+            [], weight, [], [], new(0, 2), [], gradient, backend: backend);
         foreach (SoftmaxSizes none in (SoftmaxSizes[])[new(0, 3), new(2, 0, 3), new(2, 3, 0)])
         {
             Kernels.Softmax.Forward<float>([], none, [], backend);
@@ -104,10 +105,11 @@ public sealed class EmptySizeTests
             [], weight, [], [], new(0, 2, 1), default, [], gradient, bias, backend);
         Kernels.GeluFeedForward.Forward<float>([], new() { Weight1 = weight, Weight2 = weight },
             new(0, 2, 1, 2), default, [], [], backend);
-        Kernels.GeluFeedForward.Backward<float>([], new() { Weight1 = weight, Weight2 = weight }, [], [],
-            new(0, 2, 1, 2), default, [],
+        Kernels.GeluFeedForward.Backward<float>(
+            [], new() { Weight1 = weight, Weight2 = weight }, [], [], new(0, 2, 1, 2), default, [],
             new() { Weight1 = gradient, Weight2 = new float[2], Bias1 = bias }, backend);
-        Kernels.Embedding.Forward<float>(default, weight, [], [], new(0, 0, 2), default, [], backend);
+        Kernels.Embedding.Forward<float>(
+            default, weight, [], [], new(0, 0, 2), default, [], backend);
         Kernels.Embedding.Backward<float>(
             default, [], new(0, 3, 2), default, gradient, backend: backend);
         Kernels.Dropout.Forward<float>([], new(0.5f, 1), [], backend);

@@ -55,14 +55,16 @@ internal readonly unsafe struct Simd128 : ISimdFloat<Simd128>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd128 FromFloat16(Simd128 words)
     {
-        // Exponents are 112 apart; a product with 2¹¹² also normalises subnormal numbers. The sign
-        // fills the bits above the exponent; all but the uppermost are cleared.
-        Vector128<int> word = (words.v.AsInt32() << 13) & Vector128.Create(unchecked((int)0x8FFFE000));
-        Vector128<int> number =
-            (word.AsSingle() * Vector128.Create(5.192296858534828e33f)).AsInt32();
-        Vector128<int> exponent = Vector128.Create(0x0F800000);
-        Vector128<int> special = Vector128.Equals(word & exponent, exponent);
-        return new((number | (special & Vector128.Create(0x7F800000))).AsSingle());
+        // The word's sign fills the bits above it: shifted, one of them is where a float's is.
+        Vector128<float> small =
+            ((words.v.AsInt32() << 13) & Vector128.Create(unchecked((int)0x8FFFFFFF))).AsSingle();
+        // Exponents are 112 apart; a product with 2¹¹² also normalises subnormal numbers.
+        Vector128<float> number = small * Vector128.Create(5.192296858534828e33f);
+        // From 2⁻⁹⁶ on the word's exponent was the largest: ∞ or NaN.
+        Vector128<float> special = Vector128.GreaterThanOrEqual(
+            Vector128.Abs(small), Vector128.Create(1.2621774483536189e-29f));
+        return new(Vector128.ConditionalSelect(
+            special, number | Vector128.Create(float.PositiveInfinity), number));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -87,8 +89,9 @@ internal readonly unsafe struct Simd128 : ISimdFloat<Simd128>
         Vector128<int> normal = (magnitude + Vector128.Create(0xFFF - (112 << 23)) + odd) >>> 13;
         Vector128<int> small = (magnitude.AsSingle() + Vector128.Create(0.5f)).AsInt32() -
             Vector128.Create(0x3F000000);
-        Vector128<int> rounded = Vector128.Min(Vector128.Create(0x7C00), Vector128.ConditionalSelect(
-            Vector128.LessThan(magnitude, Vector128.Create(0x38800000)), small, normal));
+        Vector128<int> least = Vector128.Create(0x38800000);
+        Vector128<int> rounded = Vector128.Min(Vector128.Create(0x7C00),
+            Vector128.ConditionalSelect(Vector128.LessThan(magnitude, least), small, normal));
         Vector128<int> number = Vector128.Equals(value.v, value.v).AsInt32();
         Vector128<int> result =
             Vector128.ConditionalSelect(number, rounded, Vector128.Create(0x7E00));

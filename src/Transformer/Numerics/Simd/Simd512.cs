@@ -97,8 +97,9 @@ internal readonly unsafe struct Simd512 : ISimdFloat<Simd512>
         Vector512<int> normal = (magnitude + Vector512.Create(0xFFF - (112 << 23)) + odd) >>> 13;
         Vector512<int> small = (magnitude.AsSingle() + Vector512.Create(0.5f)).AsInt32() -
             Vector512.Create(0x3F000000);
-        Vector512<int> rounded = Vector512.Min(Vector512.Create(0x7C00), Vector512.ConditionalSelect(
-            Vector512.LessThan(magnitude, Vector512.Create(0x38800000)), small, normal));
+        Vector512<int> least = Vector512.Create(0x38800000);
+        Vector512<int> rounded = Vector512.Min(Vector512.Create(0x7C00),
+            Vector512.ConditionalSelect(Vector512.LessThan(magnitude, least), small, normal));
         Vector512<int> number = Vector512.Equals(value.v, value.v).AsInt32();
         Vector512<int> result =
             Vector512.ConditionalSelect(number, rounded, Vector512.Create(0x7E00));
