@@ -125,7 +125,10 @@ public sealed class GptCommandTests(TrainedGpt model) : IClassFixture<TrainedGpt
         CommandLine.Run("generate", "--model", files["none"], "a").IsBadInput("none", "Train");
         CommandLine.Run("translate", "--model", model.Folder, "a").IsBadInput("modelType");
         CommandLine.Run("bench", "--quick").IsBadInput("--quick goes with --models");
-        CommandLine.Run("bench", "--models", "--op", "Linear").IsBadInput("expected one of them");
+        string[][] others =
+            [["--op", "Linear"], ["--scaling"], ["--svg", files["s"]], ["--size", "small"]];
+        Assert.All(others, other => CommandLine.Run(["bench", "--models", .. other])
+            .IsBadInput($"both {other[0]} and --models", "expected one of them"));
     }
 
     [Fact]

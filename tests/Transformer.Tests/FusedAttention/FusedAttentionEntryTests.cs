@@ -189,6 +189,18 @@ public class FusedAttentionEntryTests
             exception.Message);
     }
 
+    [Fact]
+    public void TwoModifiers_AreRefused()
+    {
+        ArgumentException exception = Assert.Throws<ArgumentException>(() =>
+            Attention.Forward<float, SoftCapModifier>(query, key, value,
+                new AttentionExtras { Score = ScoreModifier.Of(new SoftCapModifier(3)) }, Sizes,
+                default, new SoftCapModifier(2), new float[query.Length]));
+        Assert.Equal("FusedAttention: two score modifiers are given, 'SoftCapModifier' among the " +
+            "extras and another as an argument; expected one. Compose them in one struct.",
+            exception.Message);
+    }
+
     private void Close<TScore>(
         in AttentionExtras extras, in AttentionOptions options, TScore modifier)
         where TScore : struct, IDifferentiableScoreModifier
