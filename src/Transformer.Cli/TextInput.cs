@@ -27,7 +27,7 @@ internal sealed class TextInput
         };
         input = new("--input")
         {
-            Description = $"File with one {what.ToLowerInvariant()} a line.",
+            Description = $"File with one {char.ToLowerInvariant(what[0])}{what[1..]} a line.",
             HelpName = "FILE",
         };
         command.Add(text);

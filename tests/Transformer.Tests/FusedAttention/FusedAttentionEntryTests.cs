@@ -185,7 +185,8 @@ public class FusedAttentionEntryTests
                 default, new float[query.Length], new float[key.Length],
                 new float[value.Length]));
         Assert.Equal("FusedAttention: backend 'simd' cannot run this call: score modifier " +
-            "'SoftCapModifier' has no derivative. Choose another backend or option.",
+            "'SoftCapModifier' has no derivative; implement IDifferentiableScoreModifier. Choose " +
+            "another backend or option.",
             exception.Message);
     }
 

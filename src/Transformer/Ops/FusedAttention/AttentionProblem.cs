@@ -91,7 +91,8 @@ internal readonly struct AttentionProblem
     /// <summary>The reason where a score modifier cannot be differentiated.</summary>
     public static string? NoDerivative(ScoreModifier? score) =>
         score is null || score.IsDifferentiable ? null
-            : $"score modifier '{score.Name}' has no derivative";
+            : $"score modifier '{score.Name}' has no derivative; implement " +
+                nameof(IDifferentiableScoreModifier);
 }
 
 /// <summary>Sizes of the tiles that the vector kernels work on.</summary>
