@@ -32,8 +32,9 @@ struct HopperAttention {
   TensorMap query, key, value;
   AttentionArgument p;
 };
+static_assert(emulated || sizeof(HopperAttention) == 1536, "the launch counts on it");
 
-static constexpr u32 hopper_rows = 128, hopper_keys = 128, hopper_threads = 384;
+static constexpr u32 hopper_rows = 128, hopper_keys = 128;
 template <u32 Width> static constexpr u32 hopper_stages = Width == 64 ? 4 : 2;
 
 // Bytes of 64 columns of a tile, and of a tile.
@@ -217,23 +218,26 @@ struct RingPlace {
 // One warpgroup's 64 rows of a task.
 template <typename T, u32 Width>
 __device__ __forceinline__ void attend_rows(
-    const AttentionArgument &p, const HopperTask &task, const Rings<Width> &rings, u32 group,
-    float factor, RingPlace &place, RowState<Width> &state) {
+    const HopperTask &task, const Rings<Width> &rings, u32 group, float factor, RingPlace &place,
+    RowState<Width> &state) {
   constexpr u32 stages = Rings<Width>::stages;
   bool signals = threadIdx.x % 32 == 0;
   u32 queries = rings.queries(group);
   i32 count = task.end - task.begin, first = task.begin * i32(hopper_keys);
-  float scores[16][4], shrinks[2];
+  float shrinks[2];
   u32 weights[8][4];
   barrier_wait(rings.queries_full(), place.turns & 1);
   barrier_wait(rings.keys_full(place.tiles % stages), place.tiles / stages & 1);
-  products_fence();
-  ask_for_scores<T, Width>(scores, queries, rings.keys(place.tiles % stages));
-  products_wait<0>();
-  if (signals) barrier_arrive(rings.keys_empty(place.tiles % stages));
-  if (count == 1 && signals) barrier_arrive(rings.queries_empty());
-  weigh_scores<Width>(scores, first, factor, state, shrinks);
-  round_weights<T>(weights, scores);
+  {
+    float scores[16][4];
+    products_fence();
+    ask_for_scores<T, Width>(scores, queries, rings.keys(place.tiles % stages));
+    products_wait<0>();
+    if (signals) barrier_arrive(rings.keys_empty(place.tiles % stages));
+    if (count == 1 && signals) barrier_arrive(rings.queries_empty());
+    weigh_scores<Width>(scores, first, factor, state, shrinks);
+    round_weights<T>(weights, scores);
+  }
 #pragma unroll 1
   for (i32 i = 1; i < count; i++) {
     u32 before = place.tiles % stages, parity = place.tiles / stages & 1;
@@ -241,6 +245,8 @@ __device__ __forceinline__ void attend_rows(
     u32 stage = place.tiles % stages;
     barrier_wait(rings.keys_full(stage), place.tiles / stages & 1);
     named_barrier_wait(1 + group, 256);
+    // Of each turn's own, so that no earlier number is carried into a register under way.
+    float scores[16][4];
     products_fence();
     ask_for_scores<T, Width>(scores, queries, rings.keys(stage));
     barrier_wait(rings.values_full(before), parity);
@@ -290,7 +296,7 @@ __device__ __forceinline__ void attend_tasks(
       state.maxima[half] = -infinity;
       state.totals[half] = 0;
     }
-    if (task.begin < task.end) attend_rows<T, Width>(p, task, rings, group, factor, place, state);
+    if (task.begin < task.end) attend_rows<T, Width>(task, rings, group, factor, place, state);
     else {
 #pragma unroll
       for (u32 e = 0; e < Width / 2; e++) state.sums[e / 4][e % 4] = 0;

@@ -49,19 +49,18 @@ __device__ __forceinline__ void attend_row_carefully(
 
 // A quad's words are exchanged so that each lane has 16 bytes of a row: of four fragments side by
 // side the lane's own.
+__device__ __forceinline__ void exchange_in_quad(u32 &low, u32 &high, u32 bit) {
+  bool upper = threadIdx.x & bit;
+  u32 got = u32(__shfl_xor_sync(all_lanes, int(upper ? low : high), int(bit)));
+  low = upper ? got : low;
+  high = upper ? high : got;
+}
+
 __device__ __forceinline__ void transpose_quad(u32 (&words)[4]) {
-  u32 lane = threadIdx.x % 4;
-#pragma unroll
-  for (u32 bit = 1; bit < 4; bit *= 2) {
-#pragma unroll
-    for (u32 i = 0; i < 4; i++) {
-      if (i & bit) continue;
-      u32 sent = lane & bit ? words[i] : words[i | bit];
-      u32 got = u32(__shfl_xor_sync(all_lanes, int(sent), int(bit)));
-      words[i] = lane & bit ? got : words[i];
-      words[i | bit] = lane & bit ? words[i | bit] : got;
-    }
-  }
+  exchange_in_quad(words[0], words[1], 1);
+  exchange_in_quad(words[2], words[3], 1);
+  exchange_in_quad(words[0], words[2], 2);
+  exchange_in_quad(words[1], words[3], 2);
 }
 
 template <typename T, u32 Width>

@@ -1,14 +1,14 @@
 // The CUDA driver's interface over the emulation: the functions that Transformer.Cuda calls, under
 // the names and with the signatures that libcuda has. This file: devices, contexts, modules,
-// launches; driver_memory.cpp and driver_streams.cpp have the rest.
+// launches; driver_memory.cpp, driver_maps.cpp and driver_streams.cpp have the rest.
 //
 // Work given to a stream waits in it until somebody synchronises: a program that reads a result
 // without waiting reads what was there before. A kernel is the exported function of its name in
 // this very library; of a module's image only the PTX version is looked at, if it has one.
 //
 // The environment makes it a poorer machine, each a whole number: TRANSFORMER_EMULATION_DEVICES,
-// _MEMORY (bytes a device), _CAPABILITY (75 for 7.5), _VERSION (12040 for CUDA 12.4), _INIT (the
-// status of cuInit).
+// _MEMORY (bytes a device), _CAPABILITY (75 for 7.5), _LAST_CAPABILITY (the last device's, where it
+// differs), _VERSION (12040 for CUDA 12.4), _INIT (the status of cuInit).
 #include "driver.h"
 
 #include <cstring>
@@ -240,9 +240,11 @@ EXPORT int cuDeviceTotalMem_v2(size_t *bytes, int) {
   return locked([&] { return *bytes = device_bytes_total(), success; });
 }
 
-EXPORT int cuDeviceGetAttribute(int *value, int attribute, int) {
+EXPORT int cuDeviceGetAttribute(int *value, int attribute, int device) {
   return locked([&] {
-    static const int capability = setting("TRANSFORMER_EMULATION_CAPABILITY", 90);
+    static const int first = setting("TRANSFORMER_EMULATION_CAPABILITY", 90);
+    static const int last = setting("TRANSFORMER_EMULATION_LAST_CAPABILITY", first);
+    int capability = device + 1 == device_count() ? last : first;
     if (attribute == 75) return *value = capability / 10, success;
     if (attribute == 76) return *value = capability % 10, success;
     for (Attribute known : attributes)

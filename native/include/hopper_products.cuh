@@ -2,12 +2,13 @@
 // of d, hence the macros. Across: the operand's tile is [k][row].
 #pragma once
 
-#define D_8(i)                                                                                 \
+#define PAIR(i)                                                                                 \
   "+f"(d[i][0]), "+f"(d[i][1]), "+f"(d[i][2]), "+f"(d[i][3]), "+f"(d[i + 1][0]),               \
       "+f"(d[i + 1][1]), "+f"(d[i + 1][2]), "+f"(d[i + 1][3])
-#define D_32(i) D_8(i), D_8(i + 2), D_8(i + 4), D_8(i + 6)
-#define D_64 D_32(0), D_32(8)
-#define D_128 D_64, D_32(16), D_32(24)
+#define PAIRS(i) PAIR(i), PAIR(i + 2), PAIR(i + 4), PAIR(i + 6)
+#define D_32 PAIRS(0)
+#define D_64 PAIRS(0), PAIRS(8)
+#define D_128 D_64, PAIRS(16), PAIRS(24)
 #define NAMES_32 \
   "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, " \
   "%18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}"
@@ -86,7 +87,8 @@ __device__ __forceinline__ void multiply_warpgroup(
 #endif
 }
 
-#undef D_8
+#undef PAIR
+#undef PAIRS
 #undef D_32
 #undef D_64
 #undef D_128
