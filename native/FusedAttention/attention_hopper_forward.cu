@@ -147,23 +147,35 @@ template <u32 Width> struct RowState {
 template <typename T, u32 Width>
 __device__ __forceinline__ void ask_for_scores(
     float (&scores)[16][4], u32 queries, u32 keys) {
+  multiply_warpgroup<T, false, false, false>(scores, tile_of_k(queries), tile_of_k(keys));
 #pragma unroll
-  for (u32 k = 0; k < Width / 16; k++)
-    multiply_warpgroup<T, false, false>(
+  for (u32 k = 1; k < Width / 16; k++)
+    multiply_warpgroup<T, true, false, false>(
         scores, tile_after(tile_of_k(queries + k / 4 * query_column_bytes), k % 4 * 32),
-        tile_after(tile_of_k(keys + k / 4 * key_column_bytes), k % 4 * 32), k > 0);
+        tile_after(tile_of_k(keys + k / 4 * key_column_bytes), k % 4 * 32));
   products_commit();
 }
 
 template <typename T, u32 Width>
 __device__ __forceinline__ void ask_for_sums(
-    float (&sums)[Width / 8][4], const u32 (&weights)[8][4], u32 values, bool adds) {
+    float (&sums)[Width / 8][4], const u32 (&weights)[8][4], u32 values) {
 #pragma unroll
   for (u32 k = 0; k < hopper_keys / 16; k++)
     multiply_warpgroup<T, true>(
-        sums, weights[k], tile_after(tile_across_k(values, key_column_bytes), k * 2048),
-        adds || k > 0);
+        sums, weights[k], tile_after(tile_across_k(values, key_column_bytes), k * 2048));
   products_commit();
+}
+
+// The number in a register of its own. While other products are under way nothing but a product may
+// write a register that products add to, and where ways join the compiler would.
+__device__ __forceinline__ float detached(float value) {
+#if defined(TRANSFORMER_EMULATION)
+  return value;
+#else
+  float result;
+  asm("mov.b32 %0, %1;" : "=f"(result) : "f"(value));
+  return result;
+#endif
 }
 
 // Scores of keys from `first` on become weights under the new maxima; by what `shrinks` tells the
@@ -171,6 +183,8 @@ __device__ __forceinline__ void ask_for_sums(
 template <u32 Width>
 __device__ __forceinline__ void weigh_scores(
     float (&scores)[16][4], i32 first, float factor, RowState<Width> &state, float (&shrinks)[2]) {
+#pragma unroll
+  for (u32 e = 0; e < 64; e++) scores[e / 4][e % 4] = detached(scores[e / 4][e % 4]);
   if (first < state.all_low || first + i32(hopper_keys) > state.all_high) {
     i32 column = first + i32(fragment_column());
 #pragma unroll
@@ -245,12 +259,11 @@ __device__ __forceinline__ void attend_rows(
     u32 stage = place.tiles % stages;
     barrier_wait(rings.keys_full(stage), place.tiles / stages & 1);
     named_barrier_wait(1 + group, 256);
-    // Of each turn's own, so that no earlier number is carried into a register under way.
     float scores[16][4];
     products_fence();
     ask_for_scores<T, Width>(scores, queries, rings.keys(stage));
     barrier_wait(rings.values_full(before), parity);
-    ask_for_sums<T, Width>(state.sums, weights, rings.values(before), i > 1);
+    ask_for_sums<T, Width>(state.sums, weights, rings.values(before));
     named_barrier_arrive(2 - group, 256);
     products_wait<1>();
     if (signals) barrier_arrive(rings.keys_empty(stage));
@@ -265,7 +278,7 @@ __device__ __forceinline__ void attend_rows(
   u32 last = place.tiles % stages;
   barrier_wait(rings.values_full(last), place.tiles / stages & 1);
   products_fence();
-  ask_for_sums<T, Width>(state.sums, weights, rings.values(last), count > 1);
+  ask_for_sums<T, Width>(state.sums, weights, rings.values(last));
   products_wait<0>();
   if (signals) barrier_arrive(rings.values_empty(last));
   place.tiles++;
@@ -296,11 +309,9 @@ __device__ __forceinline__ void attend_tasks(
       state.maxima[half] = -infinity;
       state.totals[half] = 0;
     }
-    if (task.begin < task.end) attend_rows<T, Width>(task, rings, group, factor, place, state);
-    else {
 #pragma unroll
-      for (u32 e = 0; e < Width / 2; e++) state.sums[e / 4][e % 4] = 0;
-    }
+    for (u32 e = 0; e < Width / 2; e++) state.sums[e / 4][e % 4] = 0;
+    if (task.begin < task.end) attend_rows<T, Width>(task, rings, group, factor, place, state);
     finish_rows<T, Width>(p, task, own, factor, state);
   }
 }

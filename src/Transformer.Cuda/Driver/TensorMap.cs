@@ -23,6 +23,7 @@ internal unsafe struct TensorMap
 
     /// <summary>A map of a tensor whose boxes lie in shared memory in the 128-byte swizzle.
     /// </summary>
+    /// <param name="device">Where the tensor lies.</param>
     /// <param name="view">The tensor, Float16 or BFloat16, on 16 bytes.</param>
     /// <param name="sizes">Of its axes, the contiguous one first; zeros are read beyond.</param>
     /// <param name="strides">Elements, of all axes but the first.</param>
