@@ -166,25 +166,11 @@ __device__ __forceinline__ void ask_for_sums(
   products_commit();
 }
 
-// The number in a register of its own. While other products are under way nothing but a product may
-// write a register that products add to, and where ways join the compiler would.
-__device__ __forceinline__ float detached(float value) {
-#if defined(TRANSFORMER_EMULATION)
-  return value;
-#else
-  float result;
-  asm("mov.b32 %0, %1;" : "=f"(result) : "f"(value));
-  return result;
-#endif
-}
-
 // Scores of keys from `first` on become weights under the new maxima; by what `shrinks` tells the
 // sums so far are too large.
 template <u32 Width>
 __device__ __forceinline__ void weigh_scores(
     float (&scores)[16][4], i32 first, float factor, RowState<Width> &state, float (&shrinks)[2]) {
-#pragma unroll
-  for (u32 e = 0; e < 64; e++) scores[e / 4][e % 4] = detached(scores[e / 4][e % 4]);
   if (first < state.all_low || first + i32(hopper_keys) > state.all_high) {
     i32 column = first + i32(fragment_column());
 #pragma unroll

@@ -59,7 +59,7 @@ internal sealed class AttentionHopper(CudaQueue queue)
     private TensorMap Map(
         BufferView view, AttentionStrides strides, int width, long rows, int heads, int outer,
         int boxRows) => TensorMap.Of(queue.Device, view, [width, Math.Max(1, rows), heads, outer],
-            [0, strides.Sequence, strides.Head, strides.Batch], boxRows);
+            [strides.Sequence, strides.Head, strides.Batch], boxRows);
 
     private static CudaKernel Named(CudaQueue queue, string type, int width) =>
         queue.Kernel("attention_hopper_forward", $"attention_hopper_forward_{type}_width_{width}");
