@@ -161,7 +161,7 @@ void Asynchronous::load_tensor(
 }
 
 bool Asynchronous::land(bool surely) {
-  if (loads.empty() || (!surely && random() % 4)) return false;
+  if (loads.empty() || (!surely && random() % 16)) return false;
   std::swap(loads[random() % loads.size()], loads.back());
   Load load = loads.back();
   loads.pop_back();

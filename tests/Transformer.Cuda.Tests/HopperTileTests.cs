@@ -55,9 +55,9 @@ public sealed unsafe partial class HopperTileTests : IDisposable
     {
         double[] a = Numbers(Rows * Depth, 1), b = Numbers(Depth * Columns, 2);
         float[] right = Run(DType.Float16, a, b, false, false, false, Forgotten.Nothing);
-        int wrong = Enumerable.Range(0, 8).Count(_ =>
+        int wrong = Enumerable.Range(0, 40).Count(_ =>
             !right.SequenceEqual(Run(DType.Float16, a, b, false, false, false, forgotten)));
-        Assert.InRange(wrong, 1, 8);
+        Assert.InRange(wrong, 1, 40);
     }
 
     [SkippableTheory]
