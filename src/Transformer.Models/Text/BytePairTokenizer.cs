@@ -102,6 +102,16 @@ public sealed class BytePairTokenizer : Tokenizer
         Gpt2Files.WriteMerges(mergesPath, Vocabulary, _merges);
     }
 
+    /// <summary>The tokenizer that training would have given with a smaller vocabulary.</summary>
+    internal BytePairTokenizer Shortened(int size)
+    {
+        int merges = Array.FindIndex(_merges, merge => merge.Id >= size);
+        Vocabulary vocabulary = new(
+            [.. Enumerable.Range(0, size).Select(id => Vocabulary[id])],
+            Enumerable.Range(0, size).Where(Vocabulary.IsSpecial), Special);
+        return new(vocabulary, merges < 0 ? _merges : _merges[..merges]);
+    }
+
     internal static BytePairTokenizer Read(TokenizerFile file)
     {
         BytePairFile.CheckSections(file);

@@ -6,7 +6,7 @@ namespace Transformer.Models.Text;
 internal sealed class TokenSink(int capacity, bool wantsOffsets)
 {
     private readonly List<TokenOffset>? _offsets = wantsOffsets ? new(capacity) : null;
-    private int[] _ids = new int[Math.Max(capacity, 4)];
+    private int[] _ids = GC.AllocateUninitializedArray<int>(Math.Max(capacity, 4));
 
     /// <summary>Tokens received.</summary>
     public int Count { get; private set; }
