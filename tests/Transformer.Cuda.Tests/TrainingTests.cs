@@ -66,7 +66,8 @@ public sealed class TrainingTests
 
         Agree(expected.Parameters, actual.Parameters);
         SamplingOptions sampling = new() { Temperature = 0.8, TopK = 5, Seed = 2 };
-        Assert.Equal(expected.Generate([1, 4], 20, sampling), actual.Generate([1, 4], 20, sampling));
+        Assert.Equal(
+            expected.Generate([1, 4], 20, sampling), actual.Generate([1, 4], 20, sampling));
 
         Gpt Train(Backend backend)
         {

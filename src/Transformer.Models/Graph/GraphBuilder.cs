@@ -136,6 +136,20 @@ public sealed class GraphBuilder
         return node.Outputs[0];
     }
 
+    /// <summary>Rotates heads by the positions of their tokens.</summary>
+    /// <param name="x">[B, S, heads · D].</param>
+    /// <param name="heads">Heads of x.</param>
+    /// <param name="cosines">[positions, D/2], constant; as RotaryTable.Fill makes them.</param>
+    /// <param name="sines">[positions, D/2], constant.</param>
+    /// <param name="positionIds">[B, S] Int32: rows of the tables; null: 0, 1, 2, ….</param>
+    /// <param name="name">Name of the node.</param>
+    /// <returns>[B, S, heads · D].</returns>
+    /// <exception cref="ArgumentException">Types or shapes do not fit.</exception>
+    public GraphTensor Rotate(
+        GraphTensor x, int heads, Parameter cosines, Parameter sines,
+        GraphTensor? positionIds = null, string? name = null) => Record(new RotaryNode(
+            name ?? Numbered("rotary"), x, heads, cosines, sines, positionIds));
+
     /// <summary>Writes new rows into a cache: row i of sequence b at positions[b] + i.</summary>
     /// <param name="source">[B, new, W].</param>
     /// <param name="positions">[B] Int32: rows that the cache holds already.</param>
@@ -147,7 +161,8 @@ public sealed class GraphBuilder
         GraphTensor source, GraphTensor positions, GraphTensor cache, string? name = null) =>
         Record(new KvCacheAppendNode(name ?? Numbered("append"), source, positions, cache));
 
-    /// <summary>Rows of x, chosen when the graph runs; has no gradient.</summary>
+    /// <summary>Rows of x, chosen when the graph runs; a row may be chosen more than once.
+    /// </summary>
     /// <param name="x">[B, S, D].</param>
     /// <param name="rows">[B, N] Int32: numbers of rows of x as a matrix [B·S, D].</param>
     /// <param name="name">Name of the node.</param>

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Transformer.Models.Interchange;
+using Transformer.Models.Layers;
 using Transformer.Models.Text;
 
 namespace Transformer.Models;
@@ -57,6 +58,8 @@ public sealed partial record GptConfig
             json.WriteEndArray();
             json.WriteNumber("vocab_size", Vocabulary);
             json.WriteNumber("n_positions", Positions);
+            if (PositionKind != PositionKind.Learned)
+                json.WriteString(PositionKinds.Field, PositionKinds.Name(PositionKind));
             json.WriteNumber("n_embd", Width);
             json.WriteNumber("n_layer", Layers);
             json.WriteNumber("n_head", Heads);
@@ -84,17 +87,17 @@ public sealed partial record GptConfig
                 "writes it.");
         }
 
-        string activation = fields.Text("activation_function", Activation);
-        if (activation != Activation)
-        {
-            throw new InvalidDataException($"{Owner}: 'activation_function' is " +
-                $"\"{activation}\"; expected \"{Activation}\". Choose a model with GPT-2's own.");
-        }
-
+        fields.Require(PositionKinds.Field, [.. PositionKinds.Names]);
+        fields.Require("activation_function", Activation, "gelu_pytorch_tanh");
+        fields.Require("tie_word_embeddings", only: true);
+        fields.Require("scale_attn_weights", only: true);
+        fields.Require("scale_attn_by_inverse_layer_idx", only: false);
+        fields.Require("add_cross_attention", only: false);
         GptConfig config = new()
         {
             Vocabulary = fields.Integer("vocab_size", null),
-            Positions = fields.Integer("n_positions", null),
+            Positions = fields.Integer("n_positions", fields.Optional("n_ctx")),
+            PositionKind = PositionKinds.Read(fields),
             Width = fields.Integer("n_embd", null),
             Layers = fields.Integer("n_layer", null),
             Heads = fields.Integer("n_head", null),
@@ -102,6 +105,12 @@ public sealed partial record GptConfig
             Epsilon = fields.Number("layer_norm_epsilon", 1e-5),
         };
         config.Validate();
+        if (fields.Optional("n_inner") is { } inner && inner != 4 * config.Width)
+        {
+            throw new InvalidDataException($"{Owner}: 'n_inner' is {inner}; only four times the " +
+                $"width, {4 * config.Width}, is supported. Choose another model.");
+        }
+
         return config;
     }
 }

@@ -7,7 +7,6 @@ namespace Transformer.Models.Text;
 /// substrings of words with the highest count times length.</summary>
 internal sealed class UnigramSeed
 {
-    private readonly (string Word, long Count)[] _words;
     private readonly Rune[] _alphabet;
     private readonly int[] _text;
     private readonly long[] _weights;
@@ -16,7 +15,6 @@ internal sealed class UnigramSeed
     /// <param name="words">Words and how often they occur.</param>
     public UnigramSeed((string Word, long Count)[] words)
     {
-        _words = words;
         Dictionary<Rune, long> characters = [];
         foreach ((string word, long count) in words)
         {

@@ -21,8 +21,8 @@ public sealed record WordTokenizerOptions
     /// cref="StripAccents"/> characters stay taken apart.</summary>
     public NormalizationForm? Form { get; init; }
 
-    /// <summary>Names of special tokens besides the four, such as BERT's
-    /// [CLS], [SEP] and [MASK]; they follow those.</summary>
+    /// <summary>Names of special tokens besides the four, such as
+    /// <see cref="BertTokens.Names"/>; they follow those.</summary>
     public IReadOnlyList<string> MoreSpecialTokens { get; init; } = [];
 
     /// <summary>The steps that these options ask for.</summary>

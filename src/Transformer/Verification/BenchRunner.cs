@@ -1,5 +1,4 @@
 using Transformer.Backends;
-using Transformer.Tensors;
 
 namespace Transformer.Verification;
 
@@ -28,6 +27,13 @@ public static class BenchRunner
             BackendRegistry.All.Where(b => b.IsAvailable && b != BackendRegistry.Reference));
         IReadOnlyList<BenchCase> cases = Cases(options.Size ?? BenchSize.Base);
         IReadOnlyList<BenchCase> small = Cases(BenchSize.Small);
+        if (small.Count != cases.Count)
+        {
+            throw new ArgumentException($"bench: the cases are {small.Count} at size " +
+                $"{BenchSize.Small.Name} and {cases.Count} at the size asked for; expected the " +
+                "same calls at every size. Correct the plug-in's cases.");
+        }
+
         TimeSpan budget = options.Budget ?? TimeSpan.FromSeconds(0.2);
         return WarmedUp(small, On).Zip(cases)
             .SelectMany(pair => Rows(pair.Second, pair.First, On(pair.Second), limits, budget,
@@ -77,7 +83,7 @@ public static class BenchRunner
             BenchTime? time = single.Time(backend, budget, workingSet, out string? unsupported);
             yield return time is { } taken
                 ? Row(single, backend, limits, taken, unfused, reference, estimated)
-                : new(single.Op, backend.Name, single.Shape, DType.Float32, single.Direction,
+                : new(single.Op, backend.Name, single.Shape, single.DType, single.Direction,
                     double.NaN, double.NaN, double.NaN, null, null, null, false, unsupported);
         }
     }
@@ -90,7 +96,7 @@ public static class BenchRunner
         double seconds = time.Seconds;
         double roofline = Math.Max(
             work.Flops / (1e9 * limits.FmaPeakGflops), work.Bytes / (1e9 * limits.Bandwidth));
-        return new(single.Op, backend.Name, single.Shape, DType.Float32, single.Direction,
+        return new(single.Op, backend.Name, single.Shape, single.DType, single.Direction,
             seconds * 1e3, work.Flops / seconds / 1e9, work.Bytes / seconds / 1e9,
             backend.Memory.IsHostAccessible ? roofline / seconds : null, unfused / seconds,
             reference / seconds, reference is not null && estimated, null)

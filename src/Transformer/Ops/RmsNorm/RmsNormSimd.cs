@@ -16,20 +16,15 @@ namespace Transformer.Ops;
 /// Numerics: binary32; squares of 4,096 elements at a time, added up in double. Where they leave
 /// the range of binary32, for elements beyond 1e19 or, with a tiny ε, below 1e-19, they are made
 /// anew in double.
-/// Preconditions: a validated call on Float32 buffers. The row being normalised is kept in sum, or
-/// in output where sum is absent, so either may be the input itself.
+/// Preconditions: a validated call; buffers of 16 bits come widened from RowKernel. The row being
+/// normalised is kept in sum, or in output where sum is absent, so either may be the input itself.
 /// Source: Zhang, Sennrich 2019.
 /// </remarks>
-internal sealed unsafe class RmsNormForwardSimd : IKernel<RmsNormForward>
+internal sealed unsafe class RmsNormForwardSimd
+    : RowKernel<RmsNormForward, RmsNormForwardRows>
 {
-    private const float SmallSum = 1e-24f;
-
-    public bool Supports(in RmsNormForward call, out string? reason) =>
-        SimdSupport.AllFloat32(out reason, ("input", call.Input), ("residual", call.Residual),
-            ("weight", call.Weight), ("sum", call.Sum), ("output", call.Output),
-            ("inverseRms", call.InverseRms));
-
-    public void Run(in RmsNormForward call) => SimdDispatch.Run(new RmsNormForwardAction(call));
+    protected override void RunSingle(in RmsNormForward call) =>
+        SimdDispatch.Run(new RmsNormForwardAction(call));
 
     private readonly struct RmsNormForwardAction(RmsNormForward call) : ISimdAction
     {
@@ -61,7 +56,7 @@ internal sealed unsafe class RmsNormForwardSimd : IKernel<RmsNormForward>
             rows = call.Rows;
             width = call.Width;
             epsilon = call.EffectiveEpsilon;
-            fewest = epsilon > SmallSum ? 0 : SmallSum;
+            fewest = NormRows.FewestSquares(epsilon);
             streaming = SimdStream.Pays(output, rows, width);
         }
 
@@ -88,7 +83,7 @@ internal sealed unsafe class RmsNormForwardSimd : IKernel<RmsNormForward>
                     int count = Math.Min(NormRows.SumLength, width - start);
                     float part = Squares(x + start, count, in next, start);
                     squares += part >= fewest && part <= float.MaxValue
-                        ? part : WideSquares(x + start, count);
+                        ? part : NormRows.Squares(x + start, count, 0);
                 }
 
                 float scale = (float)(1 / Math.Sqrt((squares / width) + epsilon));
@@ -97,13 +92,6 @@ internal sealed unsafe class RmsNormForwardSimd : IKernel<RmsNormForward>
             }
 
             if (streaming) SimdStream.Fence();
-        }
-
-        private static double WideSquares(float* x, int count)
-        {
-            double sum = 0;
-            for (int i = 0; i < count; i++) sum += (double)x[i] * x[i];
-            return sum;
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -153,4 +141,24 @@ internal sealed unsafe class RmsNormForwardSimd : IKernel<RmsNormForward>
             }
         }
     }
+}
+
+/// <summary>Rows of <see cref="RmsNormForward"/>.</summary>
+internal readonly struct RmsNormForwardRows : IRowCall<RmsNormForward>
+{
+    public static int MostRows => RowBatches.RowsPerBatch;
+
+    public static long Rows(in RmsNormForward call) => call.Rows;
+
+    public static RmsNormForward Part(
+        in RmsNormForward call, ref RowStage stage) => call with
+    {
+        Rows = stage.Count,
+        Input = stage.Read("input", call.Input),
+        Residual = stage.Read("residual", call.Residual),
+        Weight = stage.Shared("weight", call.Weight),
+        Sum = stage.Write("sum", call.Sum),
+        Output = stage.Write("output", call.Output),
+        InverseRms = stage.Write("inverseRms", call.InverseRms),
+    };
 }

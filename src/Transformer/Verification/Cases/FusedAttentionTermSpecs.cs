@@ -30,6 +30,7 @@ internal static class FusedAttentionTermSpecs
         spec => spec with { Sinks = true, SinksHaveInfinity = true },
         spec => With(spec, o => o with { DropoutProbability = 0.1 }),
         spec => With(spec, o => o with { DropoutProbability = 0.5, DropoutStream = 9 }),
+        spec => With(spec, o => o with { DropoutProbability = 0.999 }),
         spec => spec with { Score = CaseScores.Decay },
         spec => spec with { Score = CaseScores.Documents },
         spec => spec with { Blocks = new(7, 13, false) },
@@ -83,6 +84,14 @@ internal static class FusedAttentionTermSpecs
             Sizes = Tiles.Sizes with { QueryLength = 47, KeyLength = 127 },
             Blocks = new(48, 64, true),
         };
+        // Several blocks of queries, with which register blocks end, and tiles hidden to one.
+        FusedAttentionSpec many = Tiles with
+        {
+            Sizes = Tiles.Sizes with { QueryLength = 131, KeyLength = 300 },
+            Blocks = new(40, 64, true),
+        };
+        yield return many;
+        yield return many with { Options = BottomRight with { Window = new(90, -1) } };
     }
 
     private static IEnumerable<FusedAttentionSpec> Together()
