@@ -266,8 +266,8 @@ def utf16(text, tokens):
 WORD_PIECES = """a b c d e f g h i l n o p r s t u w x y z 1 0 m k ##a ##b ##c ##d ##e ##f ##g ##h
 ##i ##k ##l ##m ##n ##o ##p ##r ##s ##t ##u ##v ##w ##y ##0 ##1 ##4 ##5 ##9 , . ! ? ' - : ; + $ #
 @ _ ^ ~ ` | < > [ ] — – ② hello Hello world it is spaces several ##eral low ##er ##est naive ##te
-unicode москва столица елка ёлка Москва ##од й и ##и 中 文 漢 字 と か ##な 한 국 x ##² [unused1] mask
-##ask 😀 ##ing will the rock n roll""".split()
+unicode москва столица елка ёлка Москва ##од й и ##и 中 文 漢 字 と か ##な 한 국 ##² [unused1] mask
+##ask 😀 ##ing will the rock roll""".split()
 
 MERGES = """h e|l l|he ll|hell o|w o|r l|wo rl|worl d|Ġ worl|Ġ w|Ġw orl|Ġ a|i n|e r|e s|es t|l o|lo w|
 Ġ low|Ġ lo|Ð ¾|Ð °|Ġ Ð|Ð ¸|Ñ ģ|Ñ ģÑĤ|' s|' '|Ġ '|1 0|Ġ 1|Ġ Ġ|ĠĠ Ġ|Ċ Ċ|ä ¸|ä¸ Ń|ð Ł|ðŁ ĺ|ðŁĺ Ģ|Ġ ðŁ""".replace(
