@@ -130,8 +130,8 @@ internal static class TokenizerCommand
         if (tokenizer is not UnigramTokenizer unigram)
         {
             throw new ArgumentException(
-                "tokenizer encode: --sample is for unigram tokenizers, which have several ways to " +
-                "cut a text. Leave the option out.");
+                "tokenizer encode: --sample is for unigram tokenizers, which have several ways " +
+                "to cut a text. Leave the option out.");
         }
 
         ulong line = 0;

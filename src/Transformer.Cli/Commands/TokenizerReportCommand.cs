@@ -39,7 +39,8 @@ internal static class TokenizerReportCommand
         Option<string?> svg = new("--svg") { Description = "Draw the curves.", HelpName = "FILE" };
         Option<string?> json = CommonOptions.Json();
         Command command = new(
-            "report", "Vocabulary size against sequence length, and the rarest tokens (byte pairs).")
+            "report",
+            "Vocabulary size against sequence length, and the rarest tokens (byte pairs).")
         {
             input, sizes, tail, svg, json,
         };
@@ -56,7 +57,8 @@ internal static class TokenizerReportCommand
             }
 
             int[]? chosen = parsed.GetValue(sizes) is { } list
-                ? NumberList.Parse("--sizes", list, "a list such as 1000,8000", 1, MostSizes) : null;
+                ? NumberList.Parse("--sizes", list, "a list such as 1000,8000", 1, MostSizes)
+                : null;
             string[] lines = [.. parsed.GetRequiredValue(input).SelectMany(TextFiles.ReadLines)];
             VocabularyReport report = VocabularyReport.Measure(
                 lines, chosen, cancellation: cancellation);
@@ -84,8 +86,8 @@ internal static class TokenizerReportCommand
         }
 
         console.Write(table);
-        console.WriteLine("tokens/line, characters/token: of lines held out; the rest: uses of the " +
-            "pieces learnt, in the text learnt from");
+        console.WriteLine("tokens/line, characters/token: of lines held out; the rest: uses of " +
+            "the pieces learnt, in the text learnt from");
         console.WriteLine(report.Suggested is { } size
             ? string.Create(CultureInfo.InvariantCulture,
                 $"largest size of which 95 % are used {VocabularyReport.EnoughUses} times: {size}")
@@ -99,7 +101,8 @@ internal static class TokenizerReportCommand
     }
 
     /// <summary>The rarest pieces that are used at all.</summary>
-    private static IEnumerable<(string Piece, long Uses)> Tail(VocabularyReport report, int count) =>
+    private static IEnumerable<(string Piece, long Uses)> Tail(
+        VocabularyReport report, int count) =>
         report.Pieces.Where(entry => entry.Uses > 0).TakeLast(count);
 
     private static void Write(Utf8JsonWriter writer, VocabularyReport report, int tail)

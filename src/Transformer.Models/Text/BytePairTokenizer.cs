@@ -46,8 +46,8 @@ public sealed class BytePairTokenizer : Tokenizer
     /// <param name="options">Size; null gives 10,000 pieces.</param>
     /// <param name="progress">Told the part done, 0 to 1.</param>
     /// <param name="cancellation">Stops the training.</param>
-    /// <returns>Special tokens, ids 0 to 3 and more if asked for, 256 bytes, then pieces in the order
-    /// learnt; fewer than asked for where no pair is frequent enough.</returns>
+    /// <returns>Special tokens, ids 0 to 3 and more if asked for, 256 bytes, then pieces in the
+    /// order learnt; fewer than asked for where no pair is frequent enough.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="lines"/> is null.</exception>
     /// <exception cref="ArgumentException">An option is out of range, or there is no text.
     /// </exception>

@@ -35,8 +35,8 @@ public sealed record SpecialTokens(int Pad, int Unknown, int Bos, int Eos)
         {
             if (!string.IsNullOrEmpty(name) && names.Add(name)) continue;
             throw new ArgumentException(
-                $"{tokenizer}: 'MoreSpecialTokens' has '{name}', which is empty or there already; " +
-                "expected new names.");
+                $"{tokenizer}: 'MoreSpecialTokens' has '{name}', which is empty or there " +
+                "already; expected new names.");
         }
     }
 

@@ -71,7 +71,8 @@ internal static class UnigramFile
         {
             file.Require(
                 vocabulary.TryGetPiece(BytePieces.Name((byte)b), out _),
-                $"lacks the piece '{BytePieces.Name((byte)b)}'; expected all 256 for byte_fallback.");
+                $"lacks the piece '{BytePieces.Name((byte)b)}'; expected all 256 for " +
+                "byte_fallback.");
         }
         return new(vocabulary, [.. scores], new(normalizer, byteFallback, splitsWords));
     }

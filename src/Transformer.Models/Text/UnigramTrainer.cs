@@ -33,7 +33,8 @@ internal sealed class UnigramTrainer
         _cancellation = cancellation;
         _words = Cover(counts, options.CharacterCoverage);
         _seed = new(_words);
-        List<(string Piece, double Count)> seed = _seed.Find(options.SeedSize, options.LongestPiece);
+        List<(string Piece, double Count)> seed =
+            _seed.Find(options.SeedSize, options.LongestPiece);
         double total = Math.Log(seed.Sum(entry => entry.Count));
         _pieces = [.. seed.Select(entry => (entry.Piece, Math.Log(entry.Count) - total))];
     }

@@ -28,7 +28,8 @@ internal static class VocabularyFile
         }
         SpecialTokens special = SpecialRoles.Find(Find) ?? throw new InvalidDataException(
             $"Vocabulary file '{path}' {SpecialRoles.Missing}");
-        lowercase ??= !ids.Keys.Any(token => !SpecialRoles.IsKnown(token) && token.Any(char.IsUpper));
+        lowercase ??=
+            !ids.Keys.Any(token => !SpecialRoles.IsKnown(token) && token.Any(char.IsUpper));
         WordPieceOptions options = new() { Lowercase = lowercase.Value };
         Vocabulary vocabulary = new(
             tokens, ids.Where(entry => SpecialRoles.IsKnown(entry.Key)).Select(e => e.Value),

@@ -125,7 +125,8 @@ public sealed class WordPieceTokenizer : Tokenizer
             int start = words.Start;
             foreach (int id in pieces)
             {
-                int length = id == Special.Unknown ? words.Current.Length : LengthOf(id, start, words.Start);
+                int length = id == Special.Unknown
+                    ? words.Current.Length : LengthOf(id, start, words.Start);
                 TokenOffset place = normal is null
                     ? new(start, start + length) : normal.Origin(start, start + length);
                 sink.AddOffset(place.Start, place.End);

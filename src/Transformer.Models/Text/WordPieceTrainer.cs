@@ -26,7 +26,8 @@ internal static class WordPieceTrainer
             .OrderBy(entry => entry.Key, StringComparer.Ordinal)
             .Select(entry => (entry.Key, entry.Value))];
         SortedSet<Rune> first = [.. words.Select(entry => entry.Word.EnumerateRunes().First())];
-        SortedSet<Rune> within = [.. words.SelectMany(entry => entry.Word.EnumerateRunes().Skip(1))];
+        SortedSet<Rune> within =
+            [.. words.SelectMany(entry => entry.Word.EnumerateRunes().Skip(1))];
         string[] alphabet =
         [
             .. first.Select(rune => rune.ToString()),
@@ -38,8 +39,8 @@ internal static class WordPieceTrainer
         {
             throw new ArgumentException(
                 $"WordPieceTokenizer: 'VocabularySize' {options.VocabularySize} has room for " +
-                $"{room} pieces; the text's characters need {alphabet.Length}. Raise it, or lower " +
-                "'AlphabetSize'.");
+                $"{room} pieces; the text's characters need {alphabet.Length}. Raise it, or " +
+                "lower 'AlphabetSize'.");
         }
         Dictionary<string, int> ids = alphabet.Index()
             .ToDictionary(entry => entry.Item, entry => specials + entry.Index);

@@ -46,7 +46,8 @@ public sealed class WordTokenizer : Tokenizer
         var bySpan = counts.GetAlternateLookup<ReadOnlySpan<char>>();
         foreach (string line in lines)
         {
-            foreach (ReadOnlySpan<char> word in new WordSplitter(Fold(WellFormed(line), normalizer)))
+            string folded = Fold(WellFormed(line), normalizer);
+            foreach (ReadOnlySpan<char> word in new WordSplitter(folded))
                 CollectionsMarshal.GetValueRefOrAddDefault(bySpan, word, out _)++;
         }
         string[] words = [.. counts

@@ -166,7 +166,8 @@ public sealed class TokenizerFixtureTests : IDisposable
         JsonElement item = Case(index);
         string text = item.GetProperty("text").GetString()!;
         string[] expected = [.. item.GetProperty(kind).EnumerateArray()
-            .Select(token => $"{token[0].GetString()}@{token[1].GetInt32()}:{token[2].GetInt32()}")];
+            .Select(token =>
+                $"{token[0].GetString()}@{token[1].GetInt32()}:{token[2].GetInt32()}")];
         TokenizedText actual = tokenizer.Tokenize(text);
         Assert.Equal(expected, actual.Ids.Zip(actual.Offsets, (id, place) =>
             $"{tokenizer.Token(id)}@{place.Start}:{place.End}"));
