@@ -46,7 +46,7 @@ public sealed class WordTokenizer : Tokenizer
         var bySpan = counts.GetAlternateLookup<ReadOnlySpan<char>>();
         foreach (string line in lines)
         {
-            string folded = Fold(WellFormed(line), normalizer);
+            ReadOnlySpan<char> folded = Fold(WellFormed(line), normalizer);
             foreach (ReadOnlySpan<char> word in new WordSplitter(folded))
                 CollectionsMarshal.GetValueRefOrAddDefault(bySpan, word, out _)++;
         }
