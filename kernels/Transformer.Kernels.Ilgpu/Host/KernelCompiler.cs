@@ -1,0 +1,47 @@
+using System.Reflection;
+using ILGPU;
+using ILGPU.Backends;
+using ILGPU.Backends.EntryPoints;
+
+namespace Transformer.Kernels.Ilgpu.Host;
+
+/// <summary>Compiles kernels in a context of its own, which is made anew when a kernel does not
+/// compile: such a context may refuse every later kernel.</summary>
+/// <param name="make">Makes a backend for the device in a context.</param>
+internal sealed class KernelCompiler(Func<Context, ILGPU.Backends.Backend> make) : IDisposable
+{
+    private Context? context;
+    private ILGPU.Backends.Backend? backend;
+
+    /// <summary>Compiles a method for the device.</summary>
+    /// <exception cref="NotSupportedException">It does not compile; says why.</exception>
+    public CompiledKernel Compile(MethodInfo method)
+    {
+        context ??= CreateContext();
+        backend ??= make(context);
+        try
+        {
+            return backend.Compile(
+                EntryPointDescription.FromExplicitlyGroupedKernel(method), default);
+        }
+        catch (Exception exception) when (exception is not OutOfMemoryException)
+        {
+            Dispose();
+            Exception cause = exception.GetBaseException();
+            throw new NotSupportedException(
+                $"ILGPU: kernel {method.DeclaringType?.Name}.{method.Name} does not compile: " +
+                $"{cause.Message.ReplaceLineEndings(" ").TrimEnd('.')}.", exception);
+        }
+    }
+
+    public static Context CreateContext() =>
+        Context.Create(builder => builder.Optimize(OptimizationLevel.O2));
+
+    public void Dispose()
+    {
+        backend?.Dispose();
+        context?.Dispose();
+        backend = null;
+        context = null;
+    }
+}

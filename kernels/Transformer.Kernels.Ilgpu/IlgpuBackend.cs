@@ -1,0 +1,47 @@
+using Transformer.Backends;
+using Transformer.Kernels.Ilgpu.Launch;
+using Transformer.Kernels.Ilgpu.LayerNorm;
+using Transformer.Kernels.Ilgpu.RmsNorm;
+
+namespace Transformer.Kernels.Ilgpu;
+
+/// <summary>Kernels in C# that ILGPU compiles for a device.</summary>
+/// <remarks>Kernels enter one queue and run in the order of the calls; safe to call from many
+/// threads.</remarks>
+public sealed class IlgpuBackend : Backend
+{
+    private readonly KernelQueue queue;
+
+    internal IlgpuBackend(string name, int priority, KernelQueue queue)
+    {
+        this.queue = queue;
+        Name = name;
+        Priority = priority;
+        Register(new LayerNormForwardIlgpu(queue));
+        Register(new LayerNormBackwardIlgpu(queue));
+        Register(new RmsNormForwardIlgpu(queue));
+        Register(new RmsNormBackwardIlgpu(queue));
+    }
+
+    /// <inheritdoc/>
+    public override string Name { get; }
+
+    /// <inheritdoc/>
+    public override string Device => queue.Device;
+
+    /// <inheritdoc/>
+    public override string? UnavailableReason => queue.UnavailableReason;
+
+    /// <inheritdoc/>
+    public override int Priority { get; }
+
+    /// <inheritdoc/>
+    public override BackendMemory Memory =>
+        queue.UnavailableReason is null ? queue.Memory : BackendMemory.Host;
+
+    /// <inheritdoc/>
+    public override void Synchronize()
+    {
+        if (queue.UnavailableReason is null) queue.Synchronize();
+    }
+}
