@@ -1,6 +1,8 @@
 using Transformer.Backends;
+using Transformer.Kernels.Ilgpu.GeluFeedForward;
 using Transformer.Kernels.Ilgpu.Launch;
 using Transformer.Kernels.Ilgpu.LayerNorm;
+using Transformer.Kernels.Ilgpu.Linear;
 using Transformer.Kernels.Ilgpu.RmsNorm;
 
 namespace Transformer.Kernels.Ilgpu;
@@ -21,6 +23,10 @@ public sealed class IlgpuBackend : Backend
         Register(new LayerNormBackwardIlgpu(queue));
         Register(new RmsNormForwardIlgpu(queue));
         Register(new RmsNormBackwardIlgpu(queue));
+        Register(new LinearForwardIlgpu(queue));
+        Register(new LinearBackwardIlgpu(queue));
+        Register(new GeluFeedForwardForwardIlgpu(queue));
+        Register(new GeluFeedForwardBackwardIlgpu(queue));
     }
 
     /// <inheritdoc/>
