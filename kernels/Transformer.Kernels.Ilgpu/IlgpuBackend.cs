@@ -1,4 +1,5 @@
 using Transformer.Backends;
+using Transformer.Kernels.Ilgpu.FusedAttention;
 using Transformer.Kernels.Ilgpu.GeluFeedForward;
 using Transformer.Kernels.Ilgpu.Launch;
 using Transformer.Kernels.Ilgpu.LayerNorm;
@@ -27,6 +28,7 @@ public sealed class IlgpuBackend : Backend
         Register(new LinearBackwardIlgpu(queue));
         Register(new GeluFeedForwardForwardIlgpu(queue));
         Register(new GeluFeedForwardBackwardIlgpu(queue));
+        Register(new FusedAttentionForwardIlgpu(queue));
     }
 
     /// <inheritdoc/>

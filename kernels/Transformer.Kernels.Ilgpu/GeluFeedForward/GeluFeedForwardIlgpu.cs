@@ -16,7 +16,7 @@ internal sealed class GeluFeedForwardForwardIlgpu(
     KernelQueue queue, long hiddenBytes = 16 << 20, int leastRows = 1024)
     : IKernel<GeluFeedForwardForward>
 {
-    private readonly LinearProducts products = new(queue);
+    private readonly ProductLauncher products = new(queue);
 
     public bool Supports(in GeluFeedForwardForward call, out string? reason) => TensorTypes.Same(
         out reason, ("input", call.Input), ("weight1", call.Weight1), ("bias1", call.Bias1),
@@ -68,7 +68,7 @@ internal sealed class GeluFeedForwardForwardIlgpu(
 internal sealed class GeluFeedForwardBackwardIlgpu(KernelQueue queue)
     : IKernel<GeluFeedForwardBackward>
 {
-    private readonly LinearProducts products = new(queue);
+    private readonly ProductLauncher products = new(queue);
     private readonly LinearGradients gradients = new(queue);
 
     public bool Supports(in GeluFeedForwardBackward call, out string? reason) => TensorTypes.Same(

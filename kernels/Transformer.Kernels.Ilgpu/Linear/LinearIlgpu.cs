@@ -8,7 +8,7 @@ namespace Transformer.Kernels.Ilgpu.Linear;
 /// <summary>One product, with bias and activation in its epilogue.</summary>
 internal sealed class LinearForwardIlgpu(KernelQueue queue) : IKernel<LinearForward>
 {
-    private readonly LinearProducts products = new(queue);
+    private readonly ProductLauncher products = new(queue);
 
     public bool Supports(in LinearForward call, out string? reason) => TensorTypes.Same(
         out reason, ("input", call.Input), ("weight", call.Weight), ("bias", call.Bias),
@@ -38,7 +38,7 @@ internal sealed class LinearForwardIlgpu(KernelQueue queue) : IKernel<LinearForw
 /// type.</remarks>
 internal sealed class LinearBackwardIlgpu(KernelQueue queue) : IKernel<LinearBackward>
 {
-    private readonly LinearProducts products = new(queue);
+    private readonly ProductLauncher products = new(queue);
     private readonly LinearGradients gradients = new(queue);
 
     public bool Supports(in LinearBackward call, out string? reason) => TensorTypes.Same(

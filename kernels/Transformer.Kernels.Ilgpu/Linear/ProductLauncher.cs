@@ -30,7 +30,7 @@ internal readonly record struct LinearProduct
 }
 
 /// <summary>Launches <see cref="Product"/> in the tensors' type.</summary>
-internal sealed class LinearProducts(KernelQueue queue)
+internal sealed class ProductLauncher(KernelQueue queue)
 {
     private readonly ByType<ITyped> kernels = new(
         new Typed<float, SingleStorage>(queue), new Typed<ushort, HalfStorage>(queue),
