@@ -1,10 +1,15 @@
 using Transformer.Backends;
+using Transformer.Kernels.Ilgpu.AdamW;
+using Transformer.Kernels.Ilgpu.Dropout;
 using Transformer.Kernels.Ilgpu.FusedAttention;
 using Transformer.Kernels.Ilgpu.GeluFeedForward;
 using Transformer.Kernels.Ilgpu.Launch;
 using Transformer.Kernels.Ilgpu.LayerNorm;
 using Transformer.Kernels.Ilgpu.Linear;
 using Transformer.Kernels.Ilgpu.RmsNorm;
+using Transformer.Kernels.Ilgpu.RotaryEmbedding;
+using Transformer.Kernels.Ilgpu.SoftmaxCrossEntropy;
+using Transformer.Ops;
 
 namespace Transformer.Kernels.Ilgpu;
 
@@ -29,6 +34,15 @@ public sealed class IlgpuBackend : Backend
         Register(new GeluFeedForwardForwardIlgpu(queue));
         Register(new GeluFeedForwardBackwardIlgpu(queue));
         Register(new FusedAttentionForwardIlgpu(queue));
+        DropoutIlgpu dropout = new(queue);
+        Register<DropoutForward>(dropout);
+        Register<DropoutBackward>(dropout);
+        RotaryEmbeddingIlgpu rotary = new(queue);
+        Register<RotaryEmbeddingForward>(rotary);
+        Register<RotaryEmbeddingBackward>(rotary);
+        Register(new SoftmaxCrossEntropyForwardIlgpu(queue));
+        Register(new SoftmaxCrossEntropyBackwardIlgpu(queue));
+        Register(new AdamWIlgpu(queue));
     }
 
     /// <inheritdoc/>

@@ -7,8 +7,6 @@ namespace Transformer.Kernels.Ilgpu.Device;
 /// </summary>
 internal static class FloatMath
 {
-    public const float NegativeInfinity = float.NegativeInfinity;
-
     /// <summary>eˣ; 0 below −87.336, ∞ above 88.7228, NaN for NaN.</summary>
     public static float Exp(float x)
     {
@@ -46,11 +44,14 @@ internal static class FloatMath
         return x < 0 ? -result : result;
     }
 
-    /// <summary>ln x of a positive normal number.</summary>
+    /// <summary>ln x; −∞ for 0, NaN below it.</summary>
     public static float Log(float x)
     {
-        uint bits = Interop.FloatAsInt(x);
-        int exponent = (int)(bits >> 23) - 127;
+        if (!(x > 0)) return x == 0 ? float.NegativeInfinity : float.NaN;
+        if (x > float.MaxValue) return x;
+        bool small = x < 1.17549435e-38f; // a subnormal number
+        uint bits = Interop.FloatAsInt(small ? x * 8388608 : x);
+        int exponent = (int)(bits >> 23) - (small ? 150 : 127);
         float m = Interop.IntAsFloat((bits & 0x7FFFFF) | 0x3F800000);
         if (m > 1.41421356f)
         {

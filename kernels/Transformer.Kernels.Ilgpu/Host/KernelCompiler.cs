@@ -2,6 +2,11 @@ using System.Reflection;
 using ILGPU;
 using ILGPU.Backends;
 using ILGPU.Backends.EntryPoints;
+using ILGPU.Backends.PTX;
+using ILGPU.IR;
+using ILGPU.IR.Intrinsics;
+using ILGPU.IR.Values;
+using Transformer.Kernels.Ilgpu.Device;
 
 namespace Transformer.Kernels.Ilgpu.Host;
 
@@ -34,8 +39,15 @@ internal sealed class KernelCompiler(Func<Context, ILGPU.Backends.Backend> make)
         }
     }
 
-    public static Context CreateContext() =>
-        Context.Create(builder => builder.Optimize(OptimizationLevel.O2));
+    private static Context CreateContext() => Context.Create(builder =>
+    {
+        builder.Optimize(OptimizationLevel.O2);
+        // Score modifiers may ask for it; ILGPU has none for NVIDIA.
+        builder.GetIntrinsicManager().RegisterUnaryArithmetic(
+            UnaryArithmeticKind.LogF, BasicValueType.Float32,
+            new PTXIntrinsic(
+                new Func<float, float>(FloatMath.Log).Method, IntrinsicImplementationMode.Redirect));
+    });
 
     public void Dispose()
     {

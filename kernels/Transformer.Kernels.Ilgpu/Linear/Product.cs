@@ -89,14 +89,13 @@ internal static class Product
         }
 
         int m = startM + (threadM * RowsOfThread), n = startN + (threadN * ColumnsOfThread);
-        Finish<T, TStorage>(p, m, n, c0);
-        Finish<T, TStorage>(p, m + 1, n, c1);
-        Finish<T, TStorage>(p, m + 2, n, c2);
-        Finish<T, TStorage>(p, m + 3, n, c3);
-        Finish<T, TStorage>(p, m + 4, n, c4);
-        Finish<T, TStorage>(p, m + 5, n, c5);
-        Finish<T, TStorage>(p, m + 6, n, c6);
-        Finish<T, TStorage>(p, m + 7, n, c7);
+        // A loop: eight copies of what it inlines would not fit a GPU's instruction cache.
+        for (int i = 0; i < RowsOfThread; i++)
+        {
+            Float4 low = i == 0 ? c0 : i == 1 ? c1 : i == 2 ? c2 : c3;
+            Float4 high = i == 4 ? c4 : i == 5 ? c5 : i == 6 ? c6 : c7;
+            Finish<T, TStorage>(p, m + i, n, i < 4 ? low : high);
+        }
     }
 
     // Puts a tile of an operand into shared memory, [step, tile + padding].
