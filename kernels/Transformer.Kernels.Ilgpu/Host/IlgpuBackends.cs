@@ -20,6 +20,10 @@ public static class IlgpuBackends
     {
         if (Interlocked.Exchange(ref registered, 1) != 0) return;
         BackendRegistry.Register(
+            () => new IlgpuBackend("ilgpu-cuda", GpuPriority, new CudaQueue()));
+        BackendRegistry.Register(
+            () => new IlgpuBackend("ilgpu-opencl", GpuPriority - 1, new OpenClQueue()));
+        BackendRegistry.Register(
             () => new IlgpuBackend("ilgpu-cpu", priority: -1, new CpuQueue()));
     }
 }
