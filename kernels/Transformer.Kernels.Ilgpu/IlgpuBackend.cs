@@ -1,6 +1,7 @@
 using Transformer.Backends;
 using Transformer.Kernels.Ilgpu.AdamW;
 using Transformer.Kernels.Ilgpu.Dropout;
+using Transformer.Kernels.Ilgpu.Embedding;
 using Transformer.Kernels.Ilgpu.FusedAttention;
 using Transformer.Kernels.Ilgpu.GeluFeedForward;
 using Transformer.Kernels.Ilgpu.Launch;
@@ -43,6 +44,8 @@ public sealed class IlgpuBackend : Backend
         Register(new SoftmaxCrossEntropyForwardIlgpu(queue));
         Register(new SoftmaxCrossEntropyBackwardIlgpu(queue));
         Register(new AdamWIlgpu(queue));
+        Register(new EmbeddingForwardIlgpu(queue));
+        Register(new EmbeddingBackwardIlgpu(queue));
     }
 
     /// <inheritdoc/>

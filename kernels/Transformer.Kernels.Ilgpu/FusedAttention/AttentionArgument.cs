@@ -1,5 +1,4 @@
 using ILGPU;
-using Transformer.Kernels.Ilgpu.Device;
 
 namespace Transformer.Kernels.Ilgpu.FusedAttention;
 

@@ -15,11 +15,11 @@ internal struct AttentionForwardArgument<T, TScore>
 /// <summary>output = dropout(softmax(scores))·V by online softmax; log_sum_exp = log Σ e^score, the
 /// sink included; 0 and −∞ for a row that sees no key.</summary>
 /// <remarks>
-/// <para>Shapes: query [B, Hq, Sq, D], key [B, Hkv, Skv, D], value [B, Hkv, Skv, Dv], output [B, Hq,
-/// Sq, Dv], with strides, packed or paged; log_sum_exp [B, Hq, Sq] or [Hq, total].</para>
+/// <para>Shapes: query [B, Hq, Sq, D], key [B, Hkv, Skv, D], value [B, Hkv, Skv, Dv], output [B,
+/// Hq, Sq, Dv], with strides, packed or paged; log_sum_exp [B, Hq, Sq] or [Hq, total].</para>
 /// <para>Work: a group owns RowTile rows of the query heads of a unit and goes over tiles of
-/// KeyTile keys that the rows may see, Splits groups sharing them. Threads take 4 × 4 scores, then a
-/// row each for the softmax, then 4 × 4 results. Later queries, which see more keys under causal
+/// KeyTile keys that the rows may see, Splits groups sharing them. Threads take 4 × 4 scores, then
+/// a row each for the softmax, then 4 × 4 results. Later queries, which see more keys under causal
 /// order, begin first.</para>
 /// <para>Shared memory: queries, results, one tile of keys or values, scores, three numbers a row.
 /// Registers: 16 sums and 32 factors.</para>

@@ -20,8 +20,8 @@ internal struct AttentionScoresArgument<T, TScore>
 /// <para>Shapes: scores [B, Hq, Sq, Skv], contiguous; pairs that no sequence has are 0, hidden in
 /// masked. log_sum_exp as the forward kernels wrote it, for probabilities.</para>
 /// <para>Work: a group for a query of a head, a thread for every so many-th key.</para>
-/// <para>Shared memory: none. Bytes: the keys once for each query, from cache; for drawing attention
-/// maps, not for speed.</para>
+/// <para>Shared memory: none. Bytes: the keys once for each query, from cache; for drawing
+/// attention maps, not for speed.</para>
 /// <para>Numerics: float.</para>
 /// </remarks>
 internal static class AttentionScoresKernel

@@ -8,8 +8,11 @@ namespace Transformer.Kernels.Ilgpu.Host;
 /// <remarks>It owns nothing and copies nothing.</remarks>
 internal sealed class AddressSpace : MemoryBuffer
 {
-    public AddressSpace(Accelerator accelerator) : base(accelerator, long.MaxValue, 1) =>
+    private AddressSpace(Accelerator accelerator) : base(accelerator, long.MaxValue, 1) =>
         NativePtr = 0;
+
+    /// <summary>Lives as long as the accelerator.</summary>
+    public static AddressSpace Of(Accelerator accelerator) => new(accelerator);
 
     protected override void MemSet(
         AcceleratorStream stream, byte value, in ArrayView<byte> targetView) =>

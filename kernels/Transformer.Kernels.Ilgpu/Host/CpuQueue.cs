@@ -12,7 +12,7 @@ internal sealed class CpuQueue : KernelQueue
 {
     // Small groups: every barrier is one of the operating system's. Two warps, so that kernels
     // cannot do without barriers between warps.
-    private const int WarpSize = 4, Warps = 2;
+    private const int WarpSize = 2, Warps = 2;
 
     private readonly Lock gate = new();
     private readonly Lazy<(Accelerator Accelerator, AddressSpace Space)> opened = new(Open);
@@ -53,6 +53,6 @@ internal sealed class CpuQueue : KernelQueue
             builder => builder.CPU(new CPUDevice(WarpSize, Warps, 1)));
         Accelerator accelerator = context.GetCPUDevice(0).CreateCPUAccelerator(
             context, CPUAcceleratorMode.Parallel);
-        return (accelerator, new(accelerator));
+        return (accelerator, AddressSpace.Of(accelerator));
     }
 }

@@ -21,7 +21,7 @@ internal sealed class CudaQueue : GpuQueue
     {
         if (context.GetCudaDevices().Count == 0) return null;
         CudaAccelerator device = context.CreateCudaAccelerator(0);
-        space = new(device);
+        space = AddressSpace.Of(device);
         return device;
     }
 

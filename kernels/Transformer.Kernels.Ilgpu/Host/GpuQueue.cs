@@ -1,5 +1,4 @@
 using ILGPU;
-using ILGPU.Backends;
 using ILGPU.Runtime;
 using Transformer.Backends;
 using Transformer.Kernels.Ilgpu.Launch;

@@ -13,7 +13,7 @@ namespace Transformer.Kernels.Ilgpu.Host;
 /// <summary>Compiles kernels in a context of its own, which is made anew when a kernel does not
 /// compile: such a context may refuse every later kernel.</summary>
 /// <param name="make">Makes a backend for the device in a context.</param>
-internal sealed class KernelCompiler(Func<Context, ILGPU.Backends.Backend> make) : IDisposable
+internal sealed class KernelCompiler(Func<Context, ILGPU.Backends.Backend> make)
 {
     private Context? context;
     private ILGPU.Backends.Backend? backend;
@@ -31,7 +31,7 @@ internal sealed class KernelCompiler(Func<Context, ILGPU.Backends.Backend> make)
         }
         catch (Exception exception) when (exception is not OutOfMemoryException)
         {
-            Dispose();
+            Discard();
             Exception cause = exception.GetBaseException();
             throw new NotSupportedException(
                 $"ILGPU: kernel {method.DeclaringType?.Name}.{method.Name} does not compile: " +
@@ -45,11 +45,11 @@ internal sealed class KernelCompiler(Func<Context, ILGPU.Backends.Backend> make)
         // Score modifiers may ask for it; ILGPU has none for NVIDIA.
         builder.GetIntrinsicManager().RegisterUnaryArithmetic(
             UnaryArithmeticKind.LogF, BasicValueType.Float32,
-            new PTXIntrinsic(
-                new Func<float, float>(FloatMath.Log).Method, IntrinsicImplementationMode.Redirect));
+            new PTXIntrinsic(new Func<float, float>(FloatMath.Log).Method,
+                IntrinsicImplementationMode.Redirect));
     });
 
-    public void Dispose()
+    private void Discard()
     {
         backend?.Dispose();
         context?.Dispose();

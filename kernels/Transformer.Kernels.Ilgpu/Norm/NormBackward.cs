@@ -13,8 +13,8 @@ internal struct NormBackwardArgument<T> where T : unmanaged
 
 /// <summary>Gradients of layer norm and, where not centered, of root-mean-square norm.</summary>
 /// <remarks>
-/// <para>x̂ = (sum − mean)·inverse, g = outputGradient ⊙ weight: inputGradient = inverse·(g − avg(g)
-/// − x̂·avg(g ⊙ x̂)) + sumGradient, without avg(g) where not centered. weightPartials = Σ
+/// <para>x̂ = (sum − mean)·inverse, g = outputGradient ⊙ weight: inputGradient = inverse·(g −
+/// avg(g) − x̂·avg(g ⊙ x̂)) + sumGradient, without avg(g) where not centered. weightPartials = Σ
 /// outputGradient ⊙ x̂ and biasPartials = Σ outputGradient over a part of the rows.</para>
 /// <para>Shapes: sum and gradients [rows, width]; weight [width]; mean, inverse [rows]; partials
 /// [parts, width].</para>

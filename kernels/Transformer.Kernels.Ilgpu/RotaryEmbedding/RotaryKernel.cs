@@ -23,8 +23,9 @@ internal struct RotaryArgument<T> where T : unmanaged
     public float Direction;
 }
 
-/// <summary>With (c, s) of the token's table row and pair i: output₁ = c·x₁ − s·x₂, output₂ = s·x₁ +
-/// c·x₂; the gradient takes −s for s. Elements behind the rotary dimension R are copied.</summary>
+/// <summary>With (c, s) of the token's table row and pair i: output₁ = c·x₁ − s·x₂, output₂ = s·x₁
+/// + c·x₂; the gradient takes −s for s. Elements behind the rotary dimension R are
+/// copied.</summary>
 /// <remarks>
 /// <para>Shapes: input, output [batch, heads, length, dimension] with strides over the first three;
 /// tables [positions, R/2] or [batch, length, R/2] in float; ids [batch, length].</para>

@@ -16,14 +16,14 @@ internal struct CrossEntropyArgument<T> where T : unmanaged
 /// <summary>Cross entropy of softmax, with class weights w and smoothing ε.</summary>
 /// <remarks>
 /// <para>With lse = m + ln Σ e^(x − m) of a row's logits x and n[c] = lse − x[c]: loss = (1 −
-/// ε)·w[label]·n[label] + ε/classes·Σ w[c]·n[c], 0 where the label is ignored. Backward: gradient[c]
-/// = s·(((1 − ε)·w[label] + ε/classes·Σ w)·e^(x[c] − lse) − (1 − ε)·w[label]·[c = label] −
-/// ε/classes·w[c]). Reduce: s = 1/Σ w[label] of the labels that count for the mean, 1 for the sum;
-/// loss = s·Σ losses.</para>
-/// <para>Shapes: logits, gradient [rows, classes]; w [classes]; labels, losses, lse [rows]; loss [1];
-/// scale [2]: s times the loss's gradient, Σ w.</para>
-/// <para>Work: a group a row; one group reduces. Shared memory: two floats a warp; Reduce: a double a
-/// thread.</para>
+/// ε)·w[label]·n[label] + ε/classes·Σ w[c]·n[c], 0 where the label is ignored. Backward:
+/// gradient[c] = s·(((1 − ε)·w[label] + ε/classes·Σ w)·e^(x[c] − lse) − (1 − ε)·w[label]·[c =
+/// label] − ε/classes·w[c]). Reduce: s = 1/Σ w[label] of the labels that count for the mean, 1 for
+/// the sum; loss = s·Σ losses.</para>
+/// <para>Shapes: logits, gradient [rows, classes]; w [classes]; labels, losses, lse [rows]; loss
+/// [1]; scale [2]: s times the loss's gradient, Σ w.</para>
+/// <para>Work: a group a row; one group reduces. Shared memory: two floats a warp; Reduce: a double
+/// a thread.</para>
 /// <para>Bytes: forward reads the logits twice (the second time from cache), backward reads and
 /// writes them once.</para>
 /// <para>Numerics: float; the maximum subtracted, Σ w·(m − x) has no large terms; Reduce in double.

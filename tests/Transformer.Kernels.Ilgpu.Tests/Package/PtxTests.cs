@@ -1,4 +1,3 @@
-using Transformer.Backends;
 using Transformer.Verification;
 
 namespace Transformer.Kernels.Ilgpu.Tests;
@@ -8,14 +7,41 @@ public sealed class PtxTests
 {
     private static readonly Lazy<IReadOnlyDictionary<string, string>> Compiled = new(Compile);
 
+    /// <summary>Also proves that every kernel compiles in each of its types, and that every launch
+    /// of a parity case is within the limits of the device.</summary>
     [Fact]
     public void EveryKernelKeepsItsNumbersInRegisters()
     {
-        string dir = "/tmp/ilgpu/ptx"; Directory.CreateDirectory(dir);
-        foreach ((string name, string ptx) in Compiled.Value) File.WriteAllText(Path.Combine(dir, name.Replace('<','_').Replace('>','_').Replace(", ","_") + ".ptx"), ptx);
+        Assert.Contains(Compiled.Value, k => k.Key.StartsWith("Product", StringComparison.Ordinal));
         string[] local = [.. Compiled.Value.Where(
             k => k.Value.Contains(".local", StringComparison.Ordinal)).Select(k => k.Key)];
         Assert.True(local.Length == 0, $"local memory in: {string.Join("; ", local)}");
+    }
+
+    [Theory]
+    [InlineData("NormForward.GroupPerRow", true, false)]
+    [InlineData("NormBackward.GroupPerRow", true, false)]
+    [InlineData("Product.GroupPerTile", true, true)]
+    [InlineData("AttentionForwardKernel.GroupPerTile", true, true)]
+    [InlineData("CrossEntropyKernels.GroupPerRow", true, false)]
+    [InlineData("DropoutKernel.ThreadPerFour", true, false)]
+    [InlineData("AdamWKernel.ThreadPerFour", true, false)]
+    public void FloatsMoveByFours(string kernel, bool global, bool shared)
+    {
+        string ptx = Compiled.Value.First(k => k.Key.StartsWith(
+            $"{kernel}<Single, ", StringComparison.Ordinal)).Value;
+        Assert.Equal(global, ptx.Contains("ld.global.v4.f32", StringComparison.Ordinal));
+        Assert.Equal(shared, ptx.Contains("ld.shared.v4.f32", StringComparison.Ordinal));
+    }
+
+    /// <summary>The loop of the products over k: three loads and 32 products and sums, nothing by
+    /// way of single floats.</summary>
+    [Fact]
+    public void Product_InnerLoopLoadsOnlyByFours()
+    {
+        string ptx = Compiled.Value["Product.GroupPerTile<Single, SingleStorage>"];
+        Assert.DoesNotContain("ld.shared.f32", ptx, StringComparison.Ordinal);
+        Assert.Equal(3, ptx.Split("ld.shared.v4.f32").Length - 1);
     }
 
     private static Dictionary<string, string> Compile()
@@ -23,13 +49,14 @@ public sealed class PtxTests
         PtxQueue queue = new();
         IlgpuBackend backend = new("ilgpu-ptx", -1, queue);
         foreach (string op in backend.Kernels.Select(k => k.Op).Distinct())
-            foreach (ParityCase parity in ParityCases.Select([op], quick: false, []))
-            {
-                // Nothing is written, so nothing can agree; what counts is what was compiled.
-                ParityResult result = parity.Run(backend);
-                Assert.False(result.Detail.Contains("Exception", StringComparison.Ordinal), result.ToString());
-            }
-
+            foreach (ParityCase parity in ParityCases.Select([op], quick: false, [])) Run(parity);
         return new(queue.Compiled);
+
+        // Nothing is written; what counts is what was compiled and launched.
+        void Run(ParityCase parity)
+        {
+            if (backend.Kernels.Any(k => k.Op == parity.Op && k.Direction == parity.Direction))
+                parity.Execute(backend);
+        }
     }
 }

@@ -27,7 +27,7 @@ public readonly unsafe struct ArrayView<T> where T : unmanaged
         {
             if ((ulong)index >= (ulong)Length)
             {
-                throw new IndexOutOfRangeException(
+                throw new InvalidOperationException(
                     $"a kernel asks for element {index} of {Length} of type {typeof(T).Name}");
             }
 
@@ -38,7 +38,7 @@ public readonly unsafe struct ArrayView<T> where T : unmanaged
     public ArrayView<T> SubView(long index, long length)
     {
         if (index < 0 || length < 0 || index > Length - length)
-            throw new IndexOutOfRangeException($"[{index}, {index + length}) of {Length}");
+            throw new InvalidOperationException($"[{index}, {index + length}) of {Length}");
         return new((nint)(start + index), length);
     }
 

@@ -51,9 +51,9 @@ public static class SharedMemory
 /// <summary>Stand-in: one thread of a group runs at a time, so an addition is atomic.</summary>
 public static class Atomic
 {
-    public static float Add(ref float target, float value)
+    public static int Add(ref int target, int value)
     {
-        float before = target;
+        int before = target;
         target += value;
         return before;
     }

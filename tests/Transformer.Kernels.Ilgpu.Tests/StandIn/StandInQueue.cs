@@ -5,7 +5,7 @@ using Transformer.Kernels.Ilgpu.Launch;
 namespace Transformer.Kernels.Ilgpu.Tests.StandIn;
 
 /// <summary>Runs kernels on threads of this process, group by group.</summary>
-internal sealed class StandInQueue : KernelQueue
+internal sealed class StandInQueue : KernelQueue, IDisposable
 {
     public const int WarpSize = 4;
 
@@ -34,4 +34,6 @@ internal sealed class StandInQueue : KernelQueue
     public override void Synchronize()
     {
     }
+
+    public void Dispose() => group.Dispose();
 }
