@@ -39,6 +39,7 @@ template <typename T> __device__ __forceinline__ void activation_forward(const A
   case Activation::relu: return forward<T, Activation::relu>(p);
   case Activation::gelu: return forward<T, Activation::gelu>(p);
   case Activation::gelu_tanh: return forward<T, Activation::gelu_tanh>(p);
+  case Activation::tanh: return forward<T, Activation::tanh>(p);
   default: return forward<T, Activation::none>(p);
   }
 }
@@ -48,6 +49,7 @@ template <typename T> __device__ __forceinline__ void activation_backward(const 
   case Activation::relu: return backward<T, Activation::relu>(p);
   case Activation::gelu: return backward<T, Activation::gelu>(p);
   case Activation::gelu_tanh: return backward<T, Activation::gelu_tanh>(p);
+  case Activation::tanh: return backward<T, Activation::tanh>(p);
   default: return backward<T, Activation::none>(p);
   }
 }

@@ -20,8 +20,9 @@
 
 // A lane sums its row in the order in which dP is summed, so that both round alike: where one key
 // has all the weight, their difference is 0. The warp stages 32 columns of its 32 rows at a time.
-template <typename T>
-__device__ __forceinline__ void attention_deltas(const AttentionArgument &p, u8 *shared) {
+extern "C" __global__ void __launch_bounds__(128)
+attention_deltas(ARGUMENT(AttentionArgument, p)) {
+  SHARED_MEMORY(shared);
   u32 lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   i64 *offsets = reinterpret_cast<i64 *>(shared) + warp * 32;
   float *outputs = reinterpret_cast<float *>(shared + 128 * sizeof(i64)) + warp * 2 * 32 * 33;
@@ -46,9 +47,9 @@ __device__ __forceinline__ void attention_deltas(const AttentionArgument &p, u8 
     for (u32 r = 0; r < 32; r++) {
       i64 at = offsets[r] + column + lane;
       bool exists = inside && offsets[r] >= 0;
-      outputs[r * 33 + lane] = exists ? to_float(static_cast<const T *>(p.output)[at]) : 0;
+      outputs[r * 33 + lane] = exists ? load_element(p.output, at, p.element_type) : 0;
       gradients[r * 33 + lane] =
-          exists ? to_float(static_cast<const T *>(p.output_gradient)[at]) : 0;
+          exists ? load_element(p.output_gradient, at, p.element_type) : 0;
     }
     __syncwarp();
     for (u32 c = 0; c < 32; c++)
@@ -58,7 +59,7 @@ __device__ __forceinline__ void attention_deltas(const AttentionArgument &p, u8 
   if (offsets[lane] >= 0) p.deltas[row] = sum;
 }
 
-template <typename T, u32 Groups>
+template <u32 Groups>
 __device__ __forceinline__ void attention_query_gradient(const AttentionArgument &p, u8 *shared) {
   BlockState &state = *reinterpret_cast<BlockState *>(shared);
   GradientTiles tiles = gradient_tiles(shared);
@@ -75,21 +76,21 @@ __device__ __forceinline__ void attention_query_gradient(const AttentionArgument
   place_queries(p, s, state, head, first_query, 64);
   __syncthreads();
   float results[8][4 * Groups] = {};
-  KeyRange range = key_range(state, 64);
+  KeyRange range = key_range(state, 0, 64);
   for (i32 at = range.low / 64; at < (range.high + 63) / 64; at++) {
     if (!tile_is_visible(p, s, state, 64, at * 64)) continue;
-    place_keys(p, s, state, head / (p.query_heads / p.key_heads), at * 64);
+    place_keys(p, s, state, head / (p.query_heads / p.key_heads), at * 64, 0, s.stored);
     __syncthreads();
-    compute_gradients<T, true>(p, s, state, tiles, at * 64);
-    add_weighted_tile<T, 8, Groups>(
+    compute_gradients<true>(p, s, state, tiles, at * 64);
+    add_weighted_tile<8, Groups>(
         results, tiles.gradients, p.key, state.key, column, u32(p.head_dimension),
-        p.aligned & aligned_key, tiles.buffer, state);
+        p.aligned & aligned_key, p.element_type, tiles.buffer, state);
   }
-  store_rows<T, Groups>(results, p.query_gradient, state.query, column, u32(p.head_dimension),
-                        p.aligned & aligned_query_gradient);
+  store_rows<Groups>(results, p.query_gradient, state.query, column, u32(p.head_dimension),
+                        p.aligned & aligned_query_gradient, p.element_type, tiles.buffer);
 }
 
-template <typename T, u32 Groups>
+template <u32 Groups>
 __device__ __forceinline__ void attention_key_gradient(const AttentionArgument &p, u8 *shared) {
   BlockState &state = *reinterpret_cast<BlockState *>(shared);
   GradientTiles tiles = gradient_tiles(shared);
@@ -103,7 +104,7 @@ __device__ __forceinline__ void attention_key_gradient(const AttentionArgument &
   if (first >= s.stored) return;
 
   start_block(p, state);
-  place_keys(p, s, state, key_head, first);
+  place_keys(p, s, state, key_head, first, 0, s.stored);
   u32 width = u32(p.head_dimension), value_width = u32(p.value_dimension);
   float key_sums[8][4 * Groups] = {}, value_sums[8][4 * Groups] = {};
   for (i32 head = key_head * group; head < (key_head + 1) * group; head++)
@@ -111,122 +112,57 @@ __device__ __forceinline__ void attention_key_gradient(const AttentionArgument &
       __syncthreads();
       place_queries(p, s, state, head, first_query, 64);
       __syncthreads();
-      KeyRange range = key_range(state, 64);
+      KeyRange range = key_range(state, 0, 64);
       if (range.high <= first || range.low >= first + 64) continue;
       if (!tile_is_visible(p, s, state, 64, first)) continue;
       // Key by key: the tiles are transposed.
       float sums[8][4];
-      multiply_tiles<T, 8>(sums, p.key, state.key, p.aligned & aligned_key, p.query, state.query,
-                           p.aligned & aligned_query, width, tiles.buffer);
+      multiply_tiles<8>(sums, p.key, state.key, p.aligned & aligned_key, p.query, state.query,
+                           p.aligned & aligned_query, width, p.element_type, tiles.buffer);
       put_scores<8>(tiles.weights, sums);
-      multiply_tiles<T, 8>(sums, p.value, state.value, p.aligned & aligned_value,
+      multiply_tiles<8>(sums, p.value, state.value, p.aligned & aligned_value,
                            p.output_gradient, state.output, p.aligned & aligned_output_gradient,
-                           value_width, tiles.buffer);
+                           value_width, p.element_type, tiles.buffer);
       put_scores<8>(tiles.gradients, sums);
       __syncthreads();
       shape_gradients<true>(p, s, state, tiles, 1, score_stride, first);
       __syncthreads();
-      add_weighted_tile<T, 8, Groups>(
+      add_weighted_tile<8, Groups>(
           value_sums, tiles.weights, p.output_gradient, state.output, column, value_width,
-          p.aligned & aligned_output_gradient, tiles.buffer, state);
-      add_weighted_tile<T, 8, Groups>(
+          p.aligned & aligned_output_gradient, p.element_type, tiles.buffer, state);
+      add_weighted_tile<8, Groups>(
           key_sums, tiles.gradients, p.query, state.query, column, width,
-          p.aligned & aligned_query, tiles.buffer, state);
+          p.aligned & aligned_query, p.element_type, tiles.buffer, state);
     }
   __syncthreads(); // without queries nothing has waited for the keys' places
-  store_rows<T, Groups>(key_sums, p.key_gradient, state.key, column, width,
-                        p.aligned & aligned_key_gradient);
-  store_rows<T, Groups>(value_sums, p.value_gradient, state.value, column, value_width,
-                        p.aligned & aligned_value_gradient);
+  store_rows<Groups>(key_sums, p.key_gradient, state.key, column, width,
+                        p.aligned & aligned_key_gradient, p.element_type, tiles.buffer);
+  store_rows<Groups>(value_sums, p.value_gradient, state.value, column, value_width,
+                        p.aligned & aligned_value_gradient, p.element_type, tiles.buffer);
 }
 
 extern "C" __global__ void __launch_bounds__(128)
-attention_deltas_f32(ARGUMENT(AttentionArgument, p)) {
+attention_query_gradient_64_columns(ARGUMENT(AttentionArgument, p)) {
   SHARED_MEMORY(shared);
-  attention_deltas<float>(p, shared);
+  attention_query_gradient<1>(p, shared);
 }
 extern "C" __global__ void __launch_bounds__(128)
-attention_query_gradient_f32_64_columns(ARGUMENT(AttentionArgument, p)) {
+attention_query_gradient_128_columns(ARGUMENT(AttentionArgument, p)) {
   SHARED_MEMORY(shared);
-  attention_query_gradient<float, 1>(p, shared);
+  attention_query_gradient<2>(p, shared);
 }
 extern "C" __global__ void __launch_bounds__(128)
-attention_query_gradient_f32_128_columns(ARGUMENT(AttentionArgument, p)) {
+attention_query_gradient_256_columns(ARGUMENT(AttentionArgument, p)) {
   SHARED_MEMORY(shared);
-  attention_query_gradient<float, 2>(p, shared);
+  attention_query_gradient<4>(p, shared);
 }
 extern "C" __global__ void __launch_bounds__(128)
-attention_query_gradient_f32_256_columns(ARGUMENT(AttentionArgument, p)) {
+attention_key_gradient_64_columns(ARGUMENT(AttentionArgument, p)) {
   SHARED_MEMORY(shared);
-  attention_query_gradient<float, 4>(p, shared);
+  attention_key_gradient<1>(p, shared);
 }
 extern "C" __global__ void __launch_bounds__(128)
-attention_key_gradient_f32_64_columns(ARGUMENT(AttentionArgument, p)) {
+attention_key_gradient_128_columns(ARGUMENT(AttentionArgument, p)) {
   SHARED_MEMORY(shared);
-  attention_key_gradient<float, 1>(p, shared);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_key_gradient_f32_128_columns(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  attention_key_gradient<float, 2>(p, shared);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_deltas_f16(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  attention_deltas<f16>(p, shared);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_query_gradient_f16_64_columns(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  attention_query_gradient<f16, 1>(p, shared);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_query_gradient_f16_128_columns(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  attention_query_gradient<f16, 2>(p, shared);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_query_gradient_f16_256_columns(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  attention_query_gradient<f16, 4>(p, shared);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_key_gradient_f16_64_columns(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  attention_key_gradient<f16, 1>(p, shared);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_key_gradient_f16_128_columns(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  attention_key_gradient<f16, 2>(p, shared);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_deltas_bf16(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  attention_deltas<bf16>(p, shared);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_query_gradient_bf16_64_columns(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  attention_query_gradient<bf16, 1>(p, shared);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_query_gradient_bf16_128_columns(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  attention_query_gradient<bf16, 2>(p, shared);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_query_gradient_bf16_256_columns(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  attention_query_gradient<bf16, 4>(p, shared);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_key_gradient_bf16_64_columns(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  attention_key_gradient<bf16, 1>(p, shared);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_key_gradient_bf16_128_columns(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  attention_key_gradient<bf16, 2>(p, shared);
+  attention_key_gradient<2>(p, shared);
 }

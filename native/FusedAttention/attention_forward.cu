@@ -1,5 +1,6 @@
 // output = dropout(softmax(scores))·V by online softmax, scores as in terms.cuh; log_sum_exp =
-// log Σ e^score, the sink included; 0 and −∞ for a row that sees no key.
+// log Σ e^score, the sink included; 0 and −∞ for a row that sees no key. For every element type and
+// width; attention_tensor_forward.cu takes what it can of the 16-bit types.
 //
 // Shapes: query [B, Hq, Sq, D], key [B, Hkv, Skv, D], value [B, Hkv, Skv, Dv], output [B, Hq, Sq,
 //   Dv], with strides, packed or paged; log_sum_exp [B, Hq, Sq] or [Hq, total].
@@ -28,23 +29,22 @@ __device__ __forceinline__ float weight_of(float score, float maximum) {
 __device__ __forceinline__ void shape_scores(
     const AttentionArgument &p, const Sequence &s, const BlockState &state, float *tile,
     u32 rows, i32 first) {
-  for (u32 at = threadIdx.x; at < rows * 16; at += attention_threads) {
+  for (u32 at = opaque(threadIdx.x); at < rows * 16; at += attention_threads) {
     u32 r = at / 16, column = at % 16 * 4;
     ScoreRow row =
         score_row(p, s, state.head[r], state.index[r], state.first[r], state.end[r]);
-    Four four = load_four(tile + r * score_stride + column);
-#pragma unroll
+    float *four = tile + r * score_stride + column;
+#pragma unroll 1
     for (u32 e = 0; e < 4; e++)
-      four.x[e] = masked_score(
-          p, row, first + i32(column + e), capped_score(p, four.x[e]), state.thresholds);
-    store_four(tile + r * score_stride + column, four);
+      four[e] = masked_score(
+          p, row, first + i32(column + e), capped_score(p, four[e]), state.thresholds);
   }
 }
 
 __device__ __forceinline__ void drop_weights(
     const AttentionArgument &p, const Sequence &s, const BlockState &state, float *tile,
     u32 rows, i32 first) {
-  for (u32 at = threadIdx.x; at < rows * 16; at += attention_threads) {
+  for (u32 at = opaque(threadIdx.x); at < rows * 16; at += attention_threads) {
     u32 r = at / 16, column = at % 16 * 4;
     float factors[4];
     dropout_factors(p, state.dropout, s.batch, state.head[r], state.index[r],
@@ -57,18 +57,18 @@ __device__ __forceinline__ void drop_weights(
 }
 
 // scale·q·k of the block's rows and the 64 keys that are placed.
-template <typename T, u32 Rows>
+template <u32 Rows>
 __device__ __forceinline__ void multiply_queries(
     const AttentionArgument &p, const BlockState &state, float *queries, u32 query_stride,
     float *buffer, float (&scores)[Rows][4]) {
   u32 width = u32(p.head_dimension), padded = (width + 7) / 8 * 8;
   for (u32 d = 0; d < width; d += chunk_width) {
     u32 span = padded - d < chunk_width ? padded - d : chunk_width;
-    load_rows<T>(buffer, chunk_stride, p.key, state.key, 64, d, span, width,
-                 p.aligned & aligned_key);
+    load_rows(buffer, chunk_stride, p.key, state.key, 64, d, span, width,
+                 p.aligned & aligned_key, p.element_type);
     if (!p.resident)
-      load_rows<T>(queries, query_stride, p.query, state.query, 8 * Rows, d, span, width,
-                   p.aligned & aligned_query);
+      load_rows(queries, query_stride, p.query, state.query, 8 * Rows, d, span, width,
+                   p.aligned & aligned_query, p.element_type);
     __syncthreads();
     add_products<Rows>(
         scores, queries + (p.resident ? d : 0), query_stride, buffer, span);
@@ -85,7 +85,7 @@ template <u32 Rows>
 __device__ __forceinline__ void hide_scores(
     const AttentionArgument &p, const Sequence &s, const BlockState &state,
     const KeyRange &range, float *tile, i32 first, float (&scores)[Rows][4]) {
-  u32 y = threadIdx.x / 16, x = threadIdx.x % 16;
+  u32 thread = opaque(threadIdx.x), y = thread / 16, x = thread % 16;
   if (shapes_scores(p)) {
     put_scores<Rows>(tile, scores);
     __syncthreads();
@@ -130,53 +130,69 @@ __device__ __forceinline__ void online_softmax(
   }
 }
 
+// A row's log-sum-exp; returns what its results are to be multiplied with. 16 threads call it,
+// each with its part of the total.
+__device__ __forceinline__ float finish_row(
+    const AttentionArgument &p, const BlockState &state, i32 split, u32 r, bool writes, float top,
+    float total) {
+#pragma unroll
+  for (int lanes = 8; lanes > 0; lanes /= 2)
+    total += __shfl_xor_sync(all_lanes, total, lanes);
+  float scale = 1;
+  if (p.sinks && p.splits == 1 && top > -infinity) {
+    float sink = load_element(p.sinks, state.head[r], p.sinks_type);
+    float joint = maximum(top, sink);
+    scale = exponential(top - joint);
+    total = total * scale + weight_of(sink, joint);
+    top = joint;
+  }
+  bool blind = top == -infinity;
+  float log_sum = blind ? -infinity : top + log2_fast(total) * 0.693147181f;
+  if (state.index[r] >= 0 && writes) {
+    if (p.splits > 1) p.partial_sums[split * p.rows + state.sum[r]] = log_sum;
+    else if (p.log_sum_exp) p.log_sum_exp[state.sum[r]] = log_sum;
+  }
+  return blind ? 0 : scale / total;
+}
+
 // Results over their totals to the output, or, where keys are split, to this split's part of it.
-template <typename T, u32 Rows, u32 Groups>
+// Through shared memory, where a loop can go over a thread's rows.
+template <u32 Rows, u32 Groups>
 __device__ __forceinline__ void finish_rows(
-    const AttentionArgument &p, const BlockState &state, i32 split, u32 column,
+    const AttentionArgument &p, const BlockState &state, i32 split, u32 column, float *buffer,
     const float (&maxima)[Rows], const float (&totals)[Rows],
     const float (&results)[Rows][4 * Groups]) {
-  u32 y = threadIdx.x / 16, x = threadIdx.x % 16;
+  u32 thread = opaque(threadIdx.x), y = thread / 16, x = thread % 16;
+  u32 width = u32(p.value_dimension);
+  float *own = buffer + 4 * thread, scales[Rows];
 #pragma unroll
+  for (u32 i = 0; i < Rows; i++) store_four(own + i * own_stride, {{maxima[i], totals[i], 0, 0}});
+#pragma unroll 1
   for (u32 i = 0; i < Rows; i++) {
-    u32 r = y + 8 * i;
-    float total = totals[i], top = maxima[i], scale = 1;
+    Four row = load_four(own + i * own_stride);
+    bool writes = x == 0 && column == 0;
+    own[i * own_stride] = finish_row(p, state, split, y + 8 * i, writes, row.x[0], row.x[1]);
+  }
 #pragma unroll
-    for (int lanes = 8; lanes > 0; lanes /= 2)
-      total += __shfl_xor_sync(all_lanes, total, lanes);
-    if (p.sinks && p.splits == 1 && top > -infinity) {
-      float sink = load_element(p.sinks, state.head[r], p.sinks_type);
-      float joint = maximum(top, sink);
-      scale = exponential(top - joint);
-      total = total * scale + weight_of(sink, joint);
-      top = joint;
-    }
-    bool blind = top == -infinity;
-    scale = blind ? 0 : scale / total;
-    float log_sum = blind ? -infinity : top + log2_fast(total) * 0.693147181f;
-    if (state.index[r] < 0) continue;
-    i64 partial = split * p.rows + state.sum[r];
-    if (x == 0 && column == 0) {
-      if (p.splits > 1) p.partial_sums[partial] = log_sum;
-      else if (p.log_sum_exp) p.log_sum_exp[state.sum[r]] = log_sum;
-    }
+  for (u32 i = 0; i < Rows; i++) scales[i] = own[i * own_stride];
 #pragma unroll
-    for (u32 g = 0; g < Groups; g++) {
-      Four four;
-#pragma unroll
-      for (u32 c = 0; c < 4; c++) four.x[c] = results[i][4 * g + c] * scale;
-      u32 start = column + 64 * g + 4 * x;
-      if (p.splits > 1)
-        store_results<float>(p.partial_outputs, partial * p.value_dimension, start,
-                             u32(p.value_dimension), p.value_dimension % 4 == 0, four);
-      else
-        store_results<T>(p.output, state.output[r], start, u32(p.value_dimension),
-                         p.aligned & aligned_output, four);
+  for (u32 g = 0; g < Groups; g++) {
+    put_own<Rows, Groups>(own, results, g, scales);
+    u32 start = column + 64 * g + 4 * x;
+#pragma unroll 1
+    for (u32 i = 0; i < Rows; i++) {
+      u32 r = y + 8 * i;
+      if (state.index[r] < 0) continue;
+      bool parts = p.splits > 1;
+      i64 part = (split * p.rows + state.sum[r]) * p.value_dimension;
+      store_results(parts ? p.partial_outputs : p.output, parts ? part : state.output[r], start,
+                    width, parts ? width % 4 == 0 : (p.aligned & aligned_output) != 0,
+                    parts ? u32(type_f32) : p.element_type, own + i * own_stride);
     }
   }
 }
 
-template <typename T, u32 Rows, u32 Groups>
+template <u32 Rows, u32 Groups>
 __device__ __forceinline__ void attention_forward(const AttentionArgument &p, u8 *shared) {
   constexpr u32 rows = 8 * Rows;
   BlockState &state = *reinterpret_cast<BlockState *>(shared);
@@ -201,8 +217,8 @@ __device__ __forceinline__ void attention_forward(const AttentionArgument &p, u8
   u32 width = u32(p.head_dimension), padded = (width + 7) / 8 * 8;
   u32 query_stride = p.resident ? padded + 4 : chunk_stride;
   if (p.resident)
-    load_rows<T>(queries, query_stride, p.query, state.query, rows, 0, padded, width,
-                 p.aligned & aligned_query);
+    load_rows(queries, query_stride, p.query, state.query, rows, 0, padded, width,
+                 p.aligned & aligned_query, p.element_type);
 
   float maxima[Rows], totals[Rows], results[Rows][4 * Groups];
 #pragma unroll
@@ -213,17 +229,17 @@ __device__ __forceinline__ void attention_forward(const AttentionArgument &p, u8
     for (u32 c = 0; c < 4 * Groups; c++) results[i][c] = 0;
   }
 
-  KeyRange range = key_range(state, rows);
+  KeyRange range = key_range(state, 0, rows);
   i32 tiles = (p.key_length + 63) / 64, each = (tiles + p.splits - 1) / p.splits;
   i32 begin = most(split * each, range.low / 64);
   i32 end = least((split + 1) * each, (range.high + 63) / 64);
   for (i32 at = begin; at < end; at++) {
     i32 first = at * 64;
     if (!tile_is_visible(p, s, state, rows, first)) continue;
-    place_keys(p, s, state, key_head, first);
+    place_keys(p, s, state, key_head, first, 0, s.stored);
     __syncthreads();
     float scores[Rows][4] = {};
-    multiply_queries<T, Rows>(p, state, queries, query_stride, buffer, scores);
+    multiply_queries<Rows>(p, state, queries, query_stride, buffer, scores);
     hide_scores<Rows>(p, s, state, range, tile, first, scores);
     online_softmax<Rows, Groups>(scores, maxima, totals, results);
     put_scores<Rows>(tile, scores);
@@ -231,17 +247,17 @@ __device__ __forceinline__ void attention_forward(const AttentionArgument &p, u8
       __syncthreads();
       drop_weights(p, s, state, tile, rows, first);
     }
-    add_weighted_tile<T, Rows, Groups>(
+    add_weighted_tile<Rows, Groups>(
         results, tile, p.value, state.value, column, u32(p.value_dimension),
-        p.aligned & aligned_value, buffer, state);
+        p.aligned & aligned_value, p.element_type, buffer, state);
   }
 
-  finish_rows<T, Rows, Groups>(p, state, split, column, maxima, totals, results);
+  finish_rows<Rows, Groups>(p, state, split, column, buffer, maxima, totals, results);
 }
 
 // Joins the parts of each row: block (query, head, sequence).
-template <typename T>
-__device__ __forceinline__ void attention_merge_splits(const AttentionArgument &p) {
+extern "C" __global__ void __launch_bounds__(128)
+attention_merge_splits(ARGUMENT(AttentionArgument, p)) {
   u32 place = blockIdx.x;
   i32 query = i32(place % u32(p.query_length));
   place /= u32(p.query_length);
@@ -260,8 +276,7 @@ __device__ __forceinline__ void attention_merge_splits(const AttentionArgument &
   for (i32 i = 0; i < p.splits; i++)
     total += weight_of(p.partial_sums[i * p.rows + row], top);
   const Strides &o = p.output_strides;
-  T *output = static_cast<T *>(p.output) + s.query_outer * o.batch + head * o.head +
-              (s.query_row + query) * o.row;
+  i64 output = s.query_outer * o.batch + head * o.head + (s.query_row + query) * o.row;
   for (i32 d = i32(threadIdx.x); d < p.value_dimension; d += i32(blockDim.x)) {
     float sum = 0;
     for (i32 i = 0; i < p.splits; i++) {
@@ -269,111 +284,39 @@ __device__ __forceinline__ void attention_merge_splits(const AttentionArgument &
       float weight = weight_of(p.partial_sums[at], top);
       sum = multiply_add(weight, p.partial_outputs[at * p.value_dimension + d], sum);
     }
-    output[d] = from_float<T>(blind ? 0 : sum / total);
+    store_element(p.output, output + d, p.element_type, blind ? 0 : sum / total);
   }
   if (threadIdx.x == 0 && p.log_sum_exp)
     p.log_sum_exp[row] = blind ? -infinity : top + log2_fast(total) * 0.693147181f;
 }
 
 extern "C" __global__ void __launch_bounds__(128)
-attention_forward_f32_64_rows_64_columns(ARGUMENT(AttentionArgument, p)) {
+attention_forward_64_rows_64_columns(ARGUMENT(AttentionArgument, p)) {
   SHARED_MEMORY(shared);
-  attention_forward<float, 8, 1>(p, shared);
+  attention_forward<8, 1>(p, shared);
 }
 extern "C" __global__ void __launch_bounds__(128)
-attention_forward_f32_64_rows_128_columns(ARGUMENT(AttentionArgument, p)) {
+attention_forward_64_rows_128_columns(ARGUMENT(AttentionArgument, p)) {
   SHARED_MEMORY(shared);
-  attention_forward<float, 8, 2>(p, shared);
+  attention_forward<8, 2>(p, shared);
 }
 extern "C" __global__ void __launch_bounds__(128)
-attention_forward_f32_64_rows_256_columns(ARGUMENT(AttentionArgument, p)) {
+attention_forward_64_rows_256_columns(ARGUMENT(AttentionArgument, p)) {
   SHARED_MEMORY(shared);
-  attention_forward<float, 8, 4>(p, shared);
+  attention_forward<8, 4>(p, shared);
 }
 extern "C" __global__ void __launch_bounds__(128)
-attention_forward_f32_8_rows_64_columns(ARGUMENT(AttentionArgument, p)) {
+attention_forward_8_rows_64_columns(ARGUMENT(AttentionArgument, p)) {
   SHARED_MEMORY(shared);
-  attention_forward<float, 1, 1>(p, shared);
+  attention_forward<1, 1>(p, shared);
 }
 extern "C" __global__ void __launch_bounds__(128)
-attention_forward_f32_8_rows_128_columns(ARGUMENT(AttentionArgument, p)) {
+attention_forward_8_rows_128_columns(ARGUMENT(AttentionArgument, p)) {
   SHARED_MEMORY(shared);
-  attention_forward<float, 1, 2>(p, shared);
+  attention_forward<1, 2>(p, shared);
 }
 extern "C" __global__ void __launch_bounds__(128)
-attention_forward_f32_8_rows_256_columns(ARGUMENT(AttentionArgument, p)) {
+attention_forward_8_rows_256_columns(ARGUMENT(AttentionArgument, p)) {
   SHARED_MEMORY(shared);
-  attention_forward<float, 1, 4>(p, shared);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_merge_splits_f32(ARGUMENT(AttentionArgument, p)) {
-  attention_merge_splits<float>(p);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_forward_f16_64_rows_64_columns(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  attention_forward<f16, 8, 1>(p, shared);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_forward_f16_64_rows_128_columns(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  attention_forward<f16, 8, 2>(p, shared);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_forward_f16_64_rows_256_columns(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  attention_forward<f16, 8, 4>(p, shared);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_forward_f16_8_rows_64_columns(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  attention_forward<f16, 1, 1>(p, shared);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_forward_f16_8_rows_128_columns(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  attention_forward<f16, 1, 2>(p, shared);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_forward_f16_8_rows_256_columns(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  attention_forward<f16, 1, 4>(p, shared);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_merge_splits_f16(ARGUMENT(AttentionArgument, p)) {
-  attention_merge_splits<f16>(p);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_forward_bf16_64_rows_64_columns(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  attention_forward<bf16, 8, 1>(p, shared);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_forward_bf16_64_rows_128_columns(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  attention_forward<bf16, 8, 2>(p, shared);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_forward_bf16_64_rows_256_columns(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  attention_forward<bf16, 8, 4>(p, shared);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_forward_bf16_8_rows_64_columns(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  attention_forward<bf16, 1, 1>(p, shared);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_forward_bf16_8_rows_128_columns(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  attention_forward<bf16, 1, 2>(p, shared);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_forward_bf16_8_rows_256_columns(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  attention_forward<bf16, 1, 4>(p, shared);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_merge_splits_bf16(ARGUMENT(AttentionArgument, p)) {
-  attention_merge_splits<bf16>(p);
+  attention_forward<1, 4>(p, shared);
 }

@@ -10,8 +10,9 @@
 // Preconditions: terms.cuh; the forward pass has run where probabilities are asked for.
 #include "tiles.cuh"
 
-template <typename T>
-__device__ __forceinline__ void attention_scores(const AttentionArgument &p, u8 *shared) {
+extern "C" __global__ void __launch_bounds__(128)
+attention_scores(ARGUMENT(AttentionArgument, p)) {
+  SHARED_MEMORY(shared);
   BlockState &state = *reinterpret_cast<BlockState *>(shared);
   float *tile = reinterpret_cast<float *>(shared + state_bytes);
   float *buffer = tile + 64 * score_stride;
@@ -26,11 +27,11 @@ __device__ __forceinline__ void attention_scores(const AttentionArgument &p, u8 
 
   start_block(p, state);
   place_queries(p, s, state, head, first_query, 64);
-  place_keys(p, s, state, head / (p.query_heads / p.key_heads), first);
+  place_keys(p, s, state, head / (p.query_heads / p.key_heads), first, 0, s.stored);
   __syncthreads();
   float sums[8][4];
-  multiply_tiles<T, 8>(sums, p.query, state.query, p.aligned & aligned_query, p.key, state.key,
-                       p.aligned & aligned_key, u32(p.head_dimension), buffer);
+  multiply_tiles<8>(sums, p.query, state.query, p.aligned & aligned_query, p.key, state.key,
+                       p.aligned & aligned_key, u32(p.head_dimension), p.element_type, buffer);
   put_scores<8>(tile, sums);
   __syncthreads();
   i64 line = (i64(s.batch) * p.query_heads + head) * p.query_length;
@@ -53,18 +54,3 @@ __device__ __forceinline__ void attention_scores(const AttentionArgument &p, u8 
   }
 }
 
-extern "C" __global__ void __launch_bounds__(128)
-attention_scores_f32(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  attention_scores<float>(p, shared);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_scores_f16(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  attention_scores<f16>(p, shared);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_scores_bf16(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  attention_scores<bf16>(p, shared);
-}

@@ -17,8 +17,9 @@
 // Source: the chain rule.
 #include "gradients.cuh"
 
-template <typename T>
-__device__ __forceinline__ void attention_bias_gradient(const AttentionArgument &p, u8 *shared) {
+extern "C" __global__ void __launch_bounds__(128)
+attention_bias_gradient(ARGUMENT(AttentionArgument, p)) {
+  SHARED_MEMORY(shared);
   BlockState &state = *reinterpret_cast<BlockState *>(shared);
   GradientTiles tiles = gradient_tiles(shared);
   u32 place = blockIdx.x, key_tiles = u32(p.bias_keys + 63) / 64;
@@ -39,12 +40,12 @@ __device__ __forceinline__ void attention_bias_gradient(const AttentionArgument 
       for (i32 at = own_tile; at < (queries_share ? p.tiles : own_tile + 1); at++) {
         __syncthreads();
         place_queries(p, s, state, head, at * 64, 64);
-        place_keys(p, s, state, head / (p.query_heads / p.key_heads), first);
+        place_keys(p, s, state, head / (p.query_heads / p.key_heads), first, 0, s.stored);
         __syncthreads();
-        KeyRange range = key_range(state, 64);
+        KeyRange range = key_range(state, 0, 64);
         if (range.high <= first || range.low >= first + 64) continue;
         if (!tile_is_visible(p, s, state, 64, first)) continue;
-        compute_gradients<T, false>(p, s, state, tiles, first);
+        compute_gradients<false>(p, s, state, tiles, first);
 #pragma unroll
         for (u32 i = 0; i < 8; i++)
 #pragma unroll
@@ -68,8 +69,9 @@ __device__ __forceinline__ void attention_bias_gradient(const AttentionArgument 
   }
 }
 
-template <typename T>
-__device__ __forceinline__ void attention_bucket_sums(const AttentionArgument &p, u8 *shared) {
+extern "C" __global__ void __launch_bounds__(128)
+attention_bucket_sums(ARGUMENT(AttentionArgument, p)) {
+  SHARED_MEMORY(shared);
   BlockState &state = *reinterpret_cast<BlockState *>(shared);
   GradientTiles tiles = gradient_tiles(shared);
   float *diagonals = tiles.rest, *sums = diagonals + 256;
@@ -81,16 +83,16 @@ __device__ __forceinline__ void attention_bucket_sums(const AttentionArgument &p
   u32 count = u32(p.buckets) * (p.bidirectional ? 2 : 1);
 
   start_block(p, state);
-  place_keys(p, s, state, head / (p.query_heads / p.key_heads), first);
+  place_keys(p, s, state, head / (p.query_heads / p.key_heads), first, 0, s.stored);
   for (u32 i = threadIdx.x; i < count; i += attention_threads) sums[i] = 0;
   for (i32 first_query = 0; first_query < s.queries; first_query += 64) {
     __syncthreads();
     place_queries(p, s, state, head, first_query, 64);
     __syncthreads();
-    KeyRange range = key_range(state, 64);
+    KeyRange range = key_range(state, 0, 64);
     if (range.high <= first || range.low >= first + 64) continue;
     if (!tile_is_visible(p, s, state, 64, first)) continue;
-    compute_gradients<T, false>(p, s, state, tiles, first);
+    compute_gradients<false>(p, s, state, tiles, first);
     i32 diagonal = i32(threadIdx.x) - 63; // key − query within the tile
     if (diagonal < 64) {
       float sum = 0;
@@ -141,33 +143,3 @@ attention_sink_gradient(ARGUMENT(AttentionArgument, p)) {
   store_element(p.sink_gradient, head, p.sink_gradient_type, sum);
 }
 
-extern "C" __global__ void __launch_bounds__(128)
-attention_bias_gradient_f32(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  attention_bias_gradient<float>(p, shared);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_bucket_sums_f32(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  attention_bucket_sums<float>(p, shared);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_bias_gradient_f16(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  attention_bias_gradient<f16>(p, shared);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_bucket_sums_f16(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  attention_bucket_sums<f16>(p, shared);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_bias_gradient_bf16(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  attention_bias_gradient<bf16>(p, shared);
-}
-extern "C" __global__ void __launch_bounds__(128)
-attention_bucket_sums_bf16(ARGUMENT(AttentionArgument, p)) {
-  SHARED_MEMORY(shared);
-  attention_bucket_sums<bf16>(p, shared);
-}

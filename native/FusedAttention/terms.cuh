@@ -53,7 +53,8 @@ struct AttentionArgument {
   i32 tiles, splits, slices, resident;
   i32 bias_batches, bias_heads, bias_tiles; // that have biases of their own
   u32 bias_type, alibi_type, relative_type, sinks_type, scores_type;
-  u32 bias_gradient_type, relative_gradient_type, sink_gradient_type, output_type;
+  u32 bias_gradient_type, relative_gradient_type, sink_gradient_type;
+  u32 element_type; // of query, key, value, output and their gradients
   u32 dropout_stream;
   float scale, soft_cap, drop_probability, kept;
   i32 thresholds[relative_thresholds]; // least distance of each bucket that has several

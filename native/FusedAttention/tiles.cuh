@@ -8,24 +8,14 @@
 #pragma once
 
 #include "../include/reduce.cuh"
-#include "terms.cuh"
+#include "state.cuh"
 
-static constexpr u32 attention_threads = 128, key_tile = 64, row_tile = 64;
 static constexpr u32 chunk_width = 32, chunk_stride = chunk_width + 4; // of a product's operands
 static constexpr u32 score_stride = 80;
 static constexpr u32 operand_floats = 64 * chunk_stride; // 2304
 static constexpr u32 value_floats = 4096;                // rows to be weighted and summed
 
-// A block's view of its rows and of the keys at hand; at the start of shared memory.
-struct BlockState {
-  i64 query[64], output[64], sum[64];   // element offsets, index of the log-sum-exp
-  i64 key[64], value[64];               // element offsets; −1: there is none, zeros
-  i32 index[64], head[64], first[64], end[64]; // index −1: no such row
-  float log_sum[64], delta[64];
-  i32 thresholds[relative_thresholds];
-  u64 dropout;
-  i32 any_visible, not_finite;
-};
+using BlockState = State<64, 1>;
 static constexpr u32 state_bytes = 4736;
 static_assert(sizeof(BlockState) <= state_bytes, "the launch counts on it");
 
@@ -42,126 +32,69 @@ __device__ __forceinline__ void store_four(float *address, Four value) {
   __builtin_memcpy(__builtin_assume_aligned(address, 16), &value, 16);
 }
 
-__device__ __forceinline__ void start_block(const AttentionArgument &p, BlockState &state) {
-  if (p.relative)
-    for (u32 i = threadIdx.x; i < relative_thresholds; i += attention_threads)
-      state.thresholds[i] = p.thresholds[i];
-  if (threadIdx.x != 0) return;
-  state.not_finite = 0;
-  state.dropout = p.drop_probability > 0 ? dropout_key(p) : 0;
-}
-
-// Rows [first, first + count) of heads_per_unit heads' queries, head by head.
-__device__ __forceinline__ void place_queries(
-    const AttentionArgument &p, const Sequence &s, BlockState &state, i32 unit, i32 first,
-    u32 count) {
-  for (u32 r = threadIdx.x; r < 64; r += attention_threads) {
-    i32 row = first + i32(r);
-    bool exists = r < count && row < p.heads_per_unit * s.queries;
-    i32 head = exists ? unit * p.heads_per_unit + row / s.queries : 0;
-    i32 query = exists ? row % s.queries : -1;
-    state.index[r] = query;
-    state.head[r] = head;
-    state.first[r] = state.end[r] = 0;
-    state.query[r] = state.output[r] = -1;
-    state.sum[r] = 0;
-    if (!exists) continue;
-    visible_keys(p, s, query, state.first[r], state.end[r]);
-    const Strides &q = p.query_strides, &o = p.output_strides;
-    state.query[r] = s.query_outer * q.batch + head * q.head + (s.query_row + query) * q.row;
-    state.output[r] = s.query_outer * o.batch + head * o.head + (s.query_row + query) * o.row;
-    state.sum[r] = row_index(p, s, head, query);
-    if (!p.output_gradient) continue;
-    state.log_sum[r] = p.log_sum_exp[state.sum[r]];
-    state.delta[r] = p.deltas[state.sum[r]];
-  }
-}
-
-// The 64 keys from `first` on.
-__device__ __forceinline__ void place_keys(
-    const AttentionArgument &p, const Sequence &s, BlockState &state, i32 head, i32 first) {
-  for (u32 r = threadIdx.x; r < 64; r += attention_threads) {
-    i32 key = first + i32(r);
-    bool exists = key < s.stored;
-    state.key[r] = exists ? key_place(p, s, p.key_strides, key) + head * p.key_strides.head : -1;
-    state.value[r] =
-        exists ? key_place(p, s, p.value_strides, key) + head * p.value_strides.head : -1;
-  }
-}
-
-// The keys that rows see: all of them lie in [low, high), and every row sees [all_low, all_high).
-struct KeyRange {
-  i32 low, high, all_low, all_high;
-};
-__device__ __forceinline__ KeyRange key_range(const BlockState &state, u32 rows) {
-  KeyRange range = {0x7FFFFFFF, 0, 0, 0x7FFFFFFF};
-  for (u32 r = 0; r < rows; r++) {
-    if (state.first[r] < state.end[r]) {
-      range.low = least(range.low, state.first[r]);
-      range.high = most(range.high, state.end[r]);
-    }
-    range.all_low = most(range.all_low, state.first[r]);
-    range.all_high = least(range.all_high, state.end[r]);
-  }
-  return range;
-}
-
-// False where the masks hide all keys [first, first + 64) from all rows. Every thread calls it.
-__device__ __forceinline__ bool tile_is_visible(
-    const AttentionArgument &p, const Sequence &s, BlockState &state, u32 rows, i32 first) {
-  if (!p.mask && !p.block_mask) return true;
-  __syncthreads();
-  if (threadIdx.x == 0) state.any_visible = 0;
-  __syncthreads();
-  bool found = false;
-  for (u32 x = threadIdx.x; x < rows * 16 && !found; x += attention_threads) {
-    u32 r = x / 16;
-    if (state.index[r] < 0) continue;
-    ScoreRow row =
-        score_row(p, s, state.head[r], state.index[r], state.first[r], state.end[r]);
-    i32 key = first + i32(x % 16) * 4;
-    for (i32 e = 0; e < 4; e++) found |= is_visible(p, row, key + e);
-  }
-  if (found) state.any_visible = 1;
-  __syncthreads();
-  return state.any_visible;
+// A number of a type that is known when the kernel runs.
+__device__ __forceinline__ float to_float_of(float value, u32) { return value; }
+__device__ __forceinline__ float to_float_of(u16 bits, u32 type) {
+  return type == type_f16 ? to_float(f16{bits}) : to_float(bf16{bits});
 }
 
 // Columns [column, column + span) of `count` rows as floats, zeros past `width` and for rows that
-// are not there; span is a multiple of 8. True where a number is NaN or infinite.
-template <typename T>
-__device__ __forceinline__ bool load_rows(
+// are not there; span is a multiple of 8. True where a number is NaN or infinite. Element is float,
+// or u16 for both 16-bit types.
+template <typename Element>
+__device__ __forceinline__ bool load_rows_of(
     float *to, u32 stride, const void *from, const i64 *offsets, u32 count, u32 column, u32 span,
-    u32 width, bool aligned) {
-  constexpr u32 elements = chunk<T>;
+    u32 width, bool aligned, u32 type) {
+  constexpr u32 elements = chunk<Element>;
   u32 pieces = span / elements;
   bool bad = false;
-  for (u32 x = threadIdx.x; x < count * pieces; x += attention_threads) {
+  for (u32 x = opaque(threadIdx.x); x < count * pieces; x += attention_threads) {
     u32 row = x / pieces, piece = x % pieces * elements, start = column + piece;
     i64 offset = offsets[row];
-    const T *source = static_cast<const T *>(from) + offset;
-    float values[elements];
-    if (aligned) load_chunk(source, start, offset < 0 ? 0 : width, values);
-    else
-#pragma unroll
-      for (u32 e = 0; e < elements; e++)
-        values[e] = offset >= 0 && start + e < width ? to_float(source[start + e]) : 0;
+    const Element *source = static_cast<const Element *>(from) + offset;
+    float *place = to + row * stride + piece;
+    if (!aligned) {
+#pragma unroll 1
+      for (u32 e = 0; e < elements; e++) {
+        float value = 0;
+        if (offset >= 0 && start + e < width) value = to_float_of(source[start + e], type);
+        bad |= !(value - value == 0);
+        place[e] = value;
+      }
+      continue;
+    }
+    Words words = {};
+    if (offset >= 0 && start < width) words = load_words(source + start);
+    Chunk<Element> raw = bits_as<Chunk<Element>>(words);
 #pragma unroll
     for (u32 e = 0; e < elements; e += 4) {
-      Four four = {{values[e], values[e + 1], values[e + 2], values[e + 3]}};
+      Four four;
 #pragma unroll
-      for (u32 i = 0; i < 4; i++) bad |= !(four.x[i] - four.x[i] == 0);
-      store_four(to + row * stride + piece + e, four);
+      for (u32 i = 0; i < 4; i++) {
+        four.x[i] = to_float_of(raw.values[e + i], type);
+        bad |= !(four.x[i] - four.x[i] == 0);
+      }
+      store_four(place + e, four);
     }
   }
   return bad;
+}
+
+// Those of a tensor whose elements are of the call's type.
+__device__ __forceinline__ bool load_rows(
+    float *to, u32 stride, const void *from, const i64 *offsets, u32 count, u32 column, u32 span,
+    u32 width, bool aligned, u32 type) {
+  return type == type_f32 ? load_rows_of<float>(to, stride, from, offsets, count, column, span,
+                                                width, aligned, type)
+                          : load_rows_of<u16>(to, stride, from, offsets, count, column, span,
+                                              width, aligned, type);
 }
 
 // sums[i][j] += a[row i]·b[column j] over `width` elements, a multiple of 4.
 template <u32 Rows>
 __device__ __forceinline__ void add_products(
     float (&sums)[Rows][4], const float *a, u32 a_stride, const float *b, u32 width) {
-  u32 y = threadIdx.x / 16, x = threadIdx.x % 16;
+  u32 thread = opaque(threadIdx.x), y = thread / 16, x = thread % 16;
   for (u32 d = 0; d < width; d += 4) {
     Four right[4];
 #pragma unroll
@@ -184,7 +117,7 @@ template <u32 Rows, u32 Groups>
 __device__ __forceinline__ void add_weighted_rows(
     float (&sums)[Rows][4 * Groups], const float *weights, const float *rows, u32 count,
     bool careful) {
-  u32 y = threadIdx.x / 16, x = threadIdx.x % 16;
+  u32 thread = opaque(threadIdx.x), y = thread / 16, x = thread % 16;
   if (careful) {
     for (u32 t = 0; t < count; t++)
 #pragma unroll
@@ -223,14 +156,14 @@ __device__ __forceinline__ void add_weighted_rows(
 
 // sums += weights·rows over a tile of 64 rows, of which 64·Groups columns from `column` on count.
 // Every thread calls it; `buffer` holds value_floats and is free again when it returns.
-template <typename T, u32 Rows, u32 Groups>
+template <u32 Rows, u32 Groups>
 __device__ __forceinline__ void add_weighted_tile(
     float (&sums)[Rows][4 * Groups], const float *weights, const void *from, const i64 *offsets,
-    u32 column, u32 width, bool aligned, float *buffer, BlockState &state) {
+    u32 column, u32 width, bool aligned, u32 type, float *buffer, BlockState &state) {
   constexpr u32 part = 64 / Groups; // rows that the buffer holds
   for (u32 t = 0; t < 64; t += part) {
-    bool bad = load_rows<T>(
-        buffer, 64 * Groups, from, offsets + t, part, column, 64 * Groups, width, aligned);
+    bool bad = load_rows(buffer, 64 * Groups, from, offsets + t, part, column, 64 * Groups, width,
+                         aligned, type);
     if (bad) state.not_finite = 1; // stays so: such inputs are rare
     __syncthreads();
     add_weighted_rows<Rows, Groups>(sums, weights + t, buffer, part, state.not_finite);
@@ -240,19 +173,19 @@ __device__ __forceinline__ void add_weighted_tile(
 
 // sums = a·bᵀ for 8·Rows and 64 rows of two tensors. Every thread calls it; `buffer` holds twice
 // operand_floats and is free again when it returns.
-template <typename T, u32 Rows>
+template <u32 Rows>
 __device__ __forceinline__ void multiply_tiles(
     float (&sums)[Rows][4], const void *a, const i64 *a_rows, bool a_aligned, const void *b,
-    const i64 *b_rows, bool b_aligned, u32 width, float *buffer) {
+    const i64 *b_rows, bool b_aligned, u32 width, u32 type, float *buffer) {
 #pragma unroll
   for (u32 i = 0; i < Rows; i++)
 #pragma unroll
     for (u32 j = 0; j < 4; j++) sums[i][j] = 0;
   for (u32 d = 0; d < width; d += chunk_width) {
     u32 rest = width - d, span = rest < chunk_width ? (rest + 7) / 8 * 8 : chunk_width;
-    load_rows<T>(buffer, chunk_stride, a, a_rows, 8 * Rows, d, span, width, a_aligned);
-    load_rows<T>(
-        buffer + operand_floats, chunk_stride, b, b_rows, 64, d, span, width, b_aligned);
+    load_rows(buffer, chunk_stride, a, a_rows, 8 * Rows, d, span, width, a_aligned, type);
+    load_rows(
+        buffer + operand_floats, chunk_stride, b, b_rows, 64, d, span, width, b_aligned, type);
     __syncthreads();
     add_products<Rows>(sums, buffer, chunk_stride, buffer + operand_floats, span);
     __syncthreads();
@@ -262,7 +195,7 @@ __device__ __forceinline__ void multiply_tiles(
 // The thread's scores to shared memory, and back.
 template <u32 Rows>
 __device__ __forceinline__ void put_scores(float *tile, const float (&scores)[Rows][4]) {
-  u32 y = threadIdx.x / 16, x = threadIdx.x % 16;
+  u32 thread = opaque(threadIdx.x), y = thread / 16, x = thread % 16;
 #pragma unroll
   for (u32 i = 0; i < Rows; i++)
 #pragma unroll
@@ -270,27 +203,48 @@ __device__ __forceinline__ void put_scores(float *tile, const float (&scores)[Ro
 }
 template <u32 Rows>
 __device__ __forceinline__ void get_scores(const float *tile, float (&scores)[Rows][4]) {
-  u32 y = threadIdx.x / 16, x = threadIdx.x % 16;
+  u32 thread = opaque(threadIdx.x), y = thread / 16, x = thread % 16;
 #pragma unroll
   for (u32 i = 0; i < Rows; i++)
 #pragma unroll
     for (u32 j = 0; j < 4; j++) scores[i][j] = tile[(y + 8 * i) * score_stride + x + 16 * j];
 }
 
-// Four results to where they lie, as far as the row goes.
-template <typename T>
+// Four results of each of a thread's rows to its own places in shared memory, times a scale.
+static constexpr u32 own_stride = 4 * attention_threads;
+template <u32 Rows, u32 Groups>
+__device__ __forceinline__ void put_own(
+    float *own, const float (&results)[Rows][4 * Groups], u32 group, const float (&scales)[Rows]) {
+#pragma unroll
+  for (u32 i = 0; i < Rows; i++) {
+    Four four;
+#pragma unroll
+    for (u32 c = 0; c < 4; c++) four.x[c] = results[i][4 * group + c] * scales[i];
+    store_four(own + i * own_stride, four);
+  }
+}
+
+// Four results in shared memory to where they lie, as far as the row goes.
 __device__ __forceinline__ void store_results(
-    void *to, i64 offset, u32 column, u32 width, bool aligned, Four four) {
-  struct alignas(4 * sizeof(T)) Narrow {
-    T x[4];
+    void *to, i64 offset, u32 column, u32 width, bool aligned, u32 type, const float *results) {
+  if (!aligned || column + 4 > width) {
+#pragma unroll 1
+    for (u32 i = 0; i < 4 && column + i < width; i++)
+      store_element(to, offset + column + i, type, results[i]);
+    return;
+  }
+  Four four = load_four(results);
+  if (type == type_f32) {
+    store_four(static_cast<float *>(to) + offset + column, four);
+    return;
+  }
+  struct alignas(8) Narrow {
+    u16 x[4];
   } narrow;
 #pragma unroll
-  for (u32 i = 0; i < 4; i++) narrow.x[i] = from_float<T>(four.x[i]);
-  T *target = static_cast<T *>(to) + offset + column;
-  if (aligned && column + 4 <= width)
-    __builtin_memcpy(__builtin_assume_aligned(target, sizeof(Narrow)), &narrow, sizeof(Narrow));
-  else
-#pragma unroll
-    for (u32 i = 0; i < 4; i++)
-      if (column + i < width) target[i] = narrow.x[i];
+  for (u32 i = 0; i < 4; i++)
+    narrow.x[i] =
+        type == type_f16 ? from_float<f16>(four.x[i]).bits : from_float<bf16>(four.x[i]).bits;
+  u16 *target = static_cast<u16 *>(to) + offset + column;
+  __builtin_memcpy(__builtin_assume_aligned(target, sizeof(Narrow)), &narrow, sizeof(Narrow));
 }

@@ -22,7 +22,6 @@ thread_local const Place *place;
 
 namespace {
 
-constexpr u32 stack_bytes = 64 * 1024;
 constexpr u32 slot_bytes = 64;
 
 enum class Wait { none, block, warp, finished };
@@ -64,9 +63,7 @@ class Worker {
 public:
   explicit Worker(const Launch &launch)
       : launch(launch), size(launch.block.x * launch.block.y * launch.block.z),
-        lanes(new Lane[size]), order(size), shared(launch.shared_bytes) {
-    for (u32 i = 0; i < size; i++) lanes[i].fiber.allocate(stack_bytes);
-  }
+        lanes(new Lane[size]), order(size), shared(launch.shared_bytes) {}
 
   // Runs one block; false when it failed, with the reason in `message`.
   Outcome run_block(u64 block, u64 seed, std::string &message);

@@ -11,7 +11,9 @@
 // status of cuInit).
 #include "driver.h"
 
+#include <cstring>
 #include <dlfcn.h>
+#include <map>
 
 namespace emulation {
 
@@ -32,6 +34,8 @@ int device_count() {
 
 Status drain(Stream &stream) {
   Context &owner = *stream.context;
+  if (stream.work.empty() || owner.broken != success) return owner.broken;
+  DeviceAccess access(owner.device); // once for all: it costs two calls of the system an allocation
   while (!stream.work.empty() && owner.broken == success) {
     Work next = std::move(stream.work.front());
     stream.work.pop_front();
@@ -137,6 +141,8 @@ int newest_ptx(int driver) {
   return driver >= 11000 ? 70 + std::min(8, minor) : 65;
 }
 
+thread_local std::map<std::string, i64> launched; // by kernel; recorded launches count once
+
 struct Named {
   int status;
   const char *name, *text;
@@ -173,6 +179,14 @@ EXPORT int transformer_emulation_version() { return 1; }
 
 // What the last failed launch had to say.
 EXPORT const char *transformer_emulation_failure() { return last_failure.c_str(); }
+
+// How often the calling thread launched kernels whose name begins so.
+EXPORT i64 transformer_emulation_launches(const char *beginning) {
+  i64 count = 0;
+  for (const auto &[name, launches] : launched)
+    if (name.compare(0, std::strlen(beginning), beginning) == 0) count += launches;
+  return count;
+}
 
 // A context that a kernel has broken stays so until its process ends; tests need it back. That of
 // the calling thread, and what its streams hold is thrown away.
@@ -327,6 +341,7 @@ EXPORT int cuLaunchKernel(void *handle, u32 grid_x, u32 grid_y, u32 grid_z, u32 
     if (!bytes || !size) return invalid_value;
     Function function = *static_cast<Function *>(handle);
     std::vector<u8> argument(bytes, bytes + size);
+    launched[function.name]++;
     int device = context->device;
     return enter(stream, [=] {
       return launch(function, device, {grid_x, grid_y, grid_z}, {block_x, block_y, block_z},

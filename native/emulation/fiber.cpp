@@ -1,10 +1,26 @@
 #include "fiber.h"
 
+#include <mutex>
+#include <vector>
+
 namespace emulation {
 
-void Fiber::allocate(u32 stack_bytes) {
-  stack.reset(new u8[stack_bytes]);
-  bytes = stack_bytes;
+static std::mutex gate;
+static std::vector<u8 *> &spare = *new std::vector<u8 *>; // threads may outlive static objects
+
+Stack::Stack() {
+  std::lock_guard<std::mutex> lock(gate);
+  if (spare.empty()) {
+    bytes = new u8[stack_bytes];
+    return;
+  }
+  bytes = spare.back();
+  spare.pop_back();
+}
+
+Stack::~Stack() {
+  std::lock_guard<std::mutex> lock(gate);
+  spare.push_back(bytes);
 }
 
 #if defined(__x86_64__)
@@ -45,7 +61,7 @@ extern "C" void emulation_enter();
 void Fiber::start(void (*entry)(void *), void *argument) {
   // As if emulation_switch had been called from emulation_enter: six registers, then the address
   // to return to. That return leaves the stack 16-byte aligned, as a call instruction needs it.
-  u64 top = (reinterpret_cast<u64>(stack.get()) + bytes) & ~u64(15);
+  u64 top = reinterpret_cast<u64>(stack.end()) & ~u64(15);
   u64 *frame = reinterpret_cast<u64 *>(top) - 9;
   frame[0] = frame[1] = frame[2] = 0;
   frame[3] = reinterpret_cast<u64>(argument); // r12
@@ -67,8 +83,8 @@ static void enter(u32 entry_high, u32 entry_low, u32 high, u32 low) {
 
 void Fiber::start(void (*entry)(void *), void *argument) {
   getcontext(&context);
-  context.uc_stack.ss_sp = stack.get();
-  context.uc_stack.ss_size = bytes;
+  context.uc_stack.ss_sp = stack.begin();
+  context.uc_stack.ss_size = stack_bytes;
   context.uc_link = nullptr;
   u64 e = reinterpret_cast<u64>(entry), a = reinterpret_cast<u64>(argument);
   makecontext(&context, reinterpret_cast<void (*)()>(enter), 4, u32(e >> 32), u32(e),

@@ -3,26 +3,37 @@
 
 #include "../include/platform.cuh"
 
-#include <memory>
-
 #if !defined(__x86_64__)
 #include <ucontext.h>
 #endif
 
 namespace emulation {
 
+constexpr u32 stack_bytes = 64 * 1024;
+
+// Stacks wait for the next launch: new ones would cost page faults every time.
+class Stack {
+public:
+  Stack();
+  ~Stack();
+  Stack(const Stack &) = delete;
+
+  u8 *end() const { return bytes + stack_bytes; }
+  u8 *begin() const { return bytes; }
+
+private:
+  u8 *bytes;
+};
+
 class Fiber {
 public:
-  void allocate(u32 stack_bytes);
-
   // The next switch to this fiber calls `entry`, which must never return.
   void start(void (*entry)(void *), void *argument);
 
   static void switch_to(Fiber &from, Fiber &to);
 
 private:
-  std::unique_ptr<u8[]> stack;
-  u32 bytes = 0;
+  Stack stack;
 #if defined(__x86_64__)
   void *pointer = nullptr;
 #else

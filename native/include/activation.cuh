@@ -6,7 +6,7 @@
 #include "numbers.cuh"
 
 // The values of Transformer.Ops.Activation.
-enum class Activation : i32 { none, relu, gelu, gelu_tanh };
+enum class Activation : i32 { none, relu, gelu, gelu_tanh, tanh };
 
 // a / b to 2 ulp, for |b| from 2^-126 to 2^126.
 __device__ __forceinline__ float quotient(float a, float b) {
@@ -46,6 +46,18 @@ __device__ __forceinline__ float gelu_gate(float x, float &power) {
   return x < -10 ? 0 : quotient(1, 1 + power);
 }
 
+// tanh x = ±(1 − e)/(1 + e), e = e^(−2|x|), and below 0.3, where 1 − e would cancel, the odd series
+// up to x⁹. `power` is e.
+__device__ __forceinline__ float hyperbolic_tangent(float x, float &power) {
+  float magnitude = __builtin_fabsf(x), square = x * x;
+  power = exponential(-2 * magnitude);
+  float p = multiply_add(square, 62.0f / 2835, -17.0f / 315);
+  p = multiply_add(p, square, 2.0f / 15);
+  p = multiply_add(p, square, -1.0f / 3);
+  float far = quotient(1 - power, 1 + power);
+  return magnitude < 0.3f ? multiply_add(p * square, x, x) : x < 0 ? -far : far;
+}
+
 // f(x).
 __device__ __forceinline__ float activate(Activation activation, float x) {
   float a, b;
@@ -53,6 +65,7 @@ __device__ __forceinline__ float activate(Activation activation, float x) {
   case Activation::relu: return x <= 0 ? 0 : x;
   case Activation::gelu: return x * normal_cdf(x, a, b);
   case Activation::gelu_tanh: return x * gelu_gate(x, a);
+  case Activation::tanh: return hyperbolic_tangent(x, a);
   default: return x;
   }
 }
@@ -77,6 +90,11 @@ __device__ __forceinline__ float activation_derivative(
     float near = x > 10 ? 10 : x < -10 ? -10 : x;
     float slope = multiply_add(near * near, 0.2140644488f, 1.595769122f);
     return multiply_add(near * slope, power * gate * gate, gate);
+  }
+  case Activation::tanh: {
+    float power;
+    value = hyperbolic_tangent(x, power);
+    return quotient(4 * power, (1 + power) * (1 + power));
   }
   default: value = x; return 1;
   }

@@ -155,6 +155,11 @@ __device__ __forceinline__ void store_words(void *address, Words value) {
 #endif
 }
 
+// 16 bytes that the compiler may load and store at once.
+template <typename T> struct alignas(16) Chunk {
+  T values[16 / sizeof(T)];
+};
+
 // How many elements 16 bytes hold.
 template <typename T> static constexpr u32 chunk = 16 / sizeof(T);
 

@@ -48,11 +48,6 @@ static constexpr bool has_bf16_tiles = emulated || TRANSFORMER_SM80;
 template <typename T> inline constexpr bool is_bf16 = false;
 template <> inline constexpr bool is_bf16<bf16> = true;
 
-// 16 bytes that the compiler may load and store at once.
-template <typename T> struct alignas(16) Chunk {
-  T values[16 / sizeof(T)];
-};
-
 // Byte offset of a chunk in a tile. Chunks is a power of two from 2 on.
 template <u32 Chunks> __device__ __forceinline__ u32 tile_offset(u32 row, u32 chunk) {
   static_assert((Chunks & (Chunks - 1)) == 0 && Chunks >= 2, "a power of two");
@@ -111,13 +106,11 @@ __device__ __forceinline__ void multiply_tiles(float (&d)[4], const u32 (&a)[4],
 #else
   static_assert(!is_bf16<T>, "bf16 tiles need sm_80");
   asm("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 "
-      "{%0, %1, %2, %3}, {%4, %5}, {%6}, {%0, %1, %2, %3};"
+      "{%0, %1, %2, %3}, {%4, %5}, {%8}, {%0, %1, %2, %3};\n\t"
+      "mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 "
+      "{%0, %1, %2, %3}, {%6, %7}, {%9}, {%0, %1, %2, %3};"
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-      : "r"(a[0]), "r"(a[1]), "r"(b0));
-  asm("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 "
-      "{%0, %1, %2, %3}, {%4, %5}, {%6}, {%0, %1, %2, %3};"
-      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-      : "r"(a[2]), "r"(a[3]), "r"(b1));
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 #endif
 }
 
@@ -232,6 +225,22 @@ __device__ __forceinline__ void copy_async(void *shared, const void *global, u32
         words.words[i / 2] |= u32(static_cast<const u16 *>(global)[i]) << (i % 2 * 16);
   }
   *static_cast<Chunk<u32> *>(shared) = bits_as<Chunk<u32>>(words);
+#endif
+}
+
+// 16 bytes, or zeros, to an offset of a tile, which is added as load_matrices does it.
+__device__ __forceinline__ void copy_async_chunk(
+    u8 *tile, u32 offset, const void *global, bool inside) {
+#if defined(TRANSFORMER_EMULATION)
+  emulation::copy_async(tile + offset, global, inside ? 16 : 0, 16);
+#elif TRANSFORMER_SM80
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(tile) + offset),
+               "l"(global), "r"(inside ? 16 : 0)
+               : "memory");
+#else
+  Words words = {};
+  if (inside) words = load_words(global);
+  *reinterpret_cast<Chunk<u32> *>(tile + offset) = bits_as<Chunk<u32>>(words);
 #endif
 }
 

@@ -25,9 +25,12 @@ public sealed class EmulatedParityTests
         foreach (ParityCase parity in ParityCases.Select([op], quick: false, [])
             .Where(c => c.Direction == direction))
         {
+            long[] launches = AttentionKernels.Launches(parity);
             ParityResult result = parity.Run(backend);
             Assert.True(!result.Failed, result.ToString());
-            if (result.Passed) passed++;
+            if (!result.Passed) continue;
+            passed++;
+            AttentionKernels.Check(parity, launches);
         }
 
         Assert.True(passed > 0, $"{op} {direction}: no case ran");

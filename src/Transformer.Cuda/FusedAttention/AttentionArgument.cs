@@ -37,7 +37,8 @@ internal struct AttentionArgument
     public int Tiles, Splits, Slices, Resident;
     public int BiasBatches, BiasHeads, BiasTiles;
     public uint BiasType, AlibiType, RelativeType, SinksType, ScoresType;
-    public uint BiasGradientType, RelativeGradientType, SinkGradientType, OutputType;
+    public uint BiasGradientType, RelativeGradientType, SinkGradientType;
+    public uint ElementType;
     public uint DropoutStream;
     public float Scale, SoftCap, DropProbability, Kept;
     public RelativeThresholds Thresholds;
@@ -103,7 +104,7 @@ internal struct AttentionArgument
             AlibiType = Type(inputs.AlibiSlopes),
             RelativeType = Type(inputs.RelativeBias),
             SinksType = Type(inputs.Sinks),
-            OutputType = Type(output),
+            ElementType = Type(output),
             DropoutStream = options.DropoutStream,
             Scale = (float)options.EffectiveScale(s.HeadDimension),
             SoftCap = (float)options.SoftCap,
@@ -123,6 +124,10 @@ internal struct AttentionArgument
 
         return argument;
     }
+
+    /// <summary>True where scores need more than a scale and an interval of keys.</summary>
+    public readonly bool ShapesScores => SoftCap > 0 || Mask != 0 || BlockMask != 0 || Bias != 0 ||
+        Alibi != 0 || Relative != 0;
 
     /// <summary>⌈length / size⌉; 0 without a size.</summary>
     public static int Blocks(int length, int size) =>

@@ -6,7 +6,8 @@ using Transformer.Tensors;
 
 namespace Transformer.Cuda.FusedAttention;
 
-/// <summary>Launches native/FusedAttention/attention_backward.cu and attention_sums.cu.</summary>
+/// <summary>Launches native/FusedAttention/attention_tensor_backward.cu, attention_backward.cu and
+/// attention_sums.cu.</summary>
 internal sealed class FusedAttentionBackwardCuda(CudaQueue queue) : IKernel<AttentionBackward>
 {
     private const uint Threads = FusedAttentionForwardCuda.Threads;
@@ -21,22 +22,25 @@ internal sealed class FusedAttentionBackwardCuda(CudaQueue queue) : IKernel<Atte
     // Diagonals of a tile, and their buckets.
     private const int DiagonalFloats = 256;
 
-    private readonly TypedKernel deltas = Named(queue, "attention_backward", "deltas_{0}");
-    private readonly TypedKernel[] query =
+    private readonly CudaKernel deltas = Named(queue, "attention_backward", "deltas");
+    private readonly CudaKernel[] query =
     [
-        Named(queue, "attention_backward", "query_gradient_{0}_64_columns"),
-        Named(queue, "attention_backward", "query_gradient_{0}_128_columns"),
-        Named(queue, "attention_backward", "query_gradient_{0}_256_columns"),
+        Named(queue, "attention_backward", "query_gradient_64_columns"),
+        Named(queue, "attention_backward", "query_gradient_128_columns"),
+        Named(queue, "attention_backward", "query_gradient_256_columns"),
     ];
 
-    private readonly TypedKernel[] key =
+    private readonly CudaKernel[] key =
     [
-        Named(queue, "attention_backward", "key_gradient_{0}_64_columns"),
-        Named(queue, "attention_backward", "key_gradient_{0}_128_columns"),
+        Named(queue, "attention_backward", "key_gradient_64_columns"),
+        Named(queue, "attention_backward", "key_gradient_128_columns"),
     ];
 
-    private readonly TypedKernel bias = Named(queue, "attention_sums", "bias_gradient_{0}");
-    private readonly TypedKernel bucketSums = Named(queue, "attention_sums", "bucket_sums_{0}");
+    private readonly CudaKernel[] tensorQuery = Tensor(queue, "query");
+    private readonly CudaKernel[] tensorKey = Tensor(queue, "key");
+
+    private readonly CudaKernel bias = Named(queue, "attention_sums", "bias_gradient");
+    private readonly CudaKernel bucketSums = Named(queue, "attention_sums", "bucket_sums");
     private readonly CudaKernel relative =
         queue.Kernel("attention_sums", "attention_relative_gradient");
 
@@ -74,16 +78,16 @@ internal sealed class FusedAttentionBackwardCuda(CudaQueue queue) : IKernel<Atte
         AttentionSizes s = call.Inputs.Sizes;
         if (s.Batch == 0 || (s.QueryLength == 0 && s.KeyLength == 0)) return;
         AttentionArgument argument = Argument(call);
-        DType type = call.Inputs.Query.DType;
         using CudaScratch delta = queue.Rent(argument.Rows * sizeof(float));
         argument.Deltas = delta.Address;
         long rows = (long)s.Batch * s.QueryHeads * s.QueryLength;
-        deltas[type].Launch(
+        deltas.Launch(
             new((uint)((rows + Threads - 1) / Threads), Threads, DeltaBytes), argument);
+        DType type = call.Inputs.Query.DType;
         QueryGradient(argument, type);
         KeyGradients(argument, type);
-        if (call.BiasGradient.IsPresent) BiasGradient(argument, type);
-        if (call.RelativeBiasGradient.IsPresent) RelativeGradient(argument, type);
+        if (call.BiasGradient.IsPresent) BiasGradient(argument);
+        if (call.RelativeBiasGradient.IsPresent) RelativeGradient(argument);
         if (call.SinkGradient.IsPresent)
         {
             const int bytes = (int)Threads / 32 * sizeof(float);
@@ -121,46 +125,62 @@ internal sealed class FusedAttentionBackwardCuda(CudaQueue queue) : IKernel<Atte
 
     private void QueryGradient(AttentionArgument argument, DType type)
     {
+        if (AttentionTensorTiles.QueryGradient(queue, argument, type) is { } tiles)
+        {
+            tensorQuery[tiles.Index].Launch(
+                new((uint)(argument.Tiles * argument.QueryHeads * argument.Batch), Threads,
+                    tiles.SharedBytes), argument);
+            return;
+        }
+
         int width = argument.HeadDimension;
         int columns = width <= 64 ? 0 : width <= 128 ? 1 : 2;
         argument.Slices = Slices(width, 64 << columns);
-        query[columns][type].Launch(
+        query[columns].Launch(
             new((uint)(argument.Tiles * argument.Slices * argument.QueryHeads * argument.Batch),
                 Threads, SharedBytes), argument);
     }
 
     private void KeyGradients(AttentionArgument argument, DType type)
     {
+        int keyTiles = FusedAttentionForwardCuda.Tiles(argument.KeyLength);
+        if (AttentionTensorTiles.KeyGradients(queue, argument, type) is { } tiles)
+        {
+            tensorKey[tiles.Index].Launch(
+                new((uint)(keyTiles * argument.KeyHeads * argument.Batch), Threads,
+                    tiles.SharedBytes), argument);
+            return;
+        }
+
         int width = Math.Max(argument.HeadDimension, argument.ValueDimension);
         int columns = width <= 64 ? 0 : 1;
         argument.Slices = Slices(width, 64 << columns);
-        int tiles = FusedAttentionForwardCuda.Tiles(argument.KeyLength);
-        key[columns][type].Launch(
-            new((uint)(tiles * argument.Slices * argument.KeyHeads * argument.Batch), Threads,
+        key[columns].Launch(
+            new((uint)(keyTiles * argument.Slices * argument.KeyHeads * argument.Batch), Threads,
                 SharedBytes), argument);
     }
 
     // A stride of 0 broadcasts: one block sums what the sequences, heads or queries give.
-    private void BiasGradient(AttentionArgument argument, DType type)
+    private void BiasGradient(AttentionArgument argument)
     {
         AttentionStrides strides = argument.BiasStrides;
         argument.BiasBatches = strides.Batch == 0 ? 1 : argument.Batch;
         argument.BiasHeads = strides.Head == 0 ? 1 : argument.QueryHeads;
         argument.BiasTiles = strides.Sequence == 0 ? 1 : argument.Tiles;
         int tiles = FusedAttentionForwardCuda.Tiles(argument.BiasKeys);
-        bias[type].Launch(
+        bias.Launch(
             new((uint)(tiles * argument.BiasTiles * argument.BiasHeads * argument.BiasBatches),
                 Threads, SharedBytes), argument);
     }
 
-    private void RelativeGradient(AttentionArgument argument, DType type)
+    private void RelativeGradient(AttentionArgument argument)
     {
         int count = argument.Buckets * (1 + argument.Bidirectional);
         int blocks = FusedAttentionForwardCuda.Tiles(argument.KeyLength) * argument.QueryHeads *
             argument.Batch;
         using CudaScratch sums = queue.Rent((long)blocks * count * sizeof(float));
         argument.BucketSums = sums.Address;
-        bucketSums[type].Launch(
+        bucketSums.Launch(
             new((uint)blocks, Threads, SharedBytes + (sizeof(float) * (DiagonalFloats + count))),
             argument);
         uint entries = (uint)(count * argument.QueryHeads);
@@ -169,6 +189,12 @@ internal sealed class FusedAttentionBackwardCuda(CudaQueue queue) : IKernel<Atte
 
     private static int Slices(int width, int columns) => (width + columns - 1) / columns;
 
-    private static TypedKernel Named(CudaQueue queue, string file, string name) =>
-        new(queue, file, "attention_" + name);
+    private static CudaKernel[] Tensor(CudaQueue queue, string name) =>
+    [
+        Named(queue, "attention_tensor_backward", $"tensor_{name}_gradient_width_64"),
+        Named(queue, "attention_tensor_backward", $"tensor_{name}_gradient_width_128"),
+    ];
+
+    private static CudaKernel Named(CudaQueue queue, string file, string name) =>
+        queue.Kernel(file, "attention_" + name);
 }

@@ -6,22 +6,31 @@ using Transformer.Tensors;
 
 namespace Transformer.Cuda.FusedAttention;
 
-/// <summary>Launches native/FusedAttention/attention_forward.cu and attention_scores.cu.</summary>
+/// <summary>Launches native/FusedAttention/attention_tensor_forward.cu, attention_forward.cu and
+/// attention_scores.cu.</summary>
 internal sealed class FusedAttentionForwardCuda(CudaQueue queue) : IKernel<AttentionForward>
 {
     internal const uint Threads = 128;
     internal const int StateBytes = 4736, ScoreStride = 80, ChunkStride = 36, Tile = 64;
     internal const int OperandFloats = Tile * ChunkStride;
     private const int ValueFloats = 4096;
-    private const int FewQueries = 8, BlocksPerMultiprocessor = 8;
+    private const int FewQueries = 8, FewRows = 8, BlocksPerMultiprocessor = 8;
+
+    // By a width of 64, 128 and 256.
+    private readonly CudaKernel[] tensor =
+    [
+        queue.Kernel("attention_tensor_forward", "attention_tensor_forward_width_64"),
+        queue.Kernel("attention_tensor_forward", "attention_tensor_forward_width_128"),
+        queue.Kernel("attention_tensor_forward", "attention_tensor_forward_width_256"),
+    ];
 
     // By 64, 128 and 256 columns of the values.
-    private readonly TypedKernel[] manyRows = Named(queue, "64_rows");
-    private readonly TypedKernel[] fewRows = Named(queue, "8_rows");
-    private readonly TypedKernel merge =
-        new(queue, "attention_forward", "attention_merge_splits_{0}");
+    private readonly CudaKernel[] manyRows = Named(queue, "64_rows");
+    private readonly CudaKernel[] fewRows = Named(queue, "8_rows");
+    private readonly CudaKernel merge =
+        queue.Kernel("attention_forward", "attention_merge_splits");
 
-    private readonly TypedKernel scores = new(queue, "attention_scores", "attention_scores_{0}");
+    private readonly CudaKernel scores = queue.Kernel("attention_scores", "attention_scores");
 
     public bool Supports(in AttentionForward call, out string? reason)
     {
@@ -31,7 +40,7 @@ internal sealed class FusedAttentionForwardCuda(CudaQueue queue) : IKernel<Atten
             AttentionSupport.Single("logSumExp", call.LogSumExp) ??
             AttentionSupport.Float("scores", call.Scores) ??
             AttentionSupport.Blocks(call.Scores.IsPresent ? pairs * Tiles(s.KeyLength)
-                : pairs * Math.Max(Slices(s, out _), FewQueries));
+                : pairs * Math.Max(Slices(s.ValueDimension), FewQueries));
         return reason is null;
     }
 
@@ -49,7 +58,7 @@ internal sealed class FusedAttentionForwardCuda(CudaQueue queue) : IKernel<Atten
         argument.ScoresType = AttentionArgument.Type(call.Scores);
         argument.ScoreStage = (int)call.ScoreOutput;
         argument.Tiles = Tiles(s.QueryLength);
-        scores[call.Inputs.Query.DType].Launch(
+        scores.Launch(
             new((uint)(s.Batch * s.QueryHeads * argument.Tiles * Tiles(s.KeyLength)), Threads,
                 StateBytes + (sizeof(float) * ((Tile * ScoreStride) + (2 * OperandFloats)))),
             argument);
@@ -60,38 +69,51 @@ internal sealed class FusedAttentionForwardCuda(CudaQueue queue) : IKernel<Atten
 
     private void Attend(AttentionArgument argument, DType type)
     {
-        int rows = Tile;
-        if (argument.QueryLength <= FewQueries)
+        if (AttentionTensorTiles.Forward(queue, argument, type) is { } tiles)
+        {
+            Launch(ref argument, tensor[tiles.Index], tiles.Rows, 1, tiles.SharedBytes);
+            return;
+        }
+
+        int group = argument.QueryHeads / argument.KeyHeads;
+        int rows = argument.QueryLength <= FewQueries && group * argument.QueryLength <= 16
+            ? FewRows : Tile;
+        int index = Columns(argument.ValueDimension);
+        int bytes = SharedBytes(ref argument, rows);
+        CudaKernel kernel = (rows == Tile ? manyRows : fewRows)[index];
+        Launch(ref argument, kernel, rows, Slices(argument.ValueDimension), bytes);
+    }
+
+    private void Launch(
+        ref AttentionArgument argument, CudaKernel kernel, int rows, int slices, int bytes)
+    {
+        bool few = argument.QueryLength <= FewQueries;
+        if (few)
         {
             // The query heads of a key head lie in one block, which reads its keys once.
             argument.HeadsPerUnit = argument.QueryHeads / argument.KeyHeads;
             argument.Units = argument.KeyHeads;
-            if (argument.HeadsPerUnit * argument.QueryLength <= 16) rows = 8;
         }
 
-        AttentionSizes sizes = new(0, 0, 0, 0, 0, 0, argument.ValueDimension);
-        argument.Slices = Slices(sizes, out int columns);
+        argument.Slices = slices;
         argument.Tiles =
             AttentionArgument.Blocks(argument.HeadsPerUnit * argument.QueryLength, rows);
         long blocks = (long)argument.Tiles * argument.Slices * argument.Units * argument.Batch;
-        if (argument.QueryLength <= FewQueries)
+        if (few)
         {
             long wanted = (long)queue.Device.Multiprocessors * BlocksPerMultiprocessor;
             long splits = Math.Min(wanted / blocks, argument.KeyLength / 256);
             argument.Splits = (int)Math.Max(1, splits);
         }
 
-        int bytes = SharedBytes(ref argument, rows);
         long partial = argument.Splits == 1 ? 0 : argument.Splits * argument.Rows;
         using CudaScratch outputs = queue.Rent(partial * argument.ValueDimension * sizeof(float));
         using CudaScratch sums = queue.Rent(partial * sizeof(float));
         argument.PartialOutputs = outputs.Address;
         argument.PartialSums = sums.Address;
-        TypedKernel kernel = (rows == Tile ? manyRows : fewRows)[columns];
-        kernel[type].Launch(
-            new((uint)(blocks * argument.Splits), Threads, bytes), argument);
+        kernel.Launch(new((uint)(blocks * argument.Splits), Threads, bytes), argument);
         if (argument.Splits == 1) return;
-        merge[type].Launch(
+        merge.Launch(
             new((uint)(argument.Batch * argument.QueryHeads * argument.QueryLength), Threads),
             argument);
     }
@@ -109,16 +131,14 @@ internal sealed class FusedAttentionForwardCuda(CudaQueue queue) : IKernel<Atten
         return resident ? (int)whole : chunk;
     }
 
-    private static int Slices(AttentionSizes s, out int columns)
-    {
-        columns = s.ValueDimension <= 64 ? 0 : s.ValueDimension <= 128 ? 1 : 2;
-        return AttentionArgument.Blocks(s.ValueDimension, 64 << columns);
-    }
+    // The kernel for so many columns of the values, and how many blocks share them.
+    private static int Columns(int width) => width <= 64 ? 0 : width <= 128 ? 1 : 2;
 
-    private static TypedKernel[] Named(CudaQueue queue, string rows) =>
+    private static int Slices(int width) => AttentionArgument.Blocks(width, 64 << Columns(width));
+    private static CudaKernel[] Named(CudaQueue queue, string rows) =>
     [
-        new(queue, "attention_forward", $"attention_forward_{{0}}_{rows}_64_columns"),
-        new(queue, "attention_forward", $"attention_forward_{{0}}_{rows}_128_columns"),
-        new(queue, "attention_forward", $"attention_forward_{{0}}_{rows}_256_columns"),
+        queue.Kernel("attention_forward", $"attention_forward_{rows}_64_columns"),
+        queue.Kernel("attention_forward", $"attention_forward_{rows}_128_columns"),
+        queue.Kernel("attention_forward", $"attention_forward_{rows}_256_columns"),
     ];
 }

@@ -147,7 +147,8 @@ public sealed class GraphBuilder
         GraphTensor source, GraphTensor positions, GraphTensor cache, string? name = null) =>
         Record(new KvCacheAppendNode(name ?? Numbered("append"), source, positions, cache));
 
-    /// <summary>Rows of x, chosen when the graph runs; has no gradient.</summary>
+    /// <summary>Rows of x, chosen when the graph runs; a row may be chosen more than once.
+    /// </summary>
     /// <param name="x">[B, S, D].</param>
     /// <param name="rows">[B, N] Int32: numbers of rows of x as a matrix [B·S, D].</param>
     /// <param name="name">Name of the node.</param>

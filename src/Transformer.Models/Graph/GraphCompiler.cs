@@ -1,3 +1,4 @@
+using System.Globalization;
 using Transformer.Models.Graph.Fusion;
 using Transformer.Models.Graph.Nodes;
 using Transformer.Tensors;
@@ -70,7 +71,7 @@ internal static class GraphCompiler
             Nodes = nodes,
             ForwardCount = forwardCount,
             Inputs = inputs,
-            States = graph.States,
+            States = WithStatesOf(nodes, graph.States),
             Outputs = outputs,
             Aliases = FindAliases(nodes),
             Offsets = offsets,
@@ -171,6 +172,22 @@ internal static class GraphCompiler
                 $"Graph '{graph.Name}': the gradient of input '{wanted[i].Name}' is wanted; the " +
                 $"input does not reach '{options.Loss}'."));
         }
+    }
+
+    /// <summary>States of the builder, and those that backward nodes bring with them.</summary>
+    private static Dictionary<string, GraphTensor> WithStatesOf(
+        List<GraphNode> nodes, IReadOnlyDictionary<string, GraphTensor> known)
+    {
+        Dictionary<string, GraphTensor> states = new(known);
+        HashSet<GraphTensor> seen = [.. known.Values, .. nodes.SelectMany(n => n.Outputs)];
+        foreach (GraphTensor tensor in nodes.SelectMany(n => n.Inputs).OfType<GraphTensor>())
+        {
+            if (tensor.Source == TensorSource.State && seen.Add(tensor))
+                states.Add(string.Create(
+                    CultureInfo.InvariantCulture, $"{tensor.Name}:{states.Count}"), tensor);
+        }
+
+        return states;
     }
 
     private static Dictionary<GraphTensor, GraphTensor> FindAliases(List<GraphNode> nodes)

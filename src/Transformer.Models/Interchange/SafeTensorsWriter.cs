@@ -16,7 +16,7 @@ namespace Transformer.Models.Interchange;
 /// the data start at a multiple of 64 bytes, so that every tensor is naturally aligned. The same
 /// calls give the same bytes.
 /// </remarks>
-public sealed unsafe class SafeTensorsWriter
+public sealed unsafe partial class SafeTensorsWriter
 {
     private const int DataAlignment = 64;
     private const int ChunkLength = 1 << 26;
@@ -39,7 +39,8 @@ public sealed unsafe class SafeTensorsWriter
 
     /// <summary>Adds a tensor whose elements are in managed memory.</summary>
     /// <param name="name">Its name, used once in the file.</param>
-    /// <param name="data">Row-major elements; not copied before <see cref="Write"/>.</param>
+    /// <param name="data">Row-major elements; not copied before <see cref="Write(string)"/>.
+    /// </param>
     /// <param name="shape">Axes, slowest first; none for a scalar.</param>
     /// <exception cref="ArgumentException">
     /// The name is taken or reserved, or the shape does not fit the data.
@@ -60,8 +61,8 @@ public sealed unsafe class SafeTensorsWriter
     /// <param name="name">Its name, used once in the file.</param>
     /// <param name="dtype">Its element type.</param>
     /// <param name="shape">Axes, slowest first; none for a scalar.</param>
-    /// <param name="address">Row-major elements, readable until <see cref="Write"/> returns.
-    /// </param>
+    /// <param name="address">Row-major elements, readable until <see cref="Write(string)"/>
+    /// returns.</param>
     /// <exception cref="ArgumentException">The name is taken or reserved, or the shape is bad.
     /// </exception>
     public SafeTensorsWriter Add(

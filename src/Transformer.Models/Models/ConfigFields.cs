@@ -46,6 +46,10 @@ internal sealed class ConfigFields
         json => json.ValueKind == JsonValueKind.Number && json.TryGetInt32(out int value)
             ? value : null);
 
+    /// <summary>A whole number; null where the field is absent or null.</summary>
+    public int? Optional(string name) =>
+        Find(name, optional: true) is null ? null : Integer(name, null);
+
     public double Number(string name, double? fallback) => Get(name, fallback, "a number",
         json => json.ValueKind == JsonValueKind.Number && json.TryGetDouble(out double value)
             ? value : null);
@@ -65,6 +69,25 @@ internal sealed class ConfigFields
         return json is null
             ? fallback!
             : Text(json.Value) ?? throw Wrong(name, json.Value, "text");
+    }
+
+    /// <summary>A field of which the model here has one value alone; absent counts as that one.
+    /// </summary>
+    public void Require(string name, bool only)
+    {
+        if (Boolean(name, only) == only) return;
+        throw new InvalidDataException($"{owner}: '{name}' is {(only ? "false" : "true")}; only " +
+            $"{(only ? "true" : "false")} is supported. Choose another model.");
+    }
+
+    /// <summary>As <see cref="Require(string, bool)"/>, for words of one meaning.</summary>
+    public void Require(string name, params ReadOnlySpan<string> allowed)
+    {
+        string text = Text(name, allowed[0]);
+        if (allowed.Contains(text)) return;
+        throw new InvalidDataException($"{owner}: '{name}' is \"{text}\"; expected " +
+            $"{string.Join(" or ", allowed.ToArray().Select(a => $"\"{a}\""))}. Choose a model " +
+            "that has it.");
     }
 
     public void RequireAllRead()
@@ -93,7 +116,9 @@ internal sealed class ConfigFields
     private JsonElement? Find(string name, bool optional)
     {
         read.Add(name);
-        if (root.TryGetProperty(name, out JsonElement json)) return json;
+        bool given = root.TryGetProperty(name, out JsonElement json) &&
+            !(optional && json.ValueKind == JsonValueKind.Null);
+        if (given) return json;
         return optional ? null : throw new InvalidDataException(
             $"{owner}: the field '{name}' is missing. Add it.");
     }

@@ -18,12 +18,13 @@ public sealed partial class Gpt
     public void Save(string folder)
     {
         ModelFolder.Create(folder);
-        StoredTensor.Save(Path.Combine(folder, WeightsFile), "pt", network.Stored());
+        Stored.Save(Path.Combine(folder, WeightsFile), "pt");
         Config.Save(Path.Combine(folder, ConfigFile));
     }
 
-    /// <summary>Reads a model that <see cref="Save"/> wrote.</summary>
-    /// <param name="folder">With config.json and model.safetensors.</param>
+    /// <summary>Reads a model that <see cref="Save"/> or Hugging Face's library wrote.</summary>
+    /// <param name="folder">With config.json and model.safetensors, or several files and their
+    /// index model.safetensors.index.json.</param>
     /// <param name="backend">What the model runs on.</param>
     /// <exception cref="FileNotFoundException">A file is missing.</exception>
     /// <exception cref="InvalidDataException">A file is damaged, or the weights do not fit the
@@ -46,12 +47,24 @@ public sealed partial class Gpt
         }
     }
 
+    /// <summary>Writes the model as a graph of ai.onnx's operators (opset 20) with its weights in
+    /// binary32: input_ids [batch, sequence] Int64 → logits [batch, sequence, V].</summary>
+    /// <param name="path">The file to create or replace.</param>
+    /// <exception cref="NotSupportedException">The model is larger than 2 GiB, which an ONNX file
+    /// can hold.</exception>
+    /// <exception cref="IOException">The file cannot be written; what was there stays.</exception>
+    public void SaveOnnx(string path) => GptOnnx.Write(path, Config, Stored);
+
     /// <summary>Replaces all weights by those of a file.</summary>
-    /// <param name="path">A safetensors file with exactly this model's tensors under the names of
-    /// GPT2LMHeadModel, of any real type.</param>
+    /// <param name="path">A safetensors file, or the name that several and their index go by, with
+    /// exactly this model's tensors under the names of GPT2LMHeadModel, with or without their
+    /// prefix, of any real type.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">It is damaged, or a tensor is missing, too many or
     /// of another shape; no weight is changed.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
-    public void LoadWeights(string path) => StoredTensor.Load(path, [.. network.Stored()]);
+    public void LoadWeights(string path) => Stored.Load(path);
+
+    /// <summary>How the weights lie in files.</summary>
+    internal StoredWeights Stored => network.Stored();
 }

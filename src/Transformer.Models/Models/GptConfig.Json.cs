@@ -84,17 +84,15 @@ public sealed partial record GptConfig
                 "writes it.");
         }
 
-        string activation = fields.Text("activation_function", Activation);
-        if (activation != Activation)
-        {
-            throw new InvalidDataException($"{Owner}: 'activation_function' is " +
-                $"\"{activation}\"; expected \"{Activation}\". Choose a model with GPT-2's own.");
-        }
-
+        fields.Require("activation_function", Activation, "gelu_pytorch_tanh");
+        fields.Require("tie_word_embeddings", only: true);
+        fields.Require("scale_attn_weights", only: true);
+        fields.Require("scale_attn_by_inverse_layer_idx", only: false);
+        fields.Require("add_cross_attention", only: false);
         GptConfig config = new()
         {
             Vocabulary = fields.Integer("vocab_size", null),
-            Positions = fields.Integer("n_positions", null),
+            Positions = fields.Integer("n_positions", fields.Optional("n_ctx")),
             Width = fields.Integer("n_embd", null),
             Layers = fields.Integer("n_layer", null),
             Heads = fields.Integer("n_head", null),
@@ -102,6 +100,12 @@ public sealed partial record GptConfig
             Epsilon = fields.Number("layer_norm_epsilon", 1e-5),
         };
         config.Validate();
+        if (fields.Optional("n_inner") is { } inner && inner != 4 * config.Width)
+        {
+            throw new InvalidDataException($"{Owner}: 'n_inner' is {inner}; only four times the " +
+                $"width, {4 * config.Width}, is supported. Choose another model.");
+        }
+
         return config;
     }
 }

@@ -18,6 +18,7 @@ internal sealed record LastRows(GraphTensor Rows, GraphTensor Lengths);
 internal sealed class GptNetwork
 {
     private const double Deviation = 0.02;
+    private const string Prefix = "transformer.", Head = "lm_head.weight";
 
     private readonly Embeddings embeddings;
     private readonly EncoderLayer[] layers;
@@ -90,8 +91,18 @@ internal sealed class GptNetwork
     }
 
     /// <summary>All tensors as Hugging Face's GPT2LMHeadModel names and lays them out: matrices
-    /// of linear layers are [in, out], query, key and value are one.</summary>
-    public IEnumerable<StoredTensor> Stored()
+    /// of linear layers are [in, out], query, key and value are one. Files of the model without
+    /// its head lack the names' prefix; old ones hold the causal masks of the layers.</summary>
+    public StoredWeights Stored() => new([.. StoredTensors()])
+    {
+        Rename = name => name == Head || name.StartsWith(Prefix, StringComparison.Ordinal)
+            ? name : Prefix + name,
+        IsPassedOver = name => name.EndsWith(".attn.bias", StringComparison.Ordinal)
+            || name.EndsWith(".attn.masked_bias", StringComparison.Ordinal),
+        Copies = new Dictionary<string, string> { [Head] = $"{Prefix}wte.weight" },
+    };
+
+    private IEnumerable<StoredTensor> StoredTensors()
     {
         yield return Same("wte.weight", "embeddings.tokens.weight");
         yield return Same("wpe.weight", "embeddings.positions.weight");
@@ -122,7 +133,7 @@ internal sealed class GptNetwork
         string.Create(CultureInfo.InvariantCulture, $"layers.{layer}");
 
     private StoredTensor Same(string file, string name) =>
-        StoredTensor.Of(parameters[name]) with { Name = $"transformer.{file}" };
+        StoredTensor.Of(parameters[name]) with { Name = Prefix + file };
 
     /// <summary>Parameters [outᵢ, in] as one tensor [in, Σ outᵢ]; vectors joined.</summary>
     private StoredTensor Linear(string file, params string[] names)
@@ -131,7 +142,7 @@ internal sealed class GptNetwork
         int outputs = parts.Sum(p => (int)p.Shape[0]);
         int inputs = parts[0].Shape.Rank == 1 ? 1 : (int)parts[0].Shape[1];
         TensorShape shape = parts[0].Shape.Rank == 1 ? new(outputs) : new(inputs, outputs);
-        return new($"transformer.{file}", shape,
+        return new(Prefix + file, shape,
             () => Transpose([.. parts.SelectMany(StoredTensor.Values)], outputs, inputs),
             values =>
             {

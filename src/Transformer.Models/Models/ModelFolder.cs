@@ -1,3 +1,5 @@
+using Transformer.Models.Text;
+
 namespace Transformer.Models;
 
 /// <summary>A folder with a model in it.</summary>
@@ -25,6 +27,40 @@ internal static class ModelFolder
         {
             throw new IOException($"Cannot create model folder '{folder}': {e.Message}", e);
         }
+    }
+
+    /// <summary>Puts a model and its folder's tokenizer together; a model that has none is
+    /// disposed.</summary>
+    /// <exception cref="FileNotFoundException">There is no tokenizer.</exception>
+    /// <exception cref="InvalidDataException">It is damaged, or does not fit the model.
+    /// </exception>
+    public static TResult WithTokenizer<TModel, TResult>(
+        string folder, TModel model, Func<TModel, Tokenizer, TResult> join)
+        where TModel : IDisposable
+    {
+        try
+        {
+            return join(model, Tokenizer.Load(Path.Combine(folder, TokenizerFile)));
+        }
+        catch (ArgumentException e)
+        {
+            model.Dispose();
+            throw new InvalidDataException($"'{folder}': {e.Message}", e);
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Says so where a tokenizer is of another model.</summary>
+    /// <exception cref="ArgumentException">It is.</exception>
+    public static void RequireVocabulary(string owner, ITokenizer tokenizer, int vocabulary)
+    {
+        if (tokenizer.VocabularySize == vocabulary) return;
+        throw new ArgumentException($"{owner}: the tokenizer has {tokenizer.VocabularySize} " +
+            $"tokens; the model has {vocabulary}. Use the tokenizer that it was trained with.");
     }
 
     /// <summary>Says so where the folder is missing.</summary>

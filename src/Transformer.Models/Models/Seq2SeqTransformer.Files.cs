@@ -17,7 +17,7 @@ public sealed partial class Seq2SeqTransformer
     public void Save(string folder)
     {
         ModelFolder.Create(folder);
-        StoredTensor.Save(Path.Combine(folder, WeightsFile), "transformer.seq2seq", Stored());
+        Stored().Save(Path.Combine(folder, WeightsFile), "transformer.seq2seq");
         Config.Save(Path.Combine(folder, ConfigFile));
     }
 
@@ -52,10 +52,10 @@ public sealed partial class Seq2SeqTransformer
     /// <exception cref="InvalidDataException">It is damaged, or a tensor is missing, too many or
     /// of another shape; no weight is changed.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
-    public void LoadWeights(string path) => StoredTensor.Load(path, [.. Stored()]);
+    public void LoadWeights(string path) => Stored().Load(path);
 
     /// <summary>What training changes; constant position tables follow from the configuration.
     /// </summary>
-    private IEnumerable<StoredTensor> Stored() =>
-        Parameters.All.Where(p => p.Trainable).Select(StoredTensor.Of);
+    private StoredWeights Stored() =>
+        new([.. Parameters.All.Where(p => p.Trainable).Select(StoredTensor.Of)]);
 }

@@ -1,6 +1,6 @@
+using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using Transformer.Models.Graph;
-using Transformer.Models.Interchange;
 using Transformer.Tensors;
 
 namespace Transformer.Models;
@@ -26,61 +26,30 @@ internal sealed record StoredTensor(
         return values;
     }
 
-    /// <summary>Writes a weights file beside its place and renames it.</summary>
-    /// <exception cref="IOException">It cannot be written; what was there stays.</exception>
-    public static void Save(string path, string format, IEnumerable<StoredTensor> tensors)
+    /// <summary>Its numbers as bytes of a real type, rounded to nearest even.</summary>
+    public ReadOnlySpan<byte> Bytes(DType type)
     {
-        SafeTensorsWriter writer = new();
-        writer.SetMetadata("format", format);
-        foreach (StoredTensor tensor in tensors)
+        float[] values = Read();
+        switch (type)
         {
-            writer.Add(tensor.Name, DType.Float32, tensor.Shape.ToArray(),
-                () => MemoryMarshal.AsBytes<float>(tensor.Read()));
+            case DType.Float16:
+                Half[] halves = new Half[values.Length];
+                TensorPrimitives.ConvertToHalf(values, halves);
+                return MemoryMarshal.AsBytes<Half>(halves);
+            case DType.BFloat16:
+                ushort[] upper = new ushort[values.Length];
+                for (int i = 0; i < upper.Length; i++) upper[i] = ToBFloat16(values[i]);
+                return MemoryMarshal.AsBytes<ushort>(upper);
+            default:
+                return MemoryMarshal.AsBytes<float>(values);
         }
-
-        writer.Write(path);
     }
 
-    /// <summary>Replaces all weights by those of a file.</summary>
-    /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="InvalidDataException">It is damaged, or a tensor is missing, too many or
-    /// of another shape; no weight is changed.</exception>
-    /// <exception cref="IOException">It cannot be read.</exception>
-    public static void Load(string path, IReadOnlyCollection<StoredTensor> tensors)
+    private static ushort ToBFloat16(float value)
     {
-        using SafeTensorsFile file = SafeTensorsFile.Open(path);
-        HashSet<string> expected = [];
-        foreach (StoredTensor tensor in tensors)
-        {
-            expected.Add(tensor.Name);
-            tensor.Require(file);
-        }
-
-        foreach (string name in file.Tensors.Keys.Order(StringComparer.Ordinal))
-        {
-            if (expected.Contains(name)) continue;
-            throw new InvalidDataException($"'{path}': tensor '{name}' is not part of the model " +
-                $"that {ModelFolder.ConfigFile} describes. Use weights and configuration of one " +
-                "model.");
-        }
-
-        foreach (StoredTensor tensor in tensors) tensor.Write(file.ToSingles(tensor.Name));
-    }
-
-    private void Require(SafeTensorsFile file)
-    {
-        if (!file.Tensors.TryGetValue(Name, out SafeTensorInfo? info))
-        {
-            throw new InvalidDataException($"'{file.Path}' has no tensor '{Name}' of shape " +
-                $"{Shape}, which {ModelFolder.ConfigFile} asks for. Use weights and " +
-                "configuration of one model.");
-        }
-
-        if (!info.Shape.SequenceEqual(Shape.ToArray()))
-        {
-            throw new InvalidDataException($"'{file.Path}': tensor '{Name}' has shape " +
-                $"[{string.Join(", ", info.Shape)}]; {ModelFolder.ConfigFile} asks for {Shape}. " +
-                "Use weights and configuration of one model.");
-        }
+        const uint Quiet = 0x40;
+        uint bits = BitConverter.SingleToUInt32Bits(value);
+        if (float.IsNaN(value)) return (ushort)((bits >> 16) | Quiet);
+        return (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
     }
 }

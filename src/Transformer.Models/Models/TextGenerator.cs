@@ -19,13 +19,7 @@ public sealed class TextGenerator : IDisposable
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(tokenizer);
-        if (tokenizer.VocabularySize != model.Config.Vocabulary)
-        {
-            throw new ArgumentException(
-                $"TextGenerator: the tokenizer has {tokenizer.VocabularySize} tokens; the model " +
-                $"has {model.Config.Vocabulary}. Use the tokenizer that it was trained with.");
-        }
-
+        ModelFolder.RequireVocabulary(nameof(TextGenerator), tokenizer, model.Config.Vocabulary);
         Model = model;
         Tokenizer = tokenizer;
     }
@@ -46,22 +40,9 @@ public sealed class TextGenerator : IDisposable
     public static TextGenerator Load(string folder, Backend? backend = null)
     {
         ModelFolder.Require(folder);
-        Gpt model = Gpt.Load(folder, backend ?? BackendRegistry.Default);
-        try
-        {
-            return new(
-                model, Text.Tokenizer.Load(Path.Combine(folder, ModelFolder.TokenizerFile)));
-        }
-        catch (ArgumentException e)
-        {
-            model.Dispose();
-            throw new InvalidDataException($"'{folder}': {e.Message}", e);
-        }
-        catch
-        {
-            model.Dispose();
-            throw;
-        }
+        return ModelFolder.WithTokenizer(
+            folder, Gpt.Load(folder, backend ?? BackendRegistry.Default),
+            (model, tokenizer) => new TextGenerator(model, tokenizer));
     }
 
     /// <summary>Writes model and tokenizer.</summary>

@@ -27,9 +27,12 @@ internal sealed class Vocabulary
             _ids[SpecialTokens.BosName], _ids[SpecialTokens.EosName]);
     }
 
-    /// <summary>A vocabulary whose first four tokens are the special ones.</summary>
-    public static Vocabulary WithSpecialTokens(IEnumerable<string> pieces) =>
-        new([.. SpecialTokens.Names, .. pieces], Enumerable.Range(0, SpecialTokens.Names.Count));
+    /// <summary>A vocabulary whose first tokens are the four special ones, then more of them.
+    /// </summary>
+    public static Vocabulary WithSpecialTokens(
+        IEnumerable<string> pieces, params IReadOnlyList<string> more) =>
+        new([.. SpecialTokens.Names, .. more, .. pieces],
+            Enumerable.Range(0, SpecialTokens.Names.Count + more.Count));
 
     public int Count => _tokens.Length;
 

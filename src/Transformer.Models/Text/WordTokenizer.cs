@@ -43,7 +43,9 @@ public sealed class WordTokenizer : Tokenizer
             .Where(entry => entry.Value >= options.MinFrequency)
             .OrderByDescending(entry => entry.Value)
             .ThenBy(entry => entry.Key, StringComparer.Ordinal)
-            .Take(options.VocabularySize - SpecialTokens.Names.Count)
+            .Where(entry => !options.MoreSpecialTokens.Contains(entry.Key))
+            .Take(options.VocabularySize - SpecialTokens.Names.Count
+                - options.MoreSpecialTokens.Count)
             .Select(entry => entry.Key)];
         if (words.Length == 0)
         {
@@ -51,7 +53,8 @@ public sealed class WordTokenizer : Tokenizer
                 $"WordTokenizer: the training text has no word that occurs at least " +
                 $"{options.MinFrequency} times. Give more text or lower 'MinFrequency'.");
         }
-        return new(Vocabulary.WithSpecialTokens(words), options.Lowercase);
+        return new(
+            Vocabulary.WithSpecialTokens(words, options.MoreSpecialTokens), options.Lowercase);
     }
 
     internal static WordTokenizer Read(TokenizerFile file)

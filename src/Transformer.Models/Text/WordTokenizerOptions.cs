@@ -12,10 +12,14 @@ public sealed record WordTokenizerOptions
     /// <summary>Folds text to lower case before splitting; case is then lost.</summary>
     public bool Lowercase { get; init; }
 
+    /// <summary>Names of special tokens besides the four, such as
+    /// <see cref="BertTokens.Names"/>; they follow those.</summary>
+    public IReadOnlyList<string> MoreSpecialTokens { get; init; } = [];
+
     /// <exception cref="ArgumentException">A value is out of range.</exception>
     internal void Validate()
     {
-        int specials = SpecialTokens.Names.Count;
+        int specials = SpecialTokens.Names.Count + MoreSpecialTokens.Count;
         if (VocabularySize <= specials)
         {
             throw new ArgumentException(

@@ -27,14 +27,20 @@ public interface ITrainingTask
     /// <param name="epoch">0 or more.</param>
     void StartEpoch(int epoch);
 
-    /// <summary>Labels that count in a batch of the epoch.</summary>
+    /// <summary>Labels that count in a batch of the epoch: its weight among the batches of a
+    /// step, and what the sum of their losses is divided by.</summary>
     /// <param name="batch">0 to <see cref="BatchCount"/> − 1.</param>
     long Labels(int batch);
+
+    /// <summary>Tokens that are learned from in a batch of the epoch, for progress alone.
+    /// </summary>
+    /// <param name="batch">0 to <see cref="BatchCount"/> − 1.</param>
+    long Tokens(int batch) => Labels(batch);
 
     /// <summary>The training graph of a batch of the epoch, with the batch as its input.</summary>
     /// <param name="batch">0 to <see cref="BatchCount"/> − 1.</param>
     /// <returns>A graph with the input "lossGradient" [1], not yet fed, and the output "loss" [1]:
-    /// the sum over the labels that count.</returns>
+    /// the sum over the labels that count, or any loss that is worth so many.</returns>
     CompiledGraph Load(int batch);
 
     /// <summary>Measures the model as it is on the validation data.</summary>

@@ -13,8 +13,13 @@ public partial class Trainer
     {
         int first = State.Batch;
         int end = Math.Min(first + options.AccumulationSteps, task.BatchCount);
-        long tokens = 0;
-        for (int i = first; i < end; i++) tokens += task.Labels(i);
+        long labels = 0, tokens = 0;
+        for (int i = first; i < end; i++)
+        {
+            labels += task.Labels(i);
+            tokens += task.Tokens(i);
+        }
+
         task.Parameters.ClearGradients();
         double loss = 0;
         CompiledGraph graph = null!;
@@ -22,7 +27,7 @@ public partial class Trainer
         {
             graph = task.Load(i);
             graph.Profile = Profile;
-            loss += ForwardBackward(graph, i - first, tokens);
+            loss += ForwardBackward(graph, i - first, labels);
         }
 
         optimizer.Profile = Profile;
@@ -33,7 +38,7 @@ public partial class Trainer
         State.Step++;
         State.Batch = end;
         State.TokensSeen += tokens;
-        Report(loss / tokens, rate, norm, tokens);
+        Report(loss / labels, rate, norm, tokens);
         if (end == task.BatchCount)
         {
             State.Epoch++;
@@ -43,9 +48,9 @@ public partial class Trainer
     }
 
     /// <summary>Adds the gradients of one micro-batch; returns the sum of its losses.</summary>
-    private float ForwardBackward(CompiledGraph graph, int microBatch, long tokens)
+    private float ForwardBackward(CompiledGraph graph, int microBatch, long labels)
     {
-        graph.Feed<float>("lossGradient", [1f / tokens]);
+        graph.Feed<float>("lossGradient", [1f / labels]);
         graph.Seed = options.Seed ^ DropoutSeed;
         graph.Step = (State.Step * options.AccumulationSteps) + microBatch;
         graph.Forward();

@@ -17,6 +17,18 @@ internal static class SimdSupport
         view.IsAbsent || view.DType == DType.Float32
             ? null : $"takes '{argument}' as Float32; it is {view.DType}";
 
+    /// <summary>As <see cref="Storage"/>, for many buffers: true where none has a reason against
+    /// it, else the first.</summary>
+    public static bool AllStorage(
+        out string? reason, params ReadOnlySpan<(string Argument, BufferView View)> buffers)
+    {
+        reason = null;
+        foreach ((string argument, BufferView view) in buffers)
+            reason ??= Storage(argument, view);
+
+        return reason is null;
+    }
+
     /// <summary>As <see cref="Float32"/>, for many buffers: true where none has a reason against
     /// it, else the first.</summary>
     public static bool AllFloat32(
@@ -33,7 +45,7 @@ internal static class SimdSupport
 /// <summary>Cuts rows into batches by their number alone, never by the number of threads.</summary>
 internal static class RowBatches
 {
-    private const int RowsPerBatch = 16;
+    public const int RowsPerBatch = 16;
 
     /// <summary>Batches for that many rows.</summary>
     public static int Count(int rows) => (rows + RowsPerBatch - 1) / RowsPerBatch;

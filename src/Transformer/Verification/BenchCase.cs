@@ -6,10 +6,12 @@ namespace Transformer.Verification;
 /// <summary>One call to be timed.</summary>
 public abstract class BenchCase
 {
-    private protected BenchCase(string shape, BenchWork work)
+    private protected BenchCase(string shape, BenchWork work, DType dtype)
     {
-        Shape = shape;
+        Sizes = shape;
+        Shape = dtype == DType.Float32 ? shape : $"{shape} {dtype}";
         Work = work;
+        DType = dtype;
     }
 
     /// <summary>The op's name.</summary>
@@ -18,8 +20,14 @@ public abstract class BenchCase
     /// <summary>Forward or backward.</summary>
     public abstract OpDirection Direction { get; }
 
-    /// <summary>Sizes and options.</summary>
+    /// <summary>Sizes and options, and the element type where it is not binary32.</summary>
     public string Shape { get; }
+
+    /// <summary>Element type of the tensors; statistics and integers have their own.</summary>
+    public DType DType { get; }
+
+    /// <summary>Also timed on 16-bit tensors.</summary>
+    public bool SixteenBit { get; init; }
 
     /// <summary>What the call must do at least.</summary>
     public BenchWork Work { get; }
@@ -27,6 +35,9 @@ public abstract class BenchCase
     /// <summary>Defines the op, for factors over the reference; the registry's by default.
     /// </summary>
     public Backend Reference { get; init; } = BackendRegistry.Reference;
+
+    /// <summary>Sizes and options alone.</summary>
+    private protected string Sizes { get; }
 
     /// <summary>Times the call on the backend.</summary>
     /// <param name="backend">Where it runs.</param>
@@ -73,6 +84,9 @@ public abstract class BenchCase
         return bound is null ? null : BenchTime.Measure(bound, budget);
     }
 
+    /// <summary>The same call on 16-bit tensors, which are half as many bytes.</summary>
+    internal abstract BenchCase As(DType dtype);
+
     /// <summary>The call with operands in the backend's memory; null where it lacks the call.
     /// </summary>
     internal abstract BoundCase? Bind(
@@ -95,15 +109,23 @@ public readonly record struct BenchWork(double Flops, double Bytes);
 /// <param name="work">What the call must do at least.</param>
 /// <param name="build">Allocates the operands and builds the call.</param>
 /// <param name="unfused">Runs the same call as separate plain passes, on host memory.</param>
+/// <param name="dtype">Element type of the tensors.</param>
 public sealed class BenchCase<TCall>(
-    string shape, BenchWork work, Func<CaseMemory, TCall> build, Action<TCall>? unfused = null)
-    : BenchCase(shape, work) where TCall : struct, IOpCall
+    string shape, BenchWork work, Func<CaseMemory, TCall> build, Action<TCall>? unfused = null,
+    DType dtype = DType.Float32)
+    : BenchCase(shape, work, dtype) where TCall : struct, IOpCall
 {
     /// <inheritdoc/>
     public override string Op => TCall.Op;
 
     /// <inheritdoc/>
     public override OpDirection Direction => TCall.Direction;
+
+    internal override BenchCase As(DType type) => new BenchCase<TCall>(
+        Sizes, Work with { Bytes = Work.Bytes / 2 }, build, unfused: null, type)
+    {
+        Reference = Reference,
+    };
 
     internal override BoundCase? Bind(
         Backend backend, long workingSet, out string? unsupported)
@@ -131,9 +153,9 @@ public sealed class BenchCase<TCall>(
     private TCall[] Build(
         Backend backend, BackendMemory place, long workingSet, out List<CaseMemory> memories)
     {
-        CaseData data = new(CaseData.Hash(Op + Shape), DType.Float32, false,
+        CaseData data = new(CaseData.Hash(Op + Shape), DType, false,
             [backend, BackendRegistry.Cpu, Reference], DType.Float32);
-        CaseMemory first = new(data, place, DType.Float32);
+        CaseMemory first = new(data, place, DType);
         memories = [first];
         try
         {

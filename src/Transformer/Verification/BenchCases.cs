@@ -1,3 +1,4 @@
+using Transformer.Tensors;
 using Transformer.Verification.Cases;
 
 namespace Transformer.Verification;
@@ -47,8 +48,8 @@ public static class BenchCases
         Func<BenchSize, IEnumerable<BenchCase>>? own = null)
     {
         BenchCase[] all;
-        lock (Gate) all = [.. Sources.SelectMany(source => source(size))];
-        if (own is not null) all = [.. all, .. own(size)];
+        lock (Gate) all = [.. Sources.SelectMany(source => Complete(source(size)))];
+        if (own is not null) all = [.. all, .. Complete(own(size))];
         foreach (string op in ops ?? [])
         {
             if (!all.Any(c => Named(c, op)))
@@ -59,6 +60,14 @@ public static class BenchCases
         }
 
         return [.. all.Where(c => ops is null || ops.Count == 0 || ops.Any(op => Named(c, op)))];
+    }
+
+    /// <summary>The calls, and behind them those that are timed on 16-bit tensors, too.</summary>
+    private static IEnumerable<BenchCase> Complete(IEnumerable<BenchCase> cases)
+    {
+        BenchCase[] all = [.. cases];
+        return [.. all, .. all.Where(c => c.SixteenBit).SelectMany(
+            c => new[] { c.As(DType.Float16), c.As(DType.BFloat16) })];
     }
 
     private static bool Named(BenchCase single, string op) =>

@@ -1,5 +1,4 @@
 using Transformer.Backends;
-using Transformer.Tensors;
 
 namespace Transformer.Verification;
 
@@ -78,7 +77,7 @@ public static class BenchRunner
             BenchTime? time = single.Time(backend, budget, workingSet, out string? unsupported);
             yield return time is { } taken
                 ? Row(single, backend, limits, taken, unfused, reference, estimated)
-                : new(single.Op, backend.Name, single.Shape, DType.Float32, single.Direction,
+                : new(single.Op, backend.Name, single.Shape, single.DType, single.Direction,
                     double.NaN, double.NaN, double.NaN, null, null, null, false, unsupported);
         }
     }
@@ -91,7 +90,7 @@ public static class BenchRunner
         double seconds = time.Seconds;
         double roofline = Math.Max(
             work.Flops / (1e9 * limits.FmaPeakGflops), work.Bytes / (1e9 * limits.Bandwidth));
-        return new(single.Op, backend.Name, single.Shape, DType.Float32, single.Direction,
+        return new(single.Op, backend.Name, single.Shape, single.DType, single.Direction,
             seconds * 1e3, work.Flops / seconds / 1e9, work.Bytes / seconds / 1e9,
             backend.Memory.IsHostAccessible ? roofline / seconds : null, unfused / seconds,
             reference / seconds, reference is not null && estimated, null)

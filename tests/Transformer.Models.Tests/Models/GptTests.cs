@@ -116,7 +116,7 @@ public sealed class GptTests
         using ParameterSet parameters = new(BackendRegistry.Cpu);
         GptNetwork network = new(config, parameters);
         Assert.Equal(expected, parameters.Count);
-        Assert.Equal(expected, network.Stored().Sum(t => t.Shape.ElementCount));
+        Assert.Equal(expected, network.Stored().Tensors.Sum(t => t.Shape.ElementCount));
     }
 
     [Fact]

@@ -52,6 +52,20 @@ public class ActivationMathTests
         Assert.Equal(0, ActivationMath.Derivative(Activation.Relu, 0));
         Assert.Equal(0.5, ActivationMath.Derivative(Activation.Gelu, 0));
         Assert.Equal(0.5, ActivationMath.Derivative(Activation.GeluTanh, 0));
+        Assert.Equal(1, ActivationMath.Derivative(Activation.Tanh, 0));
+    }
+
+    [Fact]
+    public void Tanh_MatchesPyTorch_AndItsDerivativeIsOneMinusItsSquare()
+    {
+        Fixture fixture = Fixture.Load("scalars", "tanh");
+        double[] x = fixture.Doubles("x"), y = fixture.Doubles("y");
+        for (int i = 0; i < x.Length; i++)
+        {
+            Assert.Equal(y[i], ActivationMath.Value(Activation.Tanh, x[i]), AbsoluteTolerance);
+            Assert.Equal(1 - (y[i] * y[i]), ActivationMath.Derivative(Activation.Tanh, x[i]),
+                AbsoluteTolerance);
+        }
     }
 
     [Fact]
@@ -67,6 +81,7 @@ public class ActivationMathTests
     [InlineData(Activation.Relu)]
     [InlineData(Activation.Gelu)]
     [InlineData(Activation.GeluTanh)]
+    [InlineData(Activation.Tanh)]
     public void NaN_StaysNaN(Activation activation) =>
         Assert.True(double.IsNaN(ActivationMath.Value(activation, double.NaN)));
 
@@ -75,6 +90,7 @@ public class ActivationMathTests
     {
         ArgumentException error = Assert.Throws<ArgumentException>(
             () => ActivationMath.Value((Activation)9, 1));
-        Assert.Equal("Activation: 9 is unknown. Use None, Relu, Gelu or GeluTanh.", error.Message);
+        Assert.Equal("Activation: 9 is unknown. Use None, Relu, Gelu, GeluTanh or Tanh.",
+            error.Message);
     }
 }

@@ -139,8 +139,8 @@ public class GeluFeedForwardReferenceTests : KernelTest
             Activation = Activation.Gelu,
         };
         Rejects(call with { Activation = Activation.None },
-            "GeluFeedForward: 'Activation' is None; expected Gelu, GeluTanh or Relu. Two linear " +
-            "layers without one collapse into one: use Linear.");
+            "GeluFeedForward: 'Activation' is None; expected Gelu, GeluTanh, Relu or Tanh. Two " +
+            "linear layers without one collapse into one: use Linear.");
         Rejects(call with { Weight2 = Real(new double[5]) },
             "GeluFeedForward: 'weight2' has 5 elements; expected 6 for shape [2, 3]. Pass a " +
             "buffer of that size.");

@@ -94,6 +94,7 @@ public class LinearReferenceTests : KernelTest
     [InlineData(Activation.Relu)]
     [InlineData(Activation.Gelu)]
     [InlineData(Activation.GeluTanh)]
+    [InlineData(Activation.Tanh)]
     public void Backward_MatchesCentralDifferences(Activation activation)
     {
         LinearProblem problem = new(this, rows: 4, inputs: 3, outputs: 5)

@@ -142,7 +142,7 @@ public unsafe class MatMulTests
             float[] c = [.. initial];
             fixed (float* ap = a, bp = b, cp = c, biasp = bias)
             {
-                BiasActivationEpilogue<IdentityActivation> epilogue = new(biasp, null, 0);
+                BiasActivationEpilogue<IdentityActivation> epilogue = new(biasp, default);
                 MatMul.Run<T, BiasActivationEpilogue<IdentityActivation>>(
                     new MatMulProblem
                     {

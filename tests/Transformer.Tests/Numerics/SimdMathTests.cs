@@ -63,6 +63,8 @@ public unsafe class SimdMathTests
     {
         Dense<TanhFunction>(-11, 11, Math.Tanh, maxUlp: 2.2);
         Dense<TanhFunction>(-1e-3, 1e-3, Math.Tanh, maxUlp: 2.2);
+        Dense<TanhDerivativeFunction>(
+            -40, 40, x => 1 / (Math.Cosh(x) * Math.Cosh(x)), maxUlp: 6);
     }
 
     /// <summary>Every float of the range where the error is largest: the series ends at 0.3, and
@@ -108,6 +110,7 @@ public unsafe class SimdMathTests
         Special<ExpFunction>((0, 1), (inf, inf), (-inf, 0), (-87.34f, 0), (88.73f, inf));
         Special<ExpFunction>((-200, 0), (200, inf), (-0f, 1));
         Special<ExpNonPositiveFunction>((0, 1), (-inf, 0), (-87.34f, 0), (-1e30f, 0));
+        Special<TanhDerivativeFunction>((0, 1), (inf, 0), (-inf, 0), (1e30f, 0));
         Special<TanhFunction>((0, 0), (inf, 1), (-inf, -1), (1e30f, 1), (-50, -1));
         Assert.True(float.IsNegative(One<Simd512, TanhFunction>(-0f)));
         Special<ErfFunction>(2.4e-7f, (0, 0), (inf, 1), (-inf, -1), (1e30f, 1), (-50, -1));
@@ -296,6 +299,12 @@ public unsafe class SimdMathTests
     private readonly struct GeluTanhFunction : IFunction
     {
         public static T Apply<T>(T x) where T : struct, ISimdFloat<T> => SimdMath.GeluTanh(x);
+    }
+
+    private readonly struct TanhDerivativeFunction : IFunction
+    {
+        public static T Apply<T>(T x) where T : struct, ISimdFloat<T> =>
+            SimdMath.TanhDerivative(x, out _);
     }
 
     private readonly struct GeluTanhDerivativeFunction : IFunction

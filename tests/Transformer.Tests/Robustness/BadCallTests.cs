@@ -44,7 +44,8 @@ public sealed class BadCallTests : KernelTest
     public void Values_WithoutAName()
     {
         Refuses(Product() with { Activation = (Activation)99 },
-            "Linear: 'Activation' is 99, which has no name. Use None, Relu, Gelu, GeluTanh.");
+            "Linear: 'Activation' is 99, which has no name. Use None, Relu, Gelu, GeluTanh, " +
+            "Tanh.");
         Refuses(new ActivationForward
         {
             Input = Floats(2), Output = Floats(2), Length = 2, Activation = (Activation)(-1),

@@ -53,10 +53,10 @@ internal static class RunLinear
     {
         Option<string> option = new("--activation")
         {
-            Description = "none, relu, gelu or gelu-tanh.",
+            Description = "none, relu, gelu, gelu-tanh or tanh.",
             DefaultValueFactory = _ => otherwise,
         };
-        return option.AcceptOnlyFromAmong("none", "relu", "gelu", "gelu-tanh");
+        return option.AcceptOnlyFromAmong("none", "relu", "gelu", "gelu-tanh", "tanh");
     }
 
     /// <summary>Parses an activation's name.</summary>
@@ -65,6 +65,7 @@ internal static class RunLinear
         "relu" => Activation.Relu,
         "gelu" => Activation.Gelu,
         "gelu-tanh" => Activation.GeluTanh,
+        "tanh" => Activation.Tanh,
         _ => Activation.None,
     };
 }

@@ -4,7 +4,7 @@ using Transformer.Cli.Output;
 
 namespace Transformer.Cli.Commands.Train;
 
-/// <summary><c>train seq2seq</c> and <c>train gpt</c>.</summary>
+/// <summary><c>train seq2seq</c>, <c>gpt</c>, <c>bert</c> and <c>classifier</c>.</summary>
 internal static class TrainCommand
 {
     private static readonly string[] Limits = ["epochs", "steps", "minutes"];
@@ -16,6 +16,11 @@ internal static class TrainCommand
             Seq2SeqTrainSettings.All, (options, place) => new Seq2SeqTraining(options, place)),
         Create("gpt", "Train a decoder-only model to continue text.",
             GptTrainSettings.All, (options, place) => new GptTraining(options, place)),
+        Create("bert", "Pre-train an encoder-only model: masked words, and which text follows.",
+            BertTrainSettings.All, (options, place) => new BertTraining(options, place)),
+        Create("classifier", "Fine-tune a pre-trained model to tell classes of texts.",
+            ClassifierTrainSettings.All,
+            (options, place) => new ClassifierTraining(options, place)),
     };
 
     private static Command Create<TOptions>(

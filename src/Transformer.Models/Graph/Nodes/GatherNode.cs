@@ -1,3 +1,4 @@
+using Transformer.Backends;
 using Transformer.Ops;
 using Transformer.Tensors;
 
@@ -26,6 +27,20 @@ internal sealed class GatherNode : GraphNode
         Scale = 1,
     });
 
+    /// <summary>The gradient of x is zero but for the rows chosen, to which theirs are added.
+    /// </summary>
+    public override void Differentiate(GradientBuilder gradients)
+    {
+        GraphTensor x = Required(0);
+        if (!gradients.Needs(x)) return;
+        ClearNode cleared = new($"{Name}.cleared", x.Shape);
+        GatherBackwardNode added = new(
+            Name, gradients.Gradient(Outputs[0])!, Required(1), cleared.Outputs[0]);
+        gradients.Nodes.Add(cleared);
+        gradients.Nodes.Add(added);
+        gradients.Contribute(x, added.Outputs[0]);
+    }
+
     public override void AddRangeChecks(List<RangeCheck> checks)
     {
         if (Inputs[1] is { Source: TensorSource.Input } rows)
@@ -43,4 +58,55 @@ internal sealed class GatherNode : GraphNode
         NodeCheck.Rank(Op, name, rows, 2, "[batch, rows]");
         return GraphTensor.Of(name, new(rows.Shape[0], rows.Shape[1], x.Shape[2]));
     }
+}
+
+/// <summary>Writes zeros into a state of its own: the copy of one that nothing ever writes.
+/// </summary>
+internal sealed class ClearNode(string name, TensorShape shape)
+    : GraphNode(
+        name,
+        [
+            new("zeros", shape, DType.Float32, TensorSource.State),
+            new($"{name}.state", shape, DType.Float32, TensorSource.State),
+        ],
+        [new GraphTensor(name, shape, DType.Float32, TensorSource.State)])
+{
+    public override string Kind => "Clear";
+
+    public override OpDirection Direction => OpDirection.Backward;
+
+    public override int AliasOf(int output) => 1;
+
+    public override void Bind(Binder binder) => binder.Emit(new ActivationForward
+    {
+        Input = binder.View(Inputs[0]),
+        Output = binder.View(Outputs[0]),
+        Length = Outputs[0].Shape.ElementCount,
+    });
+}
+
+/// <summary>Adds the gradients of chosen rows to the rows of a tensor.</summary>
+internal sealed class GatherBackwardNode(
+    string name, GraphTensor gradient, GraphTensor rows, GraphTensor target)
+    : GraphNode(
+        name, [gradient, rows, target],
+        [new GraphTensor(
+            $"{name}.inputGradient", target.Shape, DType.Float32, TensorSource.State)])
+{
+    public override string Kind => "Gather";
+
+    public override OpDirection Direction => OpDirection.Backward;
+
+    public override int AliasOf(int output) => 2;
+
+    public override void Bind(Binder binder) => binder.Emit(new EmbeddingBackward
+    {
+        OutputGradient = binder.View(Inputs[0]),
+        Ids = binder.View(Inputs[1]),
+        TableGradient = binder.View(Outputs[0]),
+        Rows = Required(0).Rows,
+        SequenceLength = Required(1).Width,
+        Width = Required(0).Width,
+        Scale = 1,
+    });
 }

@@ -6,7 +6,7 @@ using Transformer.Tensors;
 namespace Transformer.Numerics;
 
 /// <summary>Operands, sizes and destination of one product c (+)= a·b.</summary>
-internal readonly unsafe struct MatMulProblem
+internal readonly unsafe record struct MatMulProblem
 {
     /// <summary>op(A), [Rows, Depth].</summary>
     public required MatrixView A { get; init; }
@@ -17,7 +17,10 @@ internal readonly unsafe struct MatMulProblem
     /// <summary>[Rows, Columns], row-major.</summary>
     public required nint C { get; init; }
 
-    /// <summary>Floats from one row of c to the next.</summary>
+    /// <summary>How c is stored: Float32, Float16 or BFloat16.</summary>
+    public DType CType { get; init; }
+
+    /// <summary>Elements from one row of c to the next.</summary>
     public required nint CStride { get; init; }
 
     public required int Rows { get; init; }
@@ -28,6 +31,13 @@ internal readonly unsafe struct MatMulProblem
 
     /// <summary>Whether the product is added to what c holds.</summary>
     public bool Accumulate { get; init; }
+
+    /// <summary>Whether results are rounded on the way from the tiles.</summary>
+    public bool NarrowsC => CType != DType.Float32;
+
+    /// <summary>Address of an element of c.</summary>
+    public void* CAt(nint row, nint column) =>
+        (byte*)C + (row * CStride + column) * CType.Size();
 }
 
 /// <summary>
@@ -40,10 +50,12 @@ internal readonly unsafe struct MatMulProblem
 /// columns: it packs the part of b that nobody else needs, so that packed b never leaves the
 /// second-level cache. Beyond, b is packed once, and <see cref="MatMulPlan"/> cuts c.
 /// Memory: b packed (depth·columns floats) in the third case; a packed only where transposed, by
-/// each batch the part that it needs.
+/// each batch the part that it needs. Where a is stored in 16 bits, a copy in binary32; where c is,
+/// a batch's part of it.
 /// Bytes: a tile step does 2·6·64 operations on 6 + 64 floats; a panel of b is read from the
 /// second-level cache once per six rows, from memory once per block of rows.
-/// Numerics: binary32 throughout, multiply-add fused where the machine can.
+/// Numerics: binary32 throughout, multiply-add fused where the machine can; numbers of 16 bits are
+/// widened by packing and rounded once, after the epilogue.
 /// </remarks>
 internal static unsafe class MatMul
 {
@@ -93,7 +105,9 @@ internal static unsafe class MatMul
         where T : struct, ISimdFloat<T>
         where TEpilogue : struct, IEpilogue
     {
-        MatMulWork<T, TEpilogue> work = new(in problem, in b, in epilogue);
+        using HostBlock copy = WideLeft.Rent(in problem);
+        MatMulProblem single = WideLeft.Fill(in problem, copy.Pointer<float>());
+        MatMulWork<T, TEpilogue> work = new(in single, in b, in epilogue);
         CpuParallel.For(work.Batches, ref work);
     }
 

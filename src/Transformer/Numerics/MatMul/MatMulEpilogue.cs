@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Transformer.Tensors;
 
 namespace Transformer.Numerics;
 
@@ -25,10 +26,9 @@ internal readonly struct NoEpilogue : IEpilogue
 
 /// <summary>f(sum + bias), the sum with bias being kept in a second matrix where given.</summary>
 /// <param name="bias">[columns]; may be null.</param>
-/// <param name="preActivation">[rows, stride]; may be null.</param>
-/// <param name="stride">Floats from one row of the second matrix to the next.</param>
+/// <param name="preActivation">[rows, columns]; may be absent.</param>
 internal readonly unsafe struct BiasActivationEpilogue<TActivation>(
-    float* bias, float* preActivation, nint stride) : IEpilogue
+    float* bias, StoredMatrix preActivation) : IEpilogue
     where TActivation : struct, IActivation
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -36,11 +36,7 @@ internal readonly unsafe struct BiasActivationEpilogue<TActivation>(
         where T : struct, ISimdFloat<T>
     {
         if (bias != null) value += SimdTail.Load<T>(bias + column, count);
-        if (preActivation != null)
-        {
-            SimdTail.Store(value, preActivation + row * stride + column, count);
-        }
-
+        if (preActivation.IsPresent) preActivation.Store(value, row, column, count);
         return TActivation.Apply(value);
     }
 }
@@ -49,22 +45,69 @@ internal readonly unsafe struct BiasActivationEpilogue<TActivation>(
 /// The gradient that passes an activation, sum·f′(pre), and besides the activation's value f(pre),
 /// which the gradient of the following weights needs.
 /// </summary>
-/// <param name="preActivation">[rows, stride].</param>
+/// <param name="preActivation">[rows, columns].</param>
 /// <param name="activated">[rows, stride], written.</param>
-/// <param name="stride">Floats from one row to the next of both.</param>
+/// <param name="stride">Floats from one row of the latter to the next.</param>
 internal readonly unsafe struct ActivationGradientEpilogue<TActivation>(
-    float* preActivation, float* activated, nint stride) : IEpilogue
+    StoredMatrix preActivation, float* activated, nint stride) : IEpilogue
     where TActivation : struct, IActivation
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public T Apply<T>(T value, nint row, nint column, nint count)
         where T : struct, ISimdFloat<T>
     {
-        nint at = row * stride + column;
-        T x = SimdTail.Load<T>(preActivation + at, count);
+        T x = preActivation.Load<T>(row, column, count);
         T derivative = TActivation.Derivative(x, out T result);
-        SimdTail.Store(result, activated + at, count);
+        SimdTail.Store(result, activated + row * stride + column, count);
         return value * derivative;
+    }
+}
+
+/// <summary>A matrix that an epilogue reads or writes besides, in its own storage type.</summary>
+/// <param name="view">[rows, stride]; absent: none.</param>
+/// <param name="stride">Elements from one row to the next.</param>
+internal readonly unsafe struct StoredMatrix(BufferView view, nint stride)
+{
+    /// <summary>Whether there is one.</summary>
+    public bool IsPresent => view.IsPresent;
+
+    /// <summary>The matrix from a row on.</summary>
+    public StoredMatrix From(nint row) => view.IsAbsent ? this
+        : new(view.Slice(row * stride, view.Length - (row * stride)), stride);
+
+    /// <summary>Up to a vector of adjacent columns.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public T Load<T>(nint row, nint column, nint count) where T : struct, ISimdFloat<T>
+    {
+        nint at = (row * stride) + column;
+        if (view.DType == DType.Float32)
+            return SimdTail.Load<T>((float*)view.Address + at, count);
+        return LoadNarrow<T>(at, (int)Math.Min(count, T.Width));
+    }
+
+    /// <summary>Rounds and writes up to a vector of adjacent columns.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Store<T>(T value, nint row, nint column, nint count)
+        where T : struct, ISimdFloat<T>
+    {
+        nint at = (row * stride) + column;
+        if (view.DType == DType.Float32)
+            SimdTail.Store(value, (float*)view.Address + at, count);
+        else StoreNarrow(value, at, (int)Math.Min(count, T.Width));
+    }
+
+    private T LoadNarrow<T>(nint at, int count) where T : struct, ISimdFloat<T>
+    {
+        float* wide = stackalloc float[T.Width];
+        FloatStorage.Widen(view.DType, (ushort*)view.Address + at, wide, count);
+        return SimdTail.Load<T>(wide, count);
+    }
+
+    private void StoreNarrow<T>(T value, nint at, int count) where T : struct, ISimdFloat<T>
+    {
+        float* wide = stackalloc float[T.Width];
+        T.Store(value, wide);
+        FloatStorage.Narrow(view.DType, wide, (ushort*)view.Address + at, count);
     }
 }
 

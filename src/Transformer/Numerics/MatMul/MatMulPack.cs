@@ -11,6 +11,8 @@ internal static unsafe class MatMulPack
     public const int TilePad = 8;
 
     private const int Block = 16;
+    private const int MostPanelWidth = 64;
+    private const int WideDepth = 64;
 
     // Many short streams start here; the machine's own prefetchers notice them late.
     private const int AheadFloats = 16;
@@ -27,18 +29,48 @@ internal static unsafe class MatMulPack
             int depth = Math.Min(packed.DepthBlock, packed.Depth - start);
             float* destination = packed.Panel(start, panel);
             if (count < width) new Span<float>(destination, depth * width).Clear();
-            if (b.Transposed)
+            if (b.IsNarrow)
+            {
+                MatrixView from = b.From(start, column);
+                WidenPanel(in from, count, depth, destination, width);
+            }
+            else if (b.Transposed)
             {
                 Transpose(
-                    b.Data + column * b.Stride + start, b.Stride, count, depth, destination,
-                    width);
+                    b.Floats(column, start), b.Stride, count, depth, destination, width);
             }
             else
             {
-                CopyRows(
-                    b.Data + start * b.Stride + column, b.Stride, depth, count, destination,
-                    width);
+                CopyRows(b.Floats(start, column), b.Stride, depth, count, destination, width);
             }
+        }
+    }
+
+    /// <summary>The same for a panel stored in 16 bits: rows as stored are widened, 64 elements at
+    /// a time where they are to be transposed.</summary>
+    [SkipLocalsInit]
+    private static void WidenPanel(
+        in MatrixView b, int count, int depth, float* destination, int width)
+    {
+        if (!b.Transposed)
+        {
+            for (int k = 0; k < depth; k++)
+                FloatStorage.Widen(b.Type, b.At(k, 0), destination + (nint)k * width, count);
+            return;
+        }
+
+        float* copy = stackalloc float[MostPanelWidth * WideDepth];
+        for (int k = 0; k < depth; k += WideDepth)
+        {
+            int depthHere = Math.Min(WideDepth, depth - k);
+            for (int n = 0; n < count; n++)
+            {
+                if (Sse.IsSupported) Sse.Prefetch0(b.At(n, k + WideDepth));
+                FloatStorage.Widen(b.Type, b.At(n, k), copy + n * WideDepth, depthHere);
+            }
+
+            Transpose(
+                copy, WideDepth, count, depthHere, destination + (nint)k * width, width);
         }
     }
 
@@ -46,20 +78,30 @@ internal static unsafe class MatMulPack
     /// Packs a block of a transposed left operand, rows [row, row + rows) and depths [start,
     /// start + depth), in tiles [depth, 6]; rows beyond the last are zero.
     /// </summary>
+    /// <param name="a">Left operand.</param>
+    /// <param name="row">First row.</param>
+    /// <param name="rows">Rows.</param>
+    /// <param name="start">First depth.</param>
+    /// <param name="depth">Depths.</param>
+    /// <param name="packed">The tiles.</param>
+    /// <param name="copy">[rows], where the operand is stored in 16 bits.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void LeftBlock(
-        in MatrixView a, nint row, int rows, nint start, nint depth, float* packed)
+        in MatrixView a, nint row, int rows, nint start, nint depth, float* packed, float* copy)
     {
         const int width = MatMulTile.Rows;
         nint tileFloats = (depth + TilePad) * width;
         int whole = rows / width;
         int tail = rows - whole * width;
-        float* source = a.Data + start * a.Stride + row;
+        bool narrow = a.IsNarrow;
+        float* source = narrow ? copy : a.Floats(start, row);
+        nint step = narrow ? 0 : a.Stride;
         for (nint k = 0; k < depth; k++)
         {
+            if (narrow) FloatStorage.Widen(a.Type, a.At(start + k, row), copy, rows);
             float* from = source;
             float* to = packed + k * width;
-            if (k + AheadRows < depth) PrefetchRow(source + AheadRows * a.Stride, rows);
+            if (k + AheadRows < depth) PrefetchRow(source + AheadRows * step, rows);
             for (int tile = 0; tile < whole; tile++)
             {
                 Vector128.Store(Vector128.Load(from), to);
@@ -69,7 +111,7 @@ internal static unsafe class MatMulPack
             }
 
             for (int i = 0; tail > 0 && i < width; i++) to[i] = i < tail ? from[i] : 0;
-            source += a.Stride;
+            source += step;
         }
     }
 

@@ -41,23 +41,41 @@ internal readonly unsafe struct MatMulWork<T, TEpilogue> : IBatchWork
         int panel = batch / plan.RowBlocks * plan.PanelBlock;
         int endPanel = Math.Min(b.Panels, panel + plan.PanelBlock);
         nint column = (nint)panel * b.PanelWidth;
-        BlockTarget target = new(
-            problem.C + (row * problem.CStride + column) * sizeof(float), problem.CStride, row,
-            column, Math.Min(plan.RowBlock, problem.Rows - row));
-        long left = problem.A.Transposed
-            ? (long)(plan.RowBlock + MatMulTile.Rows) * (b.DepthBlock + MatMulPack.TilePad) : 0;
+        int rows = Math.Min(plan.RowBlock, problem.Rows - row);
+        long left = LeftFloats;
         long right = b.Data == null
             ? (long)plan.PanelBlock * b.PanelWidth * b.DepthBlock : 0;
-        if (left + right == 0)
+        nint width = (nint)plan.PanelBlock * b.PanelWidth;
+        long sums = problem.NarrowsC ? width * plan.RowBlock : 0;
+        if (left + right + sums == 0)
         {
-            Depths(in target, panel, endPanel, null, null);
+            BlockTarget direct =
+                new((nint)problem.CAt(row, column), problem.CStride, row, column, rows);
+            Depths(in direct, panel, endPanel, null, null);
             return;
         }
 
-        using HostBlock scratch = HostMemory.Rent((left + right) * sizeof(float));
-        float* own = scratch.Pointer<float>();
+        using HostBlock scratch = HostMemory.Rent((left + right + sums) * sizeof(float));
+        float* own = scratch.Pointer<float>(), wide = own + left + right;
+        BlockTarget target = sums == 0
+            ? new((nint)problem.CAt(row, column), problem.CStride, row, column, rows)
+            : new((nint)wide, width, row, column, rows);
+        int columns = Math.Min(b.Columns, endPanel * b.PanelWidth) - (int)column;
+        if (sums > 0 && problem.Accumulate) NarrowTarget.Load(in problem, in target, columns);
         Depths(
             in target, panel, endPanel, left == 0 ? null : own, right == 0 ? null : own + left);
+        if (sums > 0) NarrowTarget.Store(in problem, in target, columns);
+    }
+
+    /// <summary>What a batch's left operand takes where it is packed.</summary>
+    private long LeftFloats
+    {
+        get
+        {
+            long rows = plan.RowBlock + MatMulTile.Rows;
+            long depth = b.DepthBlock + MatMulPack.TilePad;
+            return !problem.A.Transposed ? 0 : rows * (problem.A.IsNarrow ? depth + 1 : depth);
+        }
     }
 
     private void Depths(
@@ -90,10 +108,37 @@ internal readonly unsafe struct MatMulWork<T, TEpilogue> : IBatchWork
         MatrixView view = problem.A;
         if (packed == null)
         {
-            return LeftOperand.RowMajor(view.Data + target.Row * view.Stride + k, view.Stride);
+            return LeftOperand.RowMajor(view.Floats(target.Row, k), view.Stride);
         }
 
-        MatMulPack.LeftBlock(in view, target.Row, target.Rows, k, depth, packed);
+        float* copy = packed + (long)(plan.RowBlock + MatMulTile.Rows) *
+            (b.DepthBlock + MatMulPack.TilePad);
+        MatMulPack.LeftBlock(in view, target.Row, target.Rows, k, depth, packed, copy);
         return LeftOperand.Packed(packed, depth);
+    }
+}
+
+/// <summary>A block of a result that is stored in 16 bits, while it is summed in binary32.
+/// </summary>
+internal static unsafe class NarrowTarget
+{
+    /// <summary>Widens what the block holds.</summary>
+    public static void Load(in MatMulProblem problem, in BlockTarget block, int columns)
+    {
+        for (int r = 0; r < block.Rows; r++)
+        {
+            FloatStorage.Widen(problem.CType, problem.CAt(block.Row + r, block.Column),
+                block.At(r, 0), columns);
+        }
+    }
+
+    /// <summary>Rounds the block.</summary>
+    public static void Store(in MatMulProblem problem, in BlockTarget block, int columns)
+    {
+        for (int r = 0; r < block.Rows; r++)
+        {
+            FloatStorage.Narrow(problem.CType, block.At(r, 0),
+                problem.CAt(block.Row + r, block.Column), columns);
+        }
     }
 }

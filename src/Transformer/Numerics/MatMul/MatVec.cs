@@ -1,6 +1,7 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using Transformer.Backends;
+using Transformer.Tensors;
 
 namespace Transformer.Numerics;
 
@@ -19,7 +20,7 @@ namespace Transformer.Numerics;
 /// Numerics: each sum is kept per lane along a block of the depth and added across lanes at its
 /// end; the order is fixed.
 /// </remarks>
-internal static class MatVec
+internal static unsafe class MatVec
 {
     /// <summary>The most rows for which this way is chosen: with more, packing b for wider tiles
     /// costs less than adding across lanes.</summary>
@@ -35,15 +36,34 @@ internal static class MatVec
         where T : struct, ISimdFloat<T>
         where TEpilogue : struct, IEpilogue
     {
-        MatVecWork<T, TEpilogue> work = new(in problem, panelVectors, in epilogue);
-        CpuParallel.For(work.Batches, ref work);
+        using HostBlock copy = WideLeft.Rent(in problem);
+        MatMulProblem single = WideLeft.Fill(in problem, copy.Pointer<float>());
+        StoredDispatch.Run(problem.B.Type, DType.Float32,
+            new Action<T, TEpilogue>(in single, panelVectors, in epilogue));
+    }
+
+    private readonly struct Action<T, TEpilogue>(
+        in MatMulProblem problem, int panelVectors, in TEpilogue epilogue) : IStoredAction
+        where T : struct, ISimdFloat<T>
+        where TEpilogue : struct, IEpilogue
+    {
+        private readonly MatMulProblem problem = problem;
+        private readonly TEpilogue epilogue = epilogue;
+
+        public void Run<TStored, TUnused>()
+            where TStored : struct, IStoredFloat where TUnused : struct, IStoredFloat
+        {
+            MatVecWork<T, TEpilogue, TStored> work = new(in problem, panelVectors, in epilogue);
+            CpuParallel.For(work.Batches, ref work);
+        }
     }
 }
 
 /// <summary>The blocks of columns of one such product.</summary>
-internal readonly unsafe struct MatVecWork<T, TEpilogue> : IBatchWork
+internal readonly unsafe struct MatVecWork<T, TEpilogue, TStored> : IBatchWork
     where T : struct, ISimdFloat<T>
     where TEpilogue : struct, IEpilogue
+    where TStored : struct, IStoredFloat
 {
     private const int MostRows = 64;
     private const int ColumnBlock = MatVecTile.ColumnBlock;
@@ -96,19 +116,38 @@ internal readonly unsafe struct MatVecWork<T, TEpilogue> : IBatchWork
             }
         }
 
-        BlockTarget target = new(
-            problem.C + (nint)column * sizeof(float), problem.CStride, 0, column, problem.Rows);
+        if (!problem.NarrowsC)
+        {
+            BlockTarget target = new(
+                (nint)problem.CAt(0, column), problem.CStride, 0, column, problem.Rows);
+            MatMulBlock.Finish<T, TEpilogue>(
+                sums, ColumnBlock, problem.Rows, columns, in target, 0, 0, problem.Accumulate,
+                in epilogue);
+            return;
+        }
+
+        float* results = stackalloc float[MostRows * ColumnBlock];
+        BlockTarget wide = new((nint)results, ColumnBlock, 0, column, problem.Rows);
+        if (problem.Accumulate) NarrowTarget.Load(in problem, in wide, columns);
         MatMulBlock.Finish<T, TEpilogue>(
-            sums, ColumnBlock, problem.Rows, columns, in target, 0, 0, problem.Accumulate,
+            sums, ColumnBlock, problem.Rows, columns, in wide, 0, 0, problem.Accumulate,
             in epilogue);
+        NarrowTarget.Store(in problem, in wide, columns);
     }
 
     private void Columns(int column, int count, int k, int depth, float* sums)
     {
         MatrixView a = problem.A, b = problem.B;
-        float* source = b.Data + column * b.Stride + k;
+        byte* source = b.At(column, k);
         int groups = (problem.Rows + group - 1) / group;
+        if (groups > 1 && b.IsNarrow)
+        {
+            WideColumns(source, Math.Min(4, count), k, depth, sums);
+            return;
+        }
+
         int slow = BitOperations.Log2((uint)groups);
+        nint bytes = b.Stride * TStored.Size;
         for (int pass = 0; pass < groups; pass++)
         {
             int row = pass * group;
@@ -116,9 +155,29 @@ internal readonly unsafe struct MatVecWork<T, TEpilogue> : IBatchWork
             // A part of the four rows after these, where there are any.
             nint ahead = column + 4 < problem.Columns && pass < 1 << slow
                 ? 4 * b.Stride + pass * ((nint)depth >> slow) : 0;
-            TileRows left = new(a.Data + row * a.Stride + k, a.Stride, 1, rows);
-            FourColumns right = new(source, b.Stride, count, ahead, slow);
-            MatVecTile.Add<T>(in left, rows, in right, depth, sums + row * ColumnBlock);
+            TileRows left = new(a.Floats(row, k), a.Stride, 1, rows);
+            FourColumns right = new(source, bytes, count, ahead, slow);
+            MatVecTile.Add<T, TStored>(in left, rows, in right, depth, sums + row * ColumnBlock);
+        }
+    }
+
+    /// <summary>The same where several groups of rows read columns stored in 16 bits: these are
+    /// widened once, to lie in the first-level cache.</summary>
+    [SkipLocalsInit]
+    private void WideColumns(byte* source, int count, int k, int depth, float* sums)
+    {
+        float* wide = stackalloc float[4 * DepthBlock];
+        nint bytes = problem.B.Stride * TStored.Size;
+        for (int n = 0; n < count; n++)
+            FloatStorage.Widen(problem.B.Type, source + n * bytes, wide + n * DepthBlock, depth);
+        MatrixView a = problem.A;
+        for (int row = 0; row < problem.Rows; row += group)
+        {
+            int rows = Math.Min(group, problem.Rows - row);
+            TileRows left = new(a.Floats(row, k), a.Stride, 1, rows);
+            FourColumns right = new((byte*)wide, DepthBlock * sizeof(float), count, 0, 0);
+            MatVecTile.Add<T, StoredFloat32>(
+                in left, rows, in right, depth, sums + row * ColumnBlock);
         }
     }
 }

@@ -7,21 +7,21 @@ namespace Transformer.Numerics;
 /// <summary>Four rows of b as stored; behind the last, the last is read again and its sums are
 /// dropped.</summary>
 /// <param name="data">First element.</param>
-/// <param name="stride">Floats from one row to the next.</param>
+/// <param name="stride">Bytes from one row to the next.</param>
 /// <param name="count">Rows that exist from here on.</param>
-/// <param name="ahead">Floats from a row to where fetching begins while it is read.</param>
+/// <param name="ahead">Elements from a row to where fetching begins while it is read.</param>
 /// <param name="slow">Fetching advances by 2⁻ˢˡᵒʷ of what reading does.</param>
 internal readonly unsafe struct FourColumns(
-    float* data, nint stride, int count, nint ahead, int slow)
+    byte* data, nint stride, int count, nint ahead, int slow)
 {
-    /// <summary>Floats from a row to where fetching begins.</summary>
+    /// <summary>Elements from a row to where fetching begins.</summary>
     public nint Ahead => ahead;
 
     /// <summary>Logarithm of how many passes share the fetching.</summary>
     public int Slow => slow;
 
     /// <summary>First element of a row.</summary>
-    public float* At(int column) => data + Math.Min(column, count - 1) * stride;
+    public byte* At(int column) => data + Math.Min(column, count - 1) * stride;
 }
 
 /// <summary>
@@ -29,7 +29,8 @@ internal readonly unsafe struct FourColumns(
 /// to 6 rows by 4 columns held in registers, a vector of partial sums each.
 /// </summary>
 /// <remarks>
-/// Shapes: a up to 6 rows, b 4 rows, both contiguous along the depth; sums [rows, 32].
+/// Shapes: a up to 6 rows, b 4 rows, both contiguous along the depth; sums [rows, 32]. b is of a
+/// storage type and widened in registers.
 /// Registers: 6×4 sums, 4 vectors of b and 1 of a are 29 of 32; 2×4 are 13 of 16.
 /// Bytes: a step of 6×4 loads 10 vectors for 24 multiply-adds; nothing is packed. The
 /// passes over the same rows of b share the fetching of the next ones evenly, so that b streams
@@ -49,12 +50,12 @@ internal static unsafe class MatVecTile
 
     /// <summary>Adds the products of up to six rows.</summary>
     [SkipLocalsInit]
-    public static void Add<T>(
+    public static void Add<T, TStored>(
         in TileRows a, int rows, in FourColumns columns, nint depth, float* sums)
-        where T : struct, ISimdFloat<T>
+        where T : struct, ISimdFloat<T> where TStored : struct, IStoredFloat
     {
         nint rest = depth % T.Width;
-        if (depth > rest) Whole<T>(in a, rows, in columns, depth - rest, sums);
+        if (depth > rest) Whole<T, TStored>(in a, rows, in columns, depth - rest, sums);
         if (rest == 0) return;
         float* padded = stackalloc float[(Rows + Columns) * MostWidth];
         for (int row = 0; row < Rows; row++)
@@ -65,33 +66,33 @@ internal static unsafe class MatVecTile
         float* b = padded + Rows * T.Width;
         for (int column = 0; column < Columns; column++)
         {
-            T last = T.LoadPartial(columns.At(column) + depth - rest, (int)rest);
+            T last = StoredTail.Load<T, TStored>(columns.At(column), depth - rest, (int)rest);
             T.Store(last, b + column * T.Width);
         }
 
         TileRows tailRows = new(padded, T.Width, 1, Rows);
-        FourColumns tailColumns = new(b, T.Width, Columns, 0, 0);
-        Whole<T>(in tailRows, rows, in tailColumns, T.Width, sums);
+        FourColumns tailColumns = new((byte*)b, T.Width * sizeof(float), Columns, 0, 0);
+        Whole<T, StoredFloat32>(in tailRows, rows, in tailColumns, T.Width, sums);
     }
 
-    private static void Whole<T>(
+    private static void Whole<T, TStored>(
         in TileRows a, int rows, in FourColumns columns, nint depth, float* sums)
-        where T : struct, ISimdFloat<T>
+        where T : struct, ISimdFloat<T> where TStored : struct, IStoredFloat
     {
-        if (rows > 4) Dot6x4<T>(in a, rows, in columns, depth, sums);
-        else if (rows > 2) Dot4x4<T>(in a, rows, in columns, depth, sums);
-        else if (rows == 2) Dot2x4<T>(in a, in columns, depth, sums);
-        else Dot1x4<T>(in a, in columns, depth, sums);
+        if (rows > 4) Dot6x4<T, TStored>(in a, rows, in columns, depth, sums);
+        else if (rows > 2) Dot4x4<T, TStored>(in a, rows, in columns, depth, sums);
+        else if (rows == 2) Dot2x4<T, TStored>(in a, in columns, depth, sums);
+        else Dot1x4<T, TStored>(in a, in columns, depth, sums);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Dot6x4<T>(
+    private static void Dot6x4<T, TStored>(
         in TileRows a, int rows, in FourColumns columns, nint depth, float* sums)
-        where T : struct, ISimdFloat<T>
+        where T : struct, ISimdFloat<T> where TStored : struct, IStoredFloat
     {
         float* a0 = a.Row(0), a1 = a.Row(1), a2 = a.Row(2);
         float* a3 = a.Row(3), a4 = a.Row(4), a5 = a.Row(5);
-        float* b0 = columns.At(0), b1 = columns.At(1), b2 = columns.At(2), b3 = columns.At(3);
+        byte* b0 = columns.At(0), b1 = columns.At(1), b2 = columns.At(2), b3 = columns.At(3);
         nint ahead = columns.Ahead;
         int slow = columns.Slow;
         T c00 = T.Zero, c01 = T.Zero, c02 = T.Zero, c03 = T.Zero;
@@ -102,9 +103,9 @@ internal static unsafe class MatVecTile
         T c50 = T.Zero, c51 = T.Zero, c52 = T.Zero, c53 = T.Zero;
         for (nint k = 0; k < depth; k += T.Width)
         {
-            Fetch(b0, b1, b2, b3, ahead + (k >> slow));
-            T y0 = T.Load(b0 + k), y1 = T.Load(b1 + k);
-            T y2 = T.Load(b2 + k), y3 = T.Load(b3 + k);
+            Fetch(b0, b1, b2, b3, (ahead + (k >> slow)) * TStored.Size);
+            T y0 = TStored.Load<T>(b0, k), y1 = TStored.Load<T>(b1, k);
+            T y2 = TStored.Load<T>(b2, k), y3 = TStored.Load<T>(b3, k);
             T x0 = T.Load(a0 + k);
             c00 = T.MultiplyAdd(x0, y0, c00);
             c01 = T.MultiplyAdd(x0, y1, c01);
@@ -146,13 +147,13 @@ internal static unsafe class MatVecTile
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Dot4x4<T>(
+    private static void Dot4x4<T, TStored>(
         in TileRows a, int rows, in FourColumns columns, nint depth, float* sums)
-        where T : struct, ISimdFloat<T>
+        where T : struct, ISimdFloat<T> where TStored : struct, IStoredFloat
     {
         float* a0 = a.Row(0), a1 = a.Row(1), a2 = a.Row(2);
         float* a3 = a.Row(3);
-        float* b0 = columns.At(0), b1 = columns.At(1), b2 = columns.At(2), b3 = columns.At(3);
+        byte* b0 = columns.At(0), b1 = columns.At(1), b2 = columns.At(2), b3 = columns.At(3);
         nint ahead = columns.Ahead;
         int slow = columns.Slow;
         T c00 = T.Zero, c01 = T.Zero, c02 = T.Zero, c03 = T.Zero;
@@ -161,9 +162,9 @@ internal static unsafe class MatVecTile
         T c30 = T.Zero, c31 = T.Zero, c32 = T.Zero, c33 = T.Zero;
         for (nint k = 0; k < depth; k += T.Width)
         {
-            Fetch(b0, b1, b2, b3, ahead + (k >> slow));
-            T y0 = T.Load(b0 + k), y1 = T.Load(b1 + k);
-            T y2 = T.Load(b2 + k), y3 = T.Load(b3 + k);
+            Fetch(b0, b1, b2, b3, (ahead + (k >> slow)) * TStored.Size);
+            T y0 = TStored.Load<T>(b0, k), y1 = TStored.Load<T>(b1, k);
+            T y2 = TStored.Load<T>(b2, k), y3 = TStored.Load<T>(b3, k);
             T x0 = T.Load(a0 + k);
             c00 = T.MultiplyAdd(x0, y0, c00);
             c01 = T.MultiplyAdd(x0, y1, c01);
@@ -193,21 +194,21 @@ internal static unsafe class MatVecTile
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Dot2x4<T>(
+    private static void Dot2x4<T, TStored>(
         in TileRows a, in FourColumns columns, nint depth, float* sums)
-        where T : struct, ISimdFloat<T>
+        where T : struct, ISimdFloat<T> where TStored : struct, IStoredFloat
     {
         float* a0 = a.Row(0), a1 = a.Row(1);
-        float* b0 = columns.At(0), b1 = columns.At(1), b2 = columns.At(2), b3 = columns.At(3);
+        byte* b0 = columns.At(0), b1 = columns.At(1), b2 = columns.At(2), b3 = columns.At(3);
         nint ahead = columns.Ahead;
         int slow = columns.Slow;
         T c00 = T.Zero, c01 = T.Zero, c02 = T.Zero, c03 = T.Zero;
         T c10 = T.Zero, c11 = T.Zero, c12 = T.Zero, c13 = T.Zero;
         for (nint k = 0; k < depth; k += T.Width)
         {
-            Fetch(b0, b1, b2, b3, ahead + (k >> slow));
-            T y0 = T.Load(b0 + k), y1 = T.Load(b1 + k);
-            T y2 = T.Load(b2 + k), y3 = T.Load(b3 + k);
+            Fetch(b0, b1, b2, b3, (ahead + (k >> slow)) * TStored.Size);
+            T y0 = TStored.Load<T>(b0, k), y1 = TStored.Load<T>(b1, k);
+            T y2 = TStored.Load<T>(b2, k), y3 = TStored.Load<T>(b3, k);
             T x0 = T.Load(a0 + k);
             c00 = T.MultiplyAdd(x0, y0, c00);
             c01 = T.MultiplyAdd(x0, y1, c01);
@@ -225,23 +226,23 @@ internal static unsafe class MatVecTile
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Dot1x4<T>(
+    private static void Dot1x4<T, TStored>(
         in TileRows a, in FourColumns columns, nint depth, float* sums)
-        where T : struct, ISimdFloat<T>
+        where T : struct, ISimdFloat<T> where TStored : struct, IStoredFloat
     {
         float* a0 = a.Row(0);
-        float* b0 = columns.At(0), b1 = columns.At(1), b2 = columns.At(2), b3 = columns.At(3);
+        byte* b0 = columns.At(0), b1 = columns.At(1), b2 = columns.At(2), b3 = columns.At(3);
         nint ahead = columns.Ahead;
         int slow = columns.Slow;
         T c00 = T.Zero, c01 = T.Zero, c02 = T.Zero, c03 = T.Zero;
         for (nint k = 0; k < depth; k += T.Width)
         {
-            Fetch(b0, b1, b2, b3, ahead + (k >> slow));
+            Fetch(b0, b1, b2, b3, (ahead + (k >> slow)) * TStored.Size);
             T x = T.Load(a0 + k);
-            c00 = T.MultiplyAdd(x, T.Load(b0 + k), c00);
-            c01 = T.MultiplyAdd(x, T.Load(b1 + k), c01);
-            c02 = T.MultiplyAdd(x, T.Load(b2 + k), c02);
-            c03 = T.MultiplyAdd(x, T.Load(b3 + k), c03);
+            c00 = T.MultiplyAdd(x, TStored.Load<T>(b0, k), c00);
+            c01 = T.MultiplyAdd(x, TStored.Load<T>(b1, k), c01);
+            c02 = T.MultiplyAdd(x, TStored.Load<T>(b2, k), c02);
+            c03 = T.MultiplyAdd(x, TStored.Load<T>(b3, k), c03);
         }
 
         AddSums(sums, c00, c01, c02, c03);
@@ -252,7 +253,7 @@ internal static unsafe class MatVecTile
         Vector128.Store(Vector128.Load(sums) + T.SumEach(c0, c1, c2, c3), sums);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Fetch(float* b0, float* b1, float* b2, float* b3, nint at)
+    private static void Fetch(byte* b0, byte* b1, byte* b2, byte* b3, nint at)
     {
         if (!Sse.IsSupported) return;
         Sse.Prefetch1(b0 + at);

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Transformer.Tensors;
 
 namespace Transformer.Numerics;
 
@@ -6,20 +7,39 @@ namespace Transformer.Numerics;
 /// op(X) for a row-major X: element (i, j) is Data[i·Stride + j], or Data[j·Stride + i] where
 /// transposed.
 /// </summary>
-internal readonly unsafe struct MatrixView(float* data, nint stride, bool transposed = false)
+internal readonly unsafe struct MatrixView(
+    void* data, nint stride, bool transposed = false, DType type = DType.Float32)
 {
-    /// <summary>First element.</summary>
-    public float* Data => data;
+    /// <summary>Views a buffer.</summary>
+    public MatrixView(BufferView view, nint stride, bool transposed = false)
+        : this((void*)view.Address, stride, transposed, view.DType)
+    {
+    }
 
-    /// <summary>Floats from one stored row to the next.</summary>
+    /// <summary>First element.</summary>
+    public byte* Data => (byte*)data;
+
+    /// <summary>How elements are stored: Float32, Float16 or BFloat16.</summary>
+    public DType Type => type;
+
+    /// <summary>Whether elements are widened on the way to the tiles.</summary>
+    public bool IsNarrow => type != DType.Float32;
+
+    /// <summary>Elements from one stored row to the next.</summary>
     public nint Stride => stride;
 
     /// <summary>Whether the operand is the transpose of what is stored.</summary>
     public bool Transposed => transposed;
 
+    /// <summary>Address of an element, counted as stored.</summary>
+    public byte* At(nint row, nint column) => Data + (row * stride + column) * type.Size();
+
+    /// <summary>The same as floats, which they must be.</summary>
+    public float* Floats(nint row, nint column) => (float*)data + row * stride + column;
+
     /// <summary>The operand from element (row, column) on.</summary>
     public MatrixView From(nint row, nint column) => new(
-        data + (transposed ? column * stride + row : row * stride + column), stride, transposed);
+        transposed ? At(column, row) : At(row, column), stride, transposed, type);
 }
 
 /// <summary>

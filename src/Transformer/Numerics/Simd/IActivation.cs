@@ -61,3 +61,14 @@ internal readonly struct GeluTanhActivation : IActivation
     public static T Derivative<T>(T x, out T value) where T : struct, ISimdFloat<T> =>
         SimdMath.GeluTanhDerivative(x, out value);
 }
+
+/// <summary>f(x) = tanh x.</summary>
+internal readonly struct TanhActivation : IActivation
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static T Apply<T>(T x) where T : struct, ISimdFloat<T> => SimdMath.Tanh(x);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static T Derivative<T>(T x, out T value) where T : struct, ISimdFloat<T> =>
+        SimdMath.TanhDerivative(x, out value);
+}

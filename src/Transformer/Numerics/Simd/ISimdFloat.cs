@@ -26,8 +26,8 @@ internal unsafe interface ISimdFloat<TSelf> : IFloatVector<TSelf>
     /// </summary>
     static abstract TSelf LoadPartial(float* source, int count);
 
-    /// <summary>Width 16-bit words from an address of any alignment, each in a lane's low half.
-    /// </summary>
+    /// <summary>Width 16-bit words from an address of any alignment, each in a lane's low half; the
+    /// high half is zeros or the word's sign, as the width's own conversions want it.</summary>
     static abstract TSelf LoadWords(ushort* source);
 
     /// <summary>bfloat16 words, as <see cref="LoadWords"/> gives them, to numbers, exactly.
@@ -37,6 +37,21 @@ internal unsafe interface ISimdFloat<TSelf> : IFloatVector<TSelf>
     /// <summary>binary16 words, as <see cref="LoadWords"/> gives them, to numbers, exactly.
     /// </summary>
     static abstract TSelf FromFloat16(TSelf words);
+
+    /// <summary>Numbers rounded to bfloat16, ties to even, as words that
+    /// <see cref="StoreWords"/> takes; NaN keeps its payload's upper bits and is made quiet.
+    /// </summary>
+    static abstract TSelf ToBFloat16(TSelf value);
+
+    /// <summary>Numbers rounded to binary16, otherwise as <see cref="ToBFloat16"/>.</summary>
+    static abstract TSelf ToFloat16(TSelf value);
+
+    /// <summary>Writes each lane's low half.</summary>
+    static abstract void StoreWords(TSelf words, ushort* destination);
+
+    /// <summary>As <see cref="StoreWords"/>, past the caches, to an address aligned to what is
+    /// written; a <see cref="SimdStream.Fence"/> must follow.</summary>
+    static abstract void StoreWordsStreaming(TSelf words, ushort* destination);
 
     /// <summary>Writes all lanes.</summary>
     static abstract void Store(TSelf value, float* destination);

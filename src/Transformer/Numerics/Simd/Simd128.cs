@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Transformer.Numerics;
 
@@ -63,6 +64,49 @@ internal readonly unsafe struct Simd128 : ISimdFloat<Simd128>
             magnitude.AsInt32(), Vector128.Create(0x0F7FFFFF)).AsUInt32();
         return new((number | (special & Vector128.Create(0x7F800000u)) |
             ((word & Vector128.Create(0x8000u)) << 16)).AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd128 ToBFloat16(Simd128 value)
+    {
+        Vector128<uint> word = value.v.AsUInt32();
+        Vector128<uint> odd = (word >> 16) & Vector128.Create(1u);
+        Vector128<uint> rounded = (word + Vector128.Create(0x7FFFu) + odd) >> 16;
+        Vector128<uint> quiet = (word >> 16) | Vector128.Create(0x40u);
+        Vector128<uint> number = Vector128.Equals(value.v, value.v).AsUInt32();
+        return new(Vector128.ConditionalSelect(number, rounded, quiet).AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd128 ToFloat16(Simd128 value)
+    {
+        Vector128<uint> word = value.v.AsUInt32();
+        Vector128<int> magnitude = (word & Vector128.Create(0x7FFFFFFFu)).AsInt32();
+        // Exponents are 112 apart; from the least normal number down, a sum with ½ has the
+        // subnormal numbers' unit as its own and is rounded to it.
+        Vector128<int> odd = (magnitude >>> 13) & Vector128.Create(1);
+        Vector128<int> normal = (magnitude + Vector128.Create(0xFFF - (112 << 23)) + odd) >>> 13;
+        Vector128<int> small = (magnitude.AsSingle() + Vector128.Create(0.5f)).AsInt32() -
+            Vector128.Create(0x3F000000);
+        Vector128<int> rounded = Vector128.Min(Vector128.Create(0x7C00), Vector128.ConditionalSelect(
+            Vector128.LessThan(magnitude, Vector128.Create(0x38800000)), small, normal));
+        Vector128<int> quiet = ((magnitude >>> 13) & Vector128.Create(0x3FF)) | Vector128.Create(0x7E00);
+        Vector128<int> number = Vector128.Equals(value.v, value.v).AsInt32();
+        return new((Vector128.ConditionalSelect(number, rounded, quiet).AsUInt32() |
+            ((word >> 16) & Vector128.Create(0x8000u))).AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreWords(Simd128 words, ushort* destination) =>
+        Unsafe.WriteUnaligned(destination, Vector128.Narrow(
+            words.v.AsUInt32(), words.v.AsUInt32()).AsUInt64().ToScalar());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreWordsStreaming(Simd128 words, ushort* destination)
+    {
+        ulong four = Vector128.Narrow(words.v.AsUInt32(), words.v.AsUInt32()).AsUInt64().ToScalar();
+        if (Sse2.X64.IsSupported) Sse2.X64.StoreNonTemporal((ulong*)destination, four);
+        else *(ulong*)destination = four;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

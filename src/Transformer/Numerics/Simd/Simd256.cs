@@ -75,6 +75,48 @@ internal readonly unsafe struct Simd256 : ISimdFloat<Simd256>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd256 ToBFloat16(Simd256 value)
+    {
+        Vector256<uint> word = value.v.AsUInt32();
+        Vector256<uint> odd = (word >> 16) & Vector256.Create(1u);
+        Vector256<uint> rounded = (word + Vector256.Create(0x7FFFu) + odd) >> 16;
+        Vector256<uint> quiet = (word >> 16) | Vector256.Create(0x40u);
+        Vector256<uint> number = Vector256.Equals(value.v, value.v).AsUInt32();
+        return new(Vector256.ConditionalSelect(number, rounded, quiet).AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd256 ToFloat16(Simd256 value)
+    {
+        Vector256<uint> word = value.v.AsUInt32();
+        Vector256<int> magnitude = (word & Vector256.Create(0x7FFFFFFFu)).AsInt32();
+        // Exponents are 112 apart; from the least normal number down, a sum with ½ has the
+        // subnormal numbers' unit as its own and is rounded to it.
+        Vector256<int> odd = (magnitude >>> 13) & Vector256.Create(1);
+        Vector256<int> normal = (magnitude + Vector256.Create(0xFFF - (112 << 23)) + odd) >>> 13;
+        Vector256<int> small = (magnitude.AsSingle() + Vector256.Create(0.5f)).AsInt32() -
+            Vector256.Create(0x3F000000);
+        Vector256<int> rounded = Vector256.Min(Vector256.Create(0x7C00), Vector256.ConditionalSelect(
+            Vector256.LessThan(magnitude, Vector256.Create(0x38800000)), small, normal));
+        Vector256<int> quiet = ((magnitude >>> 13) & Vector256.Create(0x3FF)) | Vector256.Create(0x7E00);
+        Vector256<int> number = Vector256.Equals(value.v, value.v).AsInt32();
+        return new((Vector256.ConditionalSelect(number, rounded, quiet).AsUInt32() |
+            ((word >> 16) & Vector256.Create(0x8000u))).AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreWords(Simd256 words, ushort* destination) =>
+        Words(words).Store(destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreWordsStreaming(Simd256 words, ushort* destination) =>
+        Words(words).StoreAlignedNonTemporal(destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<ushort> Words(Simd256 words) => Vector128.Narrow(
+        words.v.GetLower().AsUInt32(), words.v.GetUpper().AsUInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(Simd256 value, float* destination) => value.v.Store(destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -53,9 +53,9 @@ internal readonly unsafe struct Simd512 : ISimdFloat<Simd512>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 LoadWords(ushort* source) => Avx512F.IsSupported
-        ? new(Avx512F.ConvertToVector512Int32(Vector256.Load(source)).AsSingle())
-        : new(Vector512.Create(Vector256.WidenLower(Vector256.Load(source)),
-            Vector256.WidenUpper(Vector256.Load(source))).AsSingle());
+        ? new(Avx512F.ConvertToVector512Int32(Vector256.Load((short*)source)).AsSingle())
+        : new(Vector512.Create(Vector256.WidenLower(Vector256.Load((short*)source)),
+            Vector256.WidenUpper(Vector256.Load((short*)source))).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 FromBFloat16(Simd512 words) => new((words.v.AsUInt32() << 16).AsSingle());
@@ -63,16 +63,60 @@ internal readonly unsafe struct Simd512 : ISimdFloat<Simd512>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 FromFloat16(Simd512 words)
     {
+        // The word's sign fills the bits above it: shifted, one of them is where a float's is.
+        Vector512<float> small =
+            ((words.v.AsInt32() << 13) & Vector512.Create(unchecked((int)0x8FFFFFFF))).AsSingle();
         // Exponents are 112 apart; a product with 2¹¹² also normalises subnormal numbers.
-        Vector512<uint> word = words.v.AsUInt32();
-        Vector512<uint> magnitude = (word & Vector512.Create(0x7FFFu)) << 13;
-        Vector512<uint> number =
-            (magnitude.AsSingle() * Vector512.Create(5.192296858534828e33f)).AsUInt32();
-        Vector512<uint> special = Vector512.GreaterThan(
-            magnitude.AsInt32(), Vector512.Create(0x0F7FFFFF)).AsUInt32();
-        return new((number | (special & Vector512.Create(0x7F800000u)) |
-            ((word & Vector512.Create(0x8000u)) << 16)).AsSingle());
+        Vector512<float> number = small * Vector512.Create(5.192296858534828e33f);
+        // From 2⁻⁹⁶ on the word's exponent was the largest: ∞ or NaN.
+        Vector512<float> special = Vector512.GreaterThanOrEqual(
+            Vector512.Abs(small), Vector512.Create(1.2621774483536189e-29f));
+        return new(Vector512.ConditionalSelect(
+            special, number | Vector512.Create(float.PositiveInfinity), number));
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd512 ToBFloat16(Simd512 value)
+    {
+        Vector512<uint> word = value.v.AsUInt32();
+        Vector512<uint> odd = (word >> 16) & Vector512.Create(1u);
+        Vector512<uint> rounded = (word + Vector512.Create(0x7FFFu) + odd) >> 16;
+        Vector512<uint> quiet = (word >> 16) | Vector512.Create(0x40u);
+        Vector512<uint> number = Vector512.Equals(value.v, value.v).AsUInt32();
+        return new(Vector512.ConditionalSelect(number, rounded, quiet).AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd512 ToFloat16(Simd512 value)
+    {
+        Vector512<uint> word = value.v.AsUInt32();
+        Vector512<int> magnitude = (word & Vector512.Create(0x7FFFFFFFu)).AsInt32();
+        // Exponents are 112 apart; from the least normal number down, a sum with ½ has the
+        // subnormal numbers' unit as its own and is rounded to it.
+        Vector512<int> odd = (magnitude >>> 13) & Vector512.Create(1);
+        Vector512<int> normal = (magnitude + Vector512.Create(0xFFF - (112 << 23)) + odd) >>> 13;
+        Vector512<int> small = (magnitude.AsSingle() + Vector512.Create(0.5f)).AsInt32() -
+            Vector512.Create(0x3F000000);
+        Vector512<int> rounded = Vector512.Min(Vector512.Create(0x7C00), Vector512.ConditionalSelect(
+            Vector512.LessThan(magnitude, Vector512.Create(0x38800000)), small, normal));
+        Vector512<int> quiet = ((magnitude >>> 13) & Vector512.Create(0x3FF)) | Vector512.Create(0x7E00);
+        Vector512<int> number = Vector512.Equals(value.v, value.v).AsInt32();
+        return new((Vector512.ConditionalSelect(number, rounded, quiet).AsUInt32() |
+            ((word >> 16) & Vector512.Create(0x8000u))).AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreWords(Simd512 words, ushort* destination) =>
+        Words(words).Store(destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreWordsStreaming(Simd512 words, ushort* destination) =>
+        Words(words).StoreAlignedNonTemporal(destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<ushort> Words(Simd512 words) => Avx512F.IsSupported
+        ? Avx512F.ConvertToVector256UInt16(words.v.AsUInt32())
+        : Vector256.Narrow(words.v.GetLower().AsUInt32(), words.v.GetUpper().AsUInt32());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(Simd512 value, float* destination) => value.v.Store(destination);

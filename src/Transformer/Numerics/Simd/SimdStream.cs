@@ -22,8 +22,12 @@ internal static unsafe class SimdStream
     /// <param name="rows">Rows.</param>
     /// <param name="width">Floats of a row.</param>
     public static bool Pays(float* result, long rows, long width) =>
-        rows * width * sizeof(float) >= LeastBytes && (nint)result % Alignment == 0
-        && width % LineFloats == 0;
+        Pays((byte*)result, rows, width * sizeof(float));
+
+    /// <summary>As above, of rows of so many bytes.</summary>
+    public static bool Pays(byte* result, long rows, long rowBytes) =>
+        rows * rowBytes >= LeastBytes && (nint)result % Alignment == 0
+        && rowBytes % Alignment == 0;
 
     /// <summary>Stores past the caches, or not.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -43,7 +47,7 @@ internal static unsafe class SimdStream
 
     /// <summary>Asks for a line, to lie in the second-level cache.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Fetch(float* line)
+    public static void Fetch(void* line)
     {
         if (Sse.IsSupported) Sse.Prefetch1(line);
     }

@@ -16,4 +16,7 @@ public enum Activation
 
     /// <summary>f(x) = ½x(1 + tanh(√(2/π)(x + 0.044715x³))), GPT-2's approximation.</summary>
     GeluTanh,
+
+    /// <summary>f(x) = tanh x: BERT's pooler (Devlin et al. 2018).</summary>
+    Tanh,
 }

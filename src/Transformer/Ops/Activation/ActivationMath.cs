@@ -17,6 +17,7 @@ internal static class ActivationMath
         Activation.Relu => x <= 0 ? 0 : x,
         Activation.Gelu => x * ScalarMath.NormalCdf(x),
         Activation.GeluTanh => 0.5 * x * (1 + Math.Tanh(TanhArgument(x))),
+        Activation.Tanh => Math.Tanh(x),
         _ => throw Unknown(activation),
     };
 
@@ -27,6 +28,7 @@ internal static class ActivationMath
         Activation.Relu => x <= 0 ? 0 : 1,
         Activation.Gelu => ScalarMath.NormalCdf(x) + (x * ScalarMath.NormalPdf(x)),
         Activation.GeluTanh => GeluTanhDerivative(x),
+        Activation.Tanh => 1 / (Math.Cosh(x) * Math.Cosh(x)),
         _ => throw Unknown(activation),
     };
 
@@ -40,5 +42,5 @@ internal static class ActivationMath
     }
 
     private static ArgumentException Unknown(Activation activation) =>
-        new($"Activation: {activation} is unknown. Use None, Relu, Gelu or GeluTanh.");
+        new($"Activation: {activation} is unknown. Use None, Relu, Gelu, GeluTanh or Tanh.");
 }

@@ -13,23 +13,18 @@ namespace Transformer.Ops;
 /// Preconditions: a validated call on Float32 buffers.
 /// Source: Hendrycks, Gimpel 2016 (GELU).
 /// </remarks>
-internal sealed class ActivationForwardSimd : IKernel<ActivationForward>
+internal sealed class ActivationForwardSimd
+    : RowKernel<ActivationForward, ActivationForwardElements>
 {
-    public bool Supports(in ActivationForward call, out string? reason) =>
-        SimdSupport.AllFloat32(out reason, ("input", call.Input), ("output", call.Output));
-
-    public void Run(in ActivationForward call) =>
+    protected override void RunSingle(in ActivationForward call) =>
         SimdDispatch.Run(new ActivationForwardAction(call));
 }
 
 /// <summary>The gradient of the same functions.</summary>
-internal sealed class ActivationBackwardSimd : IKernel<ActivationBackward>
+internal sealed class ActivationBackwardSimd
+    : RowKernel<ActivationBackward, ActivationBackwardElements>
 {
-    public bool Supports(in ActivationBackward call, out string? reason) =>
-        SimdSupport.AllFloat32(out reason, ("input", call.Input),
-            ("outputGradient", call.OutputGradient), ("inputGradient", call.InputGradient));
-
-    public void Run(in ActivationBackward call) =>
+    protected override void RunSingle(in ActivationBackward call) =>
         SimdDispatch.Run(new ActivationBackwardAction(call));
 }
 
@@ -45,6 +40,7 @@ internal readonly unsafe struct ActivationForwardAction(ActivationForward call) 
             case Activation.Relu: Run<T, ReluActivation>(); break;
             case Activation.Gelu: Run<T, GeluActivation>(); break;
             case Activation.GeluTanh: Run<T, GeluTanhActivation>(); break;
+            case Activation.Tanh: Run<T, TanhActivation>(); break;
             default: Run<T, IdentityActivation>(); break;
         }
     }
@@ -82,25 +78,51 @@ internal readonly unsafe struct ActivationBackwardAction(ActivationBackward call
 {
     public void Run<T>() where T : struct, ISimdFloat<T>
     {
-        float* gradient = call.OutputGradient.Pointer<float>();
-        float* input = call.Input.Pointer<float>();
-        float* result = call.InputGradient.Pointer<float>();
         switch (call.Activation)
         {
-            case Activation.Relu:
-                ActivationGradient.Run<T, ReluActivation>(gradient, input, call.Length, result);
-                break;
-            case Activation.Gelu:
-                ActivationGradient.Run<T, GeluActivation>(gradient, input, call.Length, result);
-                break;
-            case Activation.GeluTanh:
-                ActivationGradient.Run<T, GeluTanhActivation>(
-                    gradient, input, call.Length, result);
-                break;
-            default:
-                ActivationGradient.Run<T, IdentityActivation>(
-                    gradient, input, call.Length, result);
-                break;
+            case Activation.Relu: Run<T, ReluActivation>(); break;
+            case Activation.Gelu: Run<T, GeluActivation>(); break;
+            case Activation.GeluTanh: Run<T, GeluTanhActivation>(); break;
+            case Activation.Tanh: Run<T, TanhActivation>(); break;
+            default: Run<T, IdentityActivation>(); break;
         }
     }
+
+    private void Run<T, TActivation>()
+        where T : struct, ISimdFloat<T> where TActivation : struct, IActivation =>
+        ActivationGradient.Run<T, TActivation>(
+            call.OutputGradient, call.Input, call.InputGradient.Pointer<float>());
+}
+
+/// <summary>Rows of <see cref="ActivationForward"/>.</summary>
+internal readonly struct ActivationForwardElements : IRowCall<ActivationForward>
+{
+    public static int MostRows => ActivationForwardAction.BatchLength;
+
+    public static long Rows(in ActivationForward call) => call.Length;
+
+    public static ActivationForward Part(
+        in ActivationForward call, ref RowStage stage) => call with
+    {
+        Length = stage.Count,
+        Input = stage.Read("input", call.Input),
+        Output = stage.Write("output", call.Output),
+    };
+}
+
+/// <summary>Rows of <see cref="ActivationBackward"/>.</summary>
+internal readonly struct ActivationBackwardElements : IRowCall<ActivationBackward>
+{
+    public static int MostRows => ActivationForwardAction.BatchLength;
+
+    public static long Rows(in ActivationBackward call) => call.Length;
+
+    public static ActivationBackward Part(
+        in ActivationBackward call, ref RowStage stage) => call with
+    {
+        Length = stage.Count,
+        Input = stage.Read("input", call.Input),
+        OutputGradient = stage.Read("outputGradient", call.OutputGradient),
+        InputGradient = stage.Write("inputGradient", call.InputGradient),
+    };
 }

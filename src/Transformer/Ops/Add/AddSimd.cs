@@ -12,19 +12,16 @@ namespace Transformer.Ops;
 /// Numerics: one rounding an element, on storing the sum.
 /// Preconditions: a validated call on Float32 buffers.
 /// </remarks>
-internal sealed class AddForwardSimd : IKernel<AddForward>
+internal sealed class AddForwardSimd
+    : RowKernel<AddForward, AddForwardElements>
 {
-    public bool Supports(in AddForward call, out string? reason) =>
-        SimdSupport.AllFloat32(out reason, ("left", call.Left), ("right", call.Right),
-            ("output", call.Output));
-
-    public void Run(in AddForward call) => SimdDispatch.Run(new AddForwardAction(call));
+    protected override void RunSingle(in AddForward call) => SimdDispatch.Run(new AddForwardAction(call));
 }
 
 /// <summary>The call at one vector width.</summary>
 internal readonly unsafe struct AddForwardAction(AddForward call) : ISimdAction
 {
-    private const int BatchLength = 8192;
+    internal const int BatchLength = 8192;
 
     public void Run<T>() where T : struct, ISimdFloat<T>
     {
@@ -63,4 +60,21 @@ internal readonly unsafe struct AddForwardAction(AddForward call) : ISimdAction
             }
         }
     }
+}
+
+/// <summary>Rows of <see cref="AddForward"/>.</summary>
+internal readonly struct AddForwardElements : IRowCall<AddForward>
+{
+    public static int MostRows => AddForwardAction.BatchLength;
+
+    public static long Rows(in AddForward call) => call.Length;
+
+    public static AddForward Part(
+        in AddForward call, ref RowStage stage) => call with
+    {
+        Length = stage.Count,
+        Left = stage.Read("left", call.Left),
+        Right = stage.Read("right", call.Right),
+        Output = stage.Write("output", call.Output),
+    };
 }

@@ -9,16 +9,17 @@ namespace Transformer.Ops;
 /// <remarks>
 /// Shapes: input, output [Length].
 /// Work: a batch is 4,096 elements; u is drawn 256 elements at a time.
-/// Memory: 256 floats of u on the stack.
-/// Bytes: 8 bytes an element for about 40 integer operations: bound by arithmetic.
+/// Memory: 256 floats of u on the stack; as many of the elements where these take 16 bits.
+/// Bytes: 8 bytes an element, or 4, for about 40 integer operations: bound by arithmetic.
 /// Numerics: u(i) depends on seed, step, stream and i alone; a dropped NaN becomes 0 by selection.
-/// Preconditions: a validated call on Float32 buffers; output may be the input itself.
+/// Preconditions: a validated call, Float32, Float16 or BFloat16 each; output may be the input
+/// itself.
 /// Source: Srivastava et al. 2014; Salmon et al. 2011.
 /// </remarks>
 internal sealed class DropoutForwardSimd : IKernel<DropoutForward>
 {
     public bool Supports(in DropoutForward call, out string? reason) =>
-        SimdSupport.AllFloat32(out reason, ("input", call.Input), ("output", call.Output));
+        SimdSupport.AllStorage(out reason, ("input", call.Input), ("output", call.Output));
 
     public void Run(in DropoutForward call) => DropoutSimd.Run(
         call.Input, call.Output, call.RandomState, call.Length, call.Probability, call.Stream);
@@ -28,7 +29,7 @@ internal sealed class DropoutForwardSimd : IKernel<DropoutForward>
 internal sealed class DropoutBackwardSimd : IKernel<DropoutBackward>
 {
     public bool Supports(in DropoutBackward call, out string? reason) =>
-        SimdSupport.AllFloat32(out reason, ("outputGradient", call.OutputGradient),
+        SimdSupport.AllStorage(out reason, ("outputGradient", call.OutputGradient),
             ("inputGradient", call.InputGradient));
 
     public void Run(in DropoutBackward call) => DropoutSimd.Run(
@@ -48,8 +49,8 @@ internal static unsafe class DropoutSimd
         long* state = randomState.Pointer<long>();
         SimdDispatch.Run(new DropoutAction
         {
-            Input = input.Pointer<float>(),
-            Output = output.Pointer<float>(),
+            Input = input,
+            Output = output,
             Length = length,
             Probability = probability,
             Seed = (ulong)state[0],
@@ -60,7 +61,7 @@ internal static unsafe class DropoutSimd
 
     private struct DropoutAction : ISimdAction
     {
-        public float* Input, Output;
+        public BufferView Input, Output;
         public long Length;
         public float Probability;
         public ulong Seed;
@@ -80,14 +81,32 @@ internal static unsafe class DropoutSimd
         public void Run(int batch)
         {
             float* uniform = stackalloc float[DrawLength];
+            float* copy = stackalloc float[DrawLength];
             long end = Math.Min(call.Length, (batch + 1L) * BatchLength);
             for (long start = (long)batch * BatchLength; start < end; start += DrawLength)
             {
                 int count = (int)Math.Min(DrawLength, end - start);
                 PhiloxVector.FillUnit(
                     call.Seed, call.Stream, call.Step, (ulong)start / 4, (count + 3) / 4, uniform);
-                Apply(call.Input + start, uniform, call.Output + start, count);
+                Apply(
+                    call.Input.Slice(start, count), uniform, copy,
+                    call.Output.Slice(start, count));
             }
+        }
+
+        private void Apply(BufferView input, float* uniform, float* copy, BufferView output)
+        {
+            int count = (int)input.Length;
+            float* x = (float*)input.Address, y = (float*)output.Address;
+            if (input.DType != DType.Float32)
+            {
+                x = copy;
+                FloatStorage.Widen(input.DType, (void*)input.Address, x, count);
+            }
+
+            if (output.DType != DType.Float32) y = copy;
+            Apply(x, uniform, y, count);
+            if (y == copy) FloatStorage.Narrow(output.DType, y, (void*)output.Address, count);
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -14,7 +14,8 @@ namespace Transformer.Ops;
 /// the same number, and sums are taken in the order of rows whatever the number of threads.
 /// Bytes: dY read once, one table row read and written a row: bound by memory, scattered.
 /// Numerics: binary32; gradients are added to what the tables hold.
-/// Preconditions: a validated call on Float32 tables; ids are checked before anything is written.
+/// Preconditions: a validated call, Float32, Float16 or BFloat16 each; what is not all Float32 goes
+/// to <see cref="EmbeddingScatter"/>. Ids are checked before anything is written.
 /// Source: the chain rule.
 /// </remarks>
 internal sealed unsafe class EmbeddingBackwardSimd : IKernel<EmbeddingBackward>
@@ -22,7 +23,7 @@ internal sealed unsafe class EmbeddingBackwardSimd : IKernel<EmbeddingBackward>
     private const int ColumnsPerBatch = 32;
 
     public bool Supports(in EmbeddingBackward call, out string? reason) =>
-        SimdSupport.AllFloat32(out reason, ("outputGradient", call.OutputGradient),
+        SimdSupport.AllStorage(out reason, ("outputGradient", call.OutputGradient),
             ("tableGradient", call.TableGradient),
             ("positionTableGradient", call.PositionTableGradient),
             ("segmentTableGradient", call.SegmentTableGradient));
@@ -32,7 +33,11 @@ internal sealed unsafe class EmbeddingBackwardSimd : IKernel<EmbeddingBackward>
         EmbeddingSimd.CheckIds(
             call.Ids, call.TableGradient, call.PositionIds, call.PositionTableGradient,
             call.SegmentIds, call.SegmentTableGradient, call.Width);
-        SimdDispatch.Run(new EmbeddingBackwardAction(call));
+        bool single = SimdSupport.AllFloat32(out _, ("", call.OutputGradient),
+            ("", call.TableGradient), ("", call.PositionTableGradient),
+            ("", call.SegmentTableGradient));
+        if (single) SimdDispatch.Run(new EmbeddingBackwardAction(call));
+        else EmbeddingScatter.Run(in call);
     }
 
     private readonly struct EmbeddingBackwardAction(EmbeddingBackward call) : ISimdAction

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Transformer.Backends;
 using Transformer.Numerics;
+using Transformer.Tensors;
 
 namespace Transformer.Ops;
 
@@ -11,17 +12,23 @@ namespace Transformer.Ops;
 /// Shapes: ids, positionIds, segmentIds [Rows] Int32; tables [·, Width]; output [Rows, Width].
 /// Work: a batch is 16 rows; a row belongs to one thread, a vector to 16/8/4 columns of it.
 /// Bytes: one row of each table read, one row written: bound by memory, table rows scattered.
+/// Numbers of 16 bits are widened and rounded in registers.
 /// Numerics: binary32, terms added in the order of the formula.
-/// Preconditions: a validated call on Float32 tables; ids are checked against their tables before
-/// anything is written.
+/// Preconditions: a validated call; tables of one type and output of any, each Float32, Float16 or
+/// BFloat16; ids are checked against their tables before anything is written.
 /// Source: Vaswani et al. 2017, §3.4 and §3.5; Devlin et al. 2019 (segments).
 /// </remarks>
 internal sealed unsafe class EmbeddingForwardSimd : IKernel<EmbeddingForward>
 {
-    public bool Supports(in EmbeddingForward call, out string? reason) =>
-        SimdSupport.AllFloat32(out reason, ("table", call.Table),
-            ("positionTable", call.PositionTable), ("segmentTable", call.SegmentTable),
-            ("output", call.Output));
+    public bool Supports(in EmbeddingForward call, out string? reason)
+    {
+        DType type = call.Table.DType;
+        bool one = (call.PositionTable.IsAbsent || call.PositionTable.DType == type)
+            && (call.SegmentTable.IsAbsent || call.SegmentTable.DType == type);
+        if (!one) reason = "takes tables of one type; convert them first";
+        else SimdSupport.AllStorage(out reason, ("table", call.Table), ("output", call.Output));
+        return reason is null;
+    }
 
     public void Run(in EmbeddingForward call)
     {
@@ -33,17 +40,28 @@ internal sealed unsafe class EmbeddingForwardSimd : IKernel<EmbeddingForward>
 
     private readonly struct EmbeddingForwardAction(EmbeddingForward call) : ISimdAction
     {
-        public void Run<T>() where T : struct, ISimdFloat<T>
+        public void Run<T>() where T : struct, ISimdFloat<T> => StoredDispatch.Run(
+            call.Table.DType, call.Output.DType, new StoredAction<T>(call));
+    }
+
+    private readonly struct StoredAction<T>(EmbeddingForward call) : IStoredAction
+        where T : struct, ISimdFloat<T>
+    {
+        public void Run<TTable, TOutput>()
+            where TTable : struct, IStoredFloat where TOutput : struct, IStoredFloat
         {
-            Work<T> work = new(in call);
+            Work<T, TTable, TOutput> work = new(in call);
             CpuParallel.For(RowBatches.Count(call.Rows), ref work);
         }
     }
 
-    private readonly struct Work<T> : IBatchWork where T : struct, ISimdFloat<T>
+    private readonly struct Work<T, TTable, TOutput> : IBatchWork
+        where T : struct, ISimdFloat<T>
+        where TTable : struct, IStoredFloat
+        where TOutput : struct, IStoredFloat
     {
         private readonly int* ids, positionIds, segmentIds;
-        private readonly float* table, positionTable, segmentTable, output;
+        private readonly byte* table, positionTable, segmentTable, output;
         private readonly int rows, sequenceLength, width;
         private readonly float scale;
         private readonly bool streaming;
@@ -53,32 +71,34 @@ internal sealed unsafe class EmbeddingForwardSimd : IKernel<EmbeddingForward>
             ids = call.Ids.Pointer<int>();
             positionIds = call.PositionIds.Pointer<int>();
             segmentIds = call.SegmentIds.Pointer<int>();
-            table = call.Table.Pointer<float>();
-            positionTable = call.PositionTable.Pointer<float>();
-            segmentTable = call.SegmentTable.Pointer<float>();
-            output = call.Output.Pointer<float>();
+            table = (byte*)call.Table.Address;
+            positionTable = (byte*)call.PositionTable.Address;
+            segmentTable = (byte*)call.SegmentTable.Address;
+            output = (byte*)call.Output.Address;
             rows = call.Rows;
             sequenceLength = call.SequenceLength;
             width = call.Width;
             scale = (float)call.EffectiveScale;
-            streaming = SimdStream.Pays(output, rows, width);
+            streaming = SimdStream.Pays(output, rows, (long)width * TOutput.Size);
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run(int batch)
         {
             (int first, int last) = RowBatches.Range(batch, rows);
+            nint rowBytes = (nint)width * TTable.Size;
             for (int row = first; row < last; row++)
             {
-                float* token = table + ((long)ids[row] * width);
+                byte* token = table + (ids[row] * rowBytes);
                 int position = positionIds != null ? positionIds[row] : row % sequenceLength;
-                float* positionRow =
-                    positionTable == null ? null : positionTable + ((long)position * width);
-                float* segmentRow = segmentTable == null
-                    ? null : segmentTable + ((long)segmentIds[row] * width);
+                byte* positionRow =
+                    positionTable == null ? null : positionTable + (position * rowBytes);
+                byte* segmentRow =
+                    segmentTable == null ? null : segmentTable + (segmentIds[row] * rowBytes);
                 // The next token's row lies anywhere in the table: asked for beforehand.
-                float* next = row + 1 < last ? table + ((long)ids[row + 1] * width) : token;
-                Sum(token, positionRow, segmentRow, next, output + ((long)row * width));
+                byte* next = row + 1 < last ? table + (ids[row + 1] * rowBytes) : token;
+                Sum(token, positionRow, segmentRow, next,
+                    output + ((nint)row * width * TOutput.Size));
             }
 
             if (streaming) SimdStream.Fence();
@@ -86,26 +106,26 @@ internal sealed unsafe class EmbeddingForwardSimd : IKernel<EmbeddingForward>
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void Sum(
-            float* token, float* position, float* segment, float* next, float* result)
+            byte* token, byte* position, byte* segment, byte* next, byte* result)
         {
             T s = T.Broadcast(scale);
             int i = 0;
             for (; i + T.Width <= width; i += T.Width)
             {
-                SimdStream.Fetch(next + i);
-                T value = T.Load(token + i) * s;
-                if (position != null) value += T.Load(position + i);
-                if (segment != null) value += T.Load(segment + i);
-                SimdStream.Store(value, result + i, streaming);
+                SimdStream.Fetch(next + ((nint)i * TTable.Size));
+                T value = TTable.Load<T>(token, i) * s;
+                if (position != null) value += TTable.Load<T>(position, i);
+                if (segment != null) value += TTable.Load<T>(segment, i);
+                if (streaming) TOutput.StoreStreaming(value, result, i);
+                else TOutput.Store(value, result, i);
             }
 
-            for (; i < width; i++)
-            {
-                float value = token[i] * scale;
-                if (position != null) value += position[i];
-                if (segment != null) value += segment[i];
-                result[i] = value;
-            }
+            if (i == width) return;
+            int rest = width - i;
+            T last = StoredTail.Load<T, TTable>(token, i, rest) * s;
+            if (position != null) last += StoredTail.Load<T, TTable>(position, i, rest);
+            if (segment != null) last += StoredTail.Load<T, TTable>(segment, i, rest);
+            StoredTail.Store<T, TOutput>(last, result, i, rest);
         }
     }
 }

@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics.Arm;
-using System.Runtime.Intrinsics.X86;
 using Transformer.Numerics;
 using Transformer.Tensors;
 
@@ -14,8 +13,8 @@ namespace Transformer.Ops;
 /// Registers: 4 keys × 4 rows are 16 sums where the machine has 32 vector registers, else 4 × 1;
 /// the sums of 4 keys are added up across lanes together.
 /// Bytes: keys once, 2·rows operations a number read: bound by memory, where transposing a tile
-/// of keys would write and read it again. While keys are dotted, the rows that are wanted next are
-/// asked for, so that memory is never idle.
+/// of keys would write and read it again. While keys are dotted, those a tile ahead are asked for,
+/// so that memory is never idle.
 /// Numerics: fp32 multiply-adds, one chain a lane over D, then the lanes; a score depends on its
 /// row and its key alone.
 /// Preconditions: q is padded with zeros, to a multiple of four rows; no number of a key beyond D
@@ -64,26 +63,21 @@ internal static unsafe class AttentionDots
     {
         nint width = AttentionPacking.Pad<T>(dimension);
         float* four = stackalloc float[Keys * Keys];
-        byte** k = stackalloc byte*[Keys];
+        KeyFour k;
         // What is left of each key after its whole vectors, padded with zeros.
         float* tails = stackalloc float[Keys * Simd512.Width];
         int whole = dimension / T.Width * T.Width;
         for (int key = 0; key < count; key += Keys)
         {
             int valid = Math.Min(Keys, count - key);
-            for (int i = 0; i < Keys; i++)
-            {
-                // Past the last key it is read again; the result is dropped.
-                k[i] = keys.Row(key + Math.Min(i, valid - 1));
-                ahead.Prefetch(key + i);
-            }
-
-            for (int i = 0; whole < dimension && i < Keys; i++)
-            {
-                T.Store(StoredRows.LoadPartial<T, TStored>(k[i], whole, dimension - whole),
-                    tails + (i * T.Width));
-            }
-
+            // Past the last key it is read again; the result is dropped.
+            k.First = keys.Row(key);
+            k.Second = keys.Row(key + Math.Min(1, valid - 1));
+            k.Third = keys.Row(key + Math.Min(2, valid - 1));
+            k.Fourth = keys.Row(key + valid - 1);
+            k.Ahead = ahead.Row(key);
+            k.Step = ahead.StepOfFour(out k.Stride);
+            if (whole < dimension) LoadTails<T, TStored>(k, whole, dimension - whole, tails);
             for (int row = 0; row < rows;)
             {
                 float* q = queries + (row * width);
@@ -98,22 +92,43 @@ internal static unsafe class AttentionDots
                     Dot1x4<T, TStored>(q, dimension, k, tails, four);
                 }
 
+                // What comes next has been asked for: the other rows ask for what is there.
+                k.Ahead = k.First;
+                k.Stride = k.Step = 0;
                 for (int i = 0; i < step; i++, row++)
                 {
                     float* target = scores + (row * stride) + key;
+                    if (valid == Keys)
+                    {
+                        Simd128.Store(Simd128.Load(four + (i * Keys)), target);
+                        continue;
+                    }
+
                     for (int j = 0; j < valid; j++) target[j] = four[(i * Keys) + j];
                 }
             }
         }
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void LoadTails<T, TStored>(in KeyFour k, nint whole, int count, float* tails)
+        where T : struct, ISimdFloat<T> where TStored : struct, IStoredFloat
+    {
+        T.Store(StoredRows.LoadPartial<T, TStored>(k.First, whole, count), tails);
+        T.Store(StoredRows.LoadPartial<T, TStored>(k.Second, whole, count), tails + T.Width);
+        tails += 2 * T.Width;
+        T.Store(StoredRows.LoadPartial<T, TStored>(k.Third, whole, count), tails);
+        T.Store(StoredRows.LoadPartial<T, TStored>(k.Fourth, whole, count), tails + T.Width);
+    }
+
     /// <summary>Four rows by four keys.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Dot4x4<T, TStored>(
-        float* q, nint width, int dimension, byte** keys, float* tails, float* result)
+        float* q, nint width, int dimension, in KeyFour k, float* tails, float* result)
         where T : struct, ISimdFloat<T> where TStored : struct, IStoredFloat
     {
-        byte* k0 = keys[0], k1 = keys[1], k2 = keys[2], k3 = keys[3];
+        byte* k0 = k.First, k1 = k.Second, k2 = k.Third, k3 = k.Fourth, ahead = k.Ahead;
+        nint aheadStride = k.Stride, aheadStep = k.Step;
         float* q1 = q + width, q2 = q1 + width, q3 = q2 + width;
         T s00 = T.Zero, s01 = T.Zero, s02 = T.Zero, s03 = T.Zero;
         T s10 = T.Zero, s11 = T.Zero, s12 = T.Zero, s13 = T.Zero;
@@ -124,6 +139,7 @@ internal static unsafe class AttentionDots
             T a, b, c, e;
             if (d + T.Width <= dimension)
             {
+                StoredRows.Prefetch<T, TStored>(ref ahead, aheadStride, aheadStep, d);
                 a = TStored.Load<T>(k0, d);
                 b = TStored.Load<T>(k1, d);
                 c = TStored.Load<T>(k2, d);
@@ -168,14 +184,16 @@ internal static unsafe class AttentionDots
     /// <summary>One row by four keys.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Dot1x4<T, TStored>(
-        float* q, int dimension, byte** keys, float* tails, float* result)
+        float* q, int dimension, in KeyFour k, float* tails, float* result)
         where T : struct, ISimdFloat<T> where TStored : struct, IStoredFloat
     {
-        byte* k0 = keys[0], k1 = keys[1], k2 = keys[2], k3 = keys[3];
+        byte* k0 = k.First, k1 = k.Second, k2 = k.Third, k3 = k.Fourth, ahead = k.Ahead;
+        nint aheadStride = k.Stride, aheadStep = k.Step;
         T s0 = T.Zero, s1 = T.Zero, s2 = T.Zero, s3 = T.Zero;
         nint d = 0;
         for (; d + T.Width <= dimension; d += T.Width)
         {
+            StoredRows.Prefetch<T, TStored>(ref ahead, aheadStride, aheadStep, d);
             T x = T.Load(q + d);
             s0 = T.MultiplyAdd(x, TStored.Load<T>(k0, d), s0);
             s1 = T.MultiplyAdd(x, TStored.Load<T>(k1, d), s1);
@@ -194,40 +212,17 @@ internal static unsafe class AttentionDots
 
         Simd128.Store(new(T.SumEach(s0, s1, s2, s3)), result);
     }
-}
 
-/// <summary>Consecutive rows of stored numbers at one distance.</summary>
-/// <param name="Address">First row.</param>
-/// <param name="Stride">Bytes from one row to the next.</param>
-/// <param name="Bytes">Bytes of a row.</param>
-/// <param name="Type">Of the numbers.</param>
-internal readonly unsafe record struct StoredRows(
-    nint Address, long Stride, int Bytes, DType Type)
-{
-    private const int Line = 64;
-
-    /// <summary>First byte of a row.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public byte* Row(int row) => (byte*)Address + (row * Stride);
-
-    /// <summary>Asks for a row; any address may be asked for.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Prefetch(int row)
+    /// <summary>Four keys, and the four rows that are asked for meanwhile: where they begin, from
+    /// line to line of a vector, from vector to vector.</summary>
+    private struct KeyFour
     {
-        if (!Sse.IsSupported) return;
-        byte* at = Row(row);
-        for (int i = 0; i < Bytes; i += Line) Sse.Prefetch1(at + i);
-    }
-
-    /// <summary>The first <paramref name="count"/> of a vector's numbers, then zeros.</summary>
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    public static T LoadPartial<T, TStored>(byte* source, nint index, int count)
-        where T : struct, ISimdFloat<T> where TStored : struct, IStoredFloat
-    {
-        byte* whole = stackalloc byte[Simd512.Width * sizeof(float)];
-        new Span<byte>(whole, Simd512.Width * sizeof(float)).Clear();
-        new ReadOnlySpan<byte>(source + (index * TStored.Size), count * TStored.Size)
-            .CopyTo(new(whole, count * TStored.Size));
-        return TStored.Load<T>(whole, 0);
+        public byte* First;
+        public byte* Second;
+        public byte* Third;
+        public byte* Fourth;
+        public byte* Ahead;
+        public nint Stride;
+        public nint Step;
     }
 }

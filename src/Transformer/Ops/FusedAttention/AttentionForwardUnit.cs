@@ -34,8 +34,12 @@ internal unsafe ref partial struct AttentionForwardUnit<T, TScore>
     private int sequence;
     private int sequenceQueries;
     private int keyHead;
+    private int slice;
+    private AttentionInterval interval;
     private int firstBlock;
     private int split;
+    private int rangeFirst;
+    private int rangeEnd;
     private float* values;
     private bool finite;
     private bool checkedFinite;
@@ -77,9 +81,9 @@ internal unsafe ref partial struct AttentionForwardUnit<T, TScore>
         sequence = (int)(pair / s.KeyValueHeads);
         sequenceQueries = problem.Sequences.Queries(sequence);
         keyHead = (int)(pair % s.KeyValueHeads);
-        firstBlock = part * work.BlocksPerUnit;
-        int blocks = AttentionForwardTiles<T, TScore>.Blocks(sequenceQueries, problem.Group);
-        int count = Math.Min(work.BlocksPerUnit, blocks - firstBlock);
+        interval = problem.Sequences.Interval(sequence);
+        slice = AttentionBlocks.Slice(problem, sequenceQueries);
+        int count = PartOf(AttentionBlocks.Count(problem, sequenceQueries), part);
         if (count <= 0) return;
         Start(count, out int first, out int end);
         if (work.Splits > 1)
@@ -88,6 +92,8 @@ internal unsafe ref partial struct AttentionForwardUnit<T, TScore>
             end = Math.Min(end, (split + 1) * SplitKeys);
         }
 
+        rangeFirst = first;
+        rangeEnd = end;
         for (int tile = first / KeyTile * KeyTile; tile < end; tile += KeyTile)
         {
             AddTile(tile, Math.Min(KeyTile, end - tile), count);
@@ -99,26 +105,17 @@ internal unsafe ref partial struct AttentionForwardUnit<T, TScore>
     /// <summary>Runs of up to four blocks that see the same columns of a tile go through each step
     /// together: the keys stay in the first-level cache from block to block, then the values do,
     /// and the softmax has many independent rows.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void AddTile(int tile, int tileKeys, int count)
     {
         bool packed = false;
+        AttentionAhead ahead = Ahead(tile + KeyTile);
         for (int block = 0; block < count;)
         {
-            int run = 0, from = 0, to = 0;
-            while (run < RunBlocks && block + run < count)
-            {
-                ref AttentionSpan span = ref spans[block + run];
-                if (!Sees(span, tile, tileKeys)) break;
-                span.Columns<T>(tile, tileKeys, out int blockFrom, out int blockTo);
-                if (run > 0 && (blockFrom != from || blockTo != to)) break;
-                from = blockFrom;
-                to = blockTo;
-                run++;
-            }
-
+            int run = FindRun(block, count, tile, tileKeys, out int from, out int to);
             if (run == 0)
             {
-                block++;
+                block += Hidden(spans[block], tile, tileKeys);
                 continue;
             }
 
@@ -126,29 +123,8 @@ internal unsafe ref partial struct AttentionForwardUnit<T, TScore>
             packed = true;
             AddBlocks(block, run, tile, tileKeys, from, to);
             block += run;
+            ahead.Until(block, count);
         }
-    }
-
-    /// <summary>First row of a block in [group, Sq], and its number of rows.</summary>
-    private readonly int FirstRow(int block, out int rows)
-    {
-        int index = firstBlock + block;
-        if (sequenceQueries < Rows)
-        {
-            rows = Math.Min(Rows, (problem.Group * sequenceQueries) - (index * Rows));
-            return index * Rows;
-        }
-
-        int perHead = (sequenceQueries + Rows - 1) / Rows;
-        int query = index % perHead * Rows;
-        rows = Math.Min(Rows, sequenceQueries - query);
-        return (index / perHead * sequenceQueries) + query;
-    }
-
-    private readonly void Locate(int row, out int head, out int query)
-    {
-        head = (keyHead * problem.Group) + (row / sequenceQueries);
-        query = row % sequenceQueries;
     }
 
     /// <summary>Packs the queries, clears the state, finds every block's keys.</summary>
@@ -156,27 +132,25 @@ internal unsafe ref partial struct AttentionForwardUnit<T, TScore>
     {
         first = int.MaxValue;
         end = 0;
-        new Span<float>(queries, count * Rows * width).Clear();
         new Span<float>(outputs, count * Rows * valueWidth).Clear();
         new Span<float>(sums, count * Rows * T.Width).Clear();
         new Span<float>(maxima, (count * Rows) + AttentionSoftmax.Slack)
             .Fill(float.NegativeInfinity);
         for (int block = 0; block < count; block++)
         {
-            int row = FirstRow(block, out int rows);
-            PackQueries(row, rows, queries + (block * Rows * width));
+            ref AttentionSpan span = ref spans[block];
+            PlaceBlock(firstBlock + block, ref span);
+            span.Alike = Math.Min(span.Alike, count - block);
+            float* packed = queries + (block * Rows * width);
+            PackQueries(span.Row, span.Rows, packed);
+            new Span<float>(packed + (span.Rows * width), (Rows - span.Rows) * width).Clear();
 
             // A block shared by heads sees what all queries see.
             bool shared = sequenceQueries < Rows;
-            int firstQuery = shared ? 0 : row % sequenceQueries;
-            int lastQuery = shared ? sequenceQueries - 1 : firstQuery + rows - 1;
-            ref AttentionSpan span = ref spans[block];
-            span.Row = row;
-            span.Rows = rows;
-            problem.Sequences.VisibleKeys(
-                sequence, firstQuery, out span.First, out span.EndOfAll);
-            problem.Sequences.VisibleKeys(
-                sequence, lastQuery, out span.FirstOfAll, out span.End);
+            int firstQuery = shared ? 0 : span.Query;
+            int lastQuery = shared ? sequenceQueries - 1 : span.Query + span.Rows - 1;
+            interval.Of(firstQuery, out span.First, out span.EndOfAll);
+            interval.Of(lastQuery, out span.FirstOfAll, out span.End);
             if (span.First >= span.End) continue;
             first = Math.Min(first, span.First);
             end = Math.Max(end, span.End);
@@ -236,24 +210,6 @@ internal unsafe ref partial struct AttentionForwardUnit<T, TScore>
         return finite;
     }
 
-    /// <summary>True when a row of the block sees a key of the tile.</summary>
-    private readonly bool Sees(in AttentionSpan span, int tile, int tileKeys)
-    {
-        int first = Math.Max(tile, span.First), end = Math.Min(tile + tileKeys, span.End);
-        if (first >= end) return false;
-        if (!problem.Masks.ArePresent && !TScore.HidesKeys) return true;
-        for (int i = 0; i < span.Rows; i++)
-        {
-            Locate(span.Row + i, out int head, out int query);
-            if (AttentionRow.SeesAny(problem, work.Score, sequence, head, query, first, end))
-            {
-                return true;
-            }
-        }
-
-        return false;
-    }
-
     /// <summary>A run of blocks against columns [from, to) of the packed tile.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void AddBlocks(
@@ -265,25 +221,31 @@ internal unsafe ref partial struct AttentionForwardUnit<T, TScore>
             return;
         }
 
-        bool shapes = typeof(TScore) != typeof(NoScoreModifier) || problem.ShapesScores;
+        bool changes = typeof(TScore) != typeof(NoScoreModifier) || problem.ChangesScores;
         for (int i = 0; i < run; i++)
         {
             AttentionMultiply.Chained<T>(queries + ((block + i) * Rows * width), width,
                 keys + from, KeyTile, scores + (i * BlockScores) + from, KeyTile,
                 problem.Sizes.HeadDimension, (to - from) / T.Width);
             ref readonly AttentionSpan span = ref spans[block + i];
-            if (!shapes && span.AllSee(tile, tileKeys, from, to)) continue;
-            Shape(span, tile, tileKeys, scores + (i * BlockScores), from, to);
+            float* at = scores + (i * BlockScores);
+            if (changes || (span.IsWhole == 0 && problem.Masks.ArePresent))
+            {
+                Shape(span, tile, tileKeys, at, from, to);
+            }
+            else if (span.IsWhole == 0)
+            {
+                Cut(span, tile, tileKeys, at, from, to);
+            }
         }
 
         AttentionSoftmax.Update<T>(scores, KeyTile, run * Rows, from, to,
             maxima + (block * Rows), sums + (block * Rows * T.Width), factors);
-        bool hides = shapes || problem.Dropout.IsPresent;
+        bool hides = changes || problem.Dropout.IsPresent;
         for (int i = 0; i < run; i++)
         {
             ref readonly AttentionSpan span = ref spans[block + i];
-            bool skips = (hides || !span.AllSee(tile, tileKeys, from, to)) &&
-                !ValuesAreFinite(tileKeys);
+            bool skips = (hides || span.IsWhole == 0) && !ValuesAreFinite(tileKeys);
             AddValues(span, tile, tileKeys, from, to, skips,
                 scores + (i * BlockScores), factors + (i * Rows),
                 outputs + ((block + i) * Rows * valueWidth));
@@ -323,6 +285,20 @@ internal unsafe ref partial struct AttentionForwardUnit<T, TScore>
         }
     }
 
+    /// <summary>What <see cref="Shape"/> does where only the interval rules hide keys.</summary>
+    private readonly void Cut(
+        in AttentionSpan span, int tile, int tileKeys, float* values, int from, int to)
+    {
+        for (int i = 0; i < Rows; i++)
+        {
+            int query = span.Query + Math.Min(i, span.Rows - 1);
+            if (sequenceQueries < Rows) query %= sequenceQueries;
+            interval.Of(query, out int first, out int end);
+            AttentionRow.Cut<T>(values + (i * KeyTile), first - tile,
+                Math.Min(tileKeys, end - tile), from, to);
+        }
+    }
+
     private readonly void Drop(
         in AttentionSpan span, int tile, float* weights, int from, int to)
     {
@@ -350,12 +326,12 @@ internal unsafe ref partial struct AttentionForwardUnit<T, TScore>
                 continue;
             }
 
+            float* logSumExp = work.LogSumExp == null ? null
+                : work.LogSumExp + problem.Sequences.RowIndex(sequence, head, query);
             float factor = AttentionSoftmax.Normalise(
-                maxima[at], total, problem.Terms.Sink(head), out float logSumExp);
+                maxima[at], total, problem.Terms.Sink(head), logSumExp);
             work.Output.WriteQueries<T>(problem.Sequences, sequence, head, query, 1,
                 outputs + (at * valueWidth), factor);
-            if (work.LogSumExp == null) continue;
-            work.LogSumExp[problem.Sequences.RowIndex(sequence, head, query)] = logSumExp;
         }
     }
 }

@@ -177,7 +177,12 @@ internal unsafe ref struct AttentionGradientTile<T, TScore>
         problem.Sequences.VisibleKeys(sequence, query + rows - 1, out _, out int end);
         first = Math.Max(first, tile);
         end = Math.Min(end, tile + tileKeys);
-        if (first >= end || !SeesAny(head, query, rows, first, end)) return false;
+        if (first >= end || AttentionRow.Sight(problem, score, sequence, head, query, rows, first,
+            end) == AttentionSight.None)
+        {
+            return false;
+        }
+
         if (!loaded) PackKeys();
         Blocks = (rows + Rows - 1) / Rows;
         PackQueries(head, query, rows);
@@ -203,20 +208,6 @@ internal unsafe ref struct AttentionGradientTile<T, TScore>
         AttentionPacking.Transposed<T>(
             value, stride, tileKeys, s.ValueDimension, valuesTransposed, KeyTile);
         loaded = true;
-    }
-
-    private readonly bool SeesAny(int head, int query, int rows, int first, int end)
-    {
-        if (!problem.Masks.ArePresent && !TScore.HidesKeys) return true;
-        for (int row = 0; row < rows; row++)
-        {
-            if (AttentionRow.SeesAny(problem, score, sequence, head, query + row, first, end))
-            {
-                return true;
-            }
-        }
-
-        return false;
     }
 
     private void PackQueries(int head, int query, int rows)

@@ -30,19 +30,47 @@ internal readonly unsafe struct AttentionMasks
 
     public bool ArePresent => mask != null || blocks != null;
 
-    /// <summary>False when the masks hide keys [first, end) from a query.</summary>
-    public bool ShowAny(int batch, int head, int query, int first, int end)
+    /// <summary>Queries of a block of the block mask, where that alone hides keys; else 0.
+    /// </summary>
+    public int QueryBlock => mask == null ? queryBlock : 0;
+
+    /// <summary>What the masks leave of keys [first, end) to queries [query, query + queries) of a
+    /// head; where both masks hide some, nothing left may be told as a part.</summary>
+    public AttentionSight Sight(
+        int batch, int head, int query, int queries, int first, int end)
     {
-        if (blocks != null)
+        AttentionSight sight = AttentionSight.All;
+        if (blocks != null) sight = BlockSight(head, query, queries, first, end);
+        if (mask == null || sight == AttentionSight.None) return sight;
+        bool any = false, all = true;
+        byte* row = MaskRow(batch, head, query) + first;
+        for (int i = layout.Query == 0 ? queries - 1 : 0; i < queries; i++)
         {
-            byte* row = BlockRow(head, query);
-            int block = first / keyBlock, last = (end - 1) / keyBlock;
-            while (block <= last && row[block] == 0) block++;
-            if (block > last) return false;
+            ReadOnlySpan<byte> keys = new(row, end - first);
+            any = any || keys.ContainsAnyExcept((byte)0);
+            all = all && !keys.Contains((byte)0);
+            if (any && !all) return AttentionSight.Part;
+            row += layout.Query;
         }
 
-        return mask == null || new ReadOnlySpan<byte>(MaskRow(batch, head, query) + first,
-            end - first).ContainsAnyExcept((byte)0);
+        return any ? sight : AttentionSight.None;
+    }
+
+    private AttentionSight BlockSight(int head, int query, int queries, int first, int end)
+    {
+        int firstColumn = first / keyBlock, lastColumn = (end - 1) / keyBlock;
+        bool any = false, all = true;
+        byte* last = BlockRow(head, query + queries - 1);
+        for (byte* row = BlockRow(head, query); row <= last; row += blockColumns)
+        {
+            for (int column = firstColumn; column <= lastColumn; column++)
+            {
+                any |= row[column] != 0;
+                all &= row[column] != 0;
+            }
+        }
+
+        return all ? AttentionSight.All : any ? AttentionSight.Part : AttentionSight.None;
     }
 
     /// <summary>Sets −∞ where a key is hidden.</summary>
@@ -106,4 +134,17 @@ internal readonly unsafe struct AttentionMasks
 
         for (; i < count; i++) target[i] = source[i];
     }
+}
+
+/// <summary>How much of some keys some queries see.</summary>
+internal enum AttentionSight
+{
+    /// <summary>No query sees any key.</summary>
+    None,
+
+    /// <summary>Neither.</summary>
+    Part,
+
+    /// <summary>Every query sees every key.</summary>
+    All,
 }

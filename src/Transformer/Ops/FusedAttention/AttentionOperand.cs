@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Transformer.Numerics;
 using Transformer.Tensors;
 
@@ -85,6 +86,7 @@ internal readonly unsafe struct AttentionOperand
     /// <param name="batch">Sequence.</param>
     /// <param name="head">Key/value head.</param>
     /// <param name="first">First key; one that is stored.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public StoredRows KeyRows(in AttentionSequences sequences, int batch, int head, int first) =>
         new((nint)Row(sequences.KeyAt(batch, first), head), strides.Sequence * type.Size(),
             width * type.Size(), type);
@@ -110,6 +112,7 @@ internal readonly unsafe struct AttentionOperand
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private byte* Row((long Outer, long Row) place, int head) => address + (type.Size() *
         ((place.Outer * strides.Batch) + (head * strides.Head) +
             (place.Row * strides.Sequence)));

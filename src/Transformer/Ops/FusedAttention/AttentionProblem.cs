@@ -57,8 +57,10 @@ internal readonly struct AttentionProblem
     }
 
     /// <summary>True when scores need more than a scale and an interval.</summary>
-    public bool ShapesScores => SoftCap > 0 || Bias.IsPresent || Masks.ArePresent ||
-        Terms.ArePresent;
+    public bool ShapesScores => ChangesScores || Masks.ArePresent;
+
+    /// <summary>True when visible scores need more than a scale.</summary>
+    public bool ChangesScores => SoftCap > 0 || Bias.IsPresent || Terms.ArePresent;
 
     /// <summary>At most one register block of rows reads each key: scores are then dot products
     /// on the keys in place, in the output pass and in the score writer alike, so that both

@@ -33,26 +33,25 @@ internal readonly record struct AttentionRow(
             Math.Min(keys, end - tileKey));
     }
 
-    /// <summary>False when masks or the score modifier hide keys [first, end) from a query.
-    /// </summary>
+    /// <summary>What masks and the score modifier leave of keys [first, end) to queries [query,
+    /// query + queries) of a head.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static bool SeesAny<TScore>(
-        in AttentionProblem problem, TScore score, int batch, int head, int query, int first,
-        int end) where TScore : struct, IScoreModifier
+    public static AttentionSight Sight<TScore>(
+        in AttentionProblem problem, TScore score, int batch, int head, int query, int queries,
+        int first, int end) where TScore : struct, IScoreModifier
     {
-        if (problem.Masks.ArePresent &&
-            !problem.Masks.ShowAny(batch, head, query, first, end))
+        AttentionSight sight = problem.Masks.ArePresent
+            ? problem.Masks.Sight(batch, head, query, queries, first, end) : AttentionSight.All;
+        if (!TScore.HidesKeys || sight == AttentionSight.None) return sight;
+        for (int i = query; i < query + queries; i++)
         {
-            return false;
+            for (int key = first; key < end; key++)
+            {
+                if (score.IsVisible(batch, head, i, key)) return AttentionSight.Part;
+            }
         }
 
-        if (!TScore.HidesKeys) return true;
-        for (int key = first; key < end; key++)
-        {
-            if (score.IsVisible(batch, head, query, key)) return true;
-        }
-
-        return false;
+        return AttentionSight.None;
     }
 
     /// <summary>Soft cap, score modifier, bias, position terms and visibility on columns [from,
@@ -172,14 +171,27 @@ internal readonly record struct AttentionRow(
             }
         }
 
+        Cut<T>(scores, First, End, from, to);
+    }
+
+    /// <summary>Scores of columns outside [first, end) become −∞.</summary>
+    /// <param name="scores">Scores of a tile's columns.</param>
+    /// <param name="first">First visible column.</param>
+    /// <param name="end">Column after the last visible one.</param>
+    /// <param name="from">First column looked at, a multiple of the width.</param>
+    /// <param name="to">Column after the last one looked at, a multiple of the width.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static unsafe void Cut<T>(float* scores, int first, int end, int from, int to)
+        where T : struct, ISimdFloat<T>
+    {
         T hidden = T.Broadcast(float.NegativeInfinity);
-        T first = T.Broadcast(First), end = T.Broadcast(End);
+        T firstColumn = T.Broadcast(first), endColumn = T.Broadcast(end);
         for (int j = from; j < to; j += T.Width)
         {
-            if (j >= First && j + T.Width <= End) continue;
+            if (j >= first && j + T.Width <= end) continue;
             T column = Lanes<T>() + T.Broadcast(j);
-            T s = T.SelectLess(column, first, hidden, T.Load(scores + j));
-            T.Store(T.SelectLess(column, end, s, hidden), scores + j);
+            T s = T.SelectLess(column, firstColumn, hidden, T.Load(scores + j));
+            T.Store(T.SelectLess(column, endColumn, s, hidden), scores + j);
         }
     }
 }

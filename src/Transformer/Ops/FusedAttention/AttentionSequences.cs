@@ -59,6 +59,10 @@ internal readonly unsafe struct AttentionSequences
 
     public bool IsPaged => blockTable != null;
 
+    /// <summary>True when every query sees a window of keys, bounded on both sides.</summary>
+    public bool HasWindow =>
+        left >= 0 && (right >= 0 || options.Causal != CausalAlignment.None);
+
     /// <summary>Queries of a sequence.</summary>
     public int Queries(int batch) => queryOffsets == null
         ? sizes.QueryLength : queryOffsets[batch + 1] - queryOffsets[batch];
@@ -77,6 +81,7 @@ internal readonly unsafe struct AttentionSequences
         queryOffsets == null ? (batch, query) : (0, (long)queryOffsets[batch] + query);
 
     /// <summary>Where a key lies: outer index (a page where keys are paged) and row.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public (long Outer, long Row) KeyAt(int batch, int key)
     {
         if (blockTable != null)
@@ -88,6 +93,7 @@ internal readonly unsafe struct AttentionSequences
     }
 
     /// <summary>Keys from this one on whose rows lie at one distance.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public int RunFrom(int key) =>
         blockTable == null ? int.MaxValue : PageSize - (key % PageSize);
 
@@ -104,16 +110,17 @@ internal readonly unsafe struct AttentionSequences
     /// The keys [first, end) that causal order, window, lengths and short mask rows leave to a
     /// query; masks may hide more. Both bounds never decrease with the query.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public void VisibleKeys(int batch, int query, out int first, out int end)
+    public void VisibleKeys(int batch, int query, out int first, out int end) =>
+        Interval(batch).Of(query, out first, out end);
+
+    /// <summary><see cref="VisibleKeys"/> of all queries of a sequence.</summary>
+    public AttentionInterval Interval(int batch)
     {
         int keys = Keys(batch);
-        long position = query + options.PositionOffset(Queries(batch), keys);
-        long high = Math.Min(keys, keyLimit);
-        long low = left >= 0 ? Math.Max(0, position - left) : 0;
-        if (options.Causal != CausalAlignment.None) high = Math.Min(high, position + 1);
-        if (right >= 0) high = Math.Min(high, position + right + 1);
-        end = (int)Math.Max(0, high);
-        first = (int)Math.Min(low, end);
+        long offset = options.PositionOffset(Queries(batch), keys);
+        long low = left >= 0 ? offset - left : -AttentionInterval.Unbounded;
+        long high = right >= 0 ? offset + right + 1 : AttentionInterval.Unbounded;
+        if (options.Causal != CausalAlignment.None) high = Math.Min(high, offset + 1);
+        return new(low, high, Math.Min(keys, keyLimit));
     }
 }

@@ -112,11 +112,16 @@ internal static unsafe class AttentionSoftmax
     /// <param name="maximum">The row's largest score.</param>
     /// <param name="sum">Σ exp(s − maximum).</param>
     /// <param name="sink">Logit that joins the denominator; −∞ for none.</param>
-    /// <param name="logSumExp">Natural log-sum-exp of the row; −∞ where it saw no key.</param>
-    public static float Normalise(float maximum, float sum, float sink, out float logSumExp)
+    /// <param name="logSumExp">Receives the natural log-sum-exp of the row, −∞ where it saw no
+    /// key; may be null.</param>
+    public static float Normalise(float maximum, float sum, float sink, float* logSumExp)
     {
-        logSumExp = float.NegativeInfinity;
-        if (sum == 0) return 0;
+        if (sum == 0)
+        {
+            if (logSumExp != null) *logSumExp = float.NegativeInfinity;
+            return 0;
+        }
+
         float factor = 1;
         if (!float.IsNegativeInfinity(sink))
         {
@@ -126,7 +131,7 @@ internal static unsafe class AttentionSoftmax
             maximum = top;
         }
 
-        logSumExp = maximum + MathF.Log(sum);
+        if (logSumExp != null) *logSumExp = maximum + MathF.Log(sum);
         return factor / sum;
     }
 }

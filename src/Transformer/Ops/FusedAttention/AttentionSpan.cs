@@ -7,7 +7,7 @@ namespace Transformer.Ops;
 internal struct AttentionSpan
 {
     /// <summary>Size in floats.</summary>
-    public const int Floats = 6;
+    public const int Floats = 10;
 
     /// <summary>First key that any row sees.</summary>
     public int First;
@@ -21,11 +21,25 @@ internal struct AttentionSpan
     /// <summary>Key after the last that all rows see.</summary>
     public int EndOfAll;
 
-    /// <summary>First row in [group, Sq].</summary>
+    /// <summary>First row in [group, Sq] of the sequence.</summary>
     public int Row;
 
     /// <summary>Rows.</summary>
     public int Rows;
+
+    /// <summary>Query head and query of the first row.</summary>
+    public int Head;
+
+    /// <inheritdoc cref="Head"/>
+    public int Query;
+
+    /// <summary>This block and those after it whose queries have the same row of the block mask; 1
+    /// where something else may hide keys.</summary>
+    public int Alike;
+
+    /// <summary>Not 0 when all rows see all columns that are computed of the current tile.
+    /// </summary>
+    public int IsWhole;
 
     /// <summary>The whole vectors that hold the tile's keys that any row sees.</summary>
     public readonly void Columns<T>(int tile, int tileKeys, out int from, out int to)

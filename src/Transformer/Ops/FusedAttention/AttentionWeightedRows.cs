@@ -12,8 +12,8 @@ namespace Transformer.Ops;
 /// Work: the caller's thread; a value is read once for four rows.
 /// Registers: 4 rows × 4 vectors of o stay in registers over all keys where the machine has 32
 /// vector registers, else 1 × 4.
-/// Bytes: values once, 2·rows operations a number read: bound by memory; meanwhile what is wanted
-/// next is asked for.
+/// Bytes: values once, 2·rows operations a number read: bound by memory; meanwhile those a tile
+/// ahead are asked for.
 /// Numerics: fp32, every element of o is one chain of multiply-adds over the keys in order, so it
 /// does not depend on where pages or rows of tiles end. Where a weight 0 may stand for a hidden
 /// key, its value, perhaps not finite, is not multiplied.
@@ -53,6 +53,7 @@ internal static unsafe class AttentionWeightedRows
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Add<T, TStored>(
         float* weights, int stride, int rows, in StoredRows values, int count, int dimension,
         bool skips, in StoredRows ahead, float* output)
@@ -66,14 +67,15 @@ internal static unsafe class AttentionWeightedRows
             int row = 0;
             for (; wide && row + 4 <= rows; row += 4)
             {
+                // What comes next is asked for once: then the rows ask for what is there.
                 Add4x4<T, TStored>(weights + (row * stride), stride, values, count, column,
-                    column == 0 ? ahead : default, output + (row * width) + column, width);
+                    row == 0 ? ahead : values, output + (row * width) + column, width);
             }
 
             for (; row < rows; row++)
             {
                 Add1x4<T, TStored>(weights + (row * stride), values, count, column,
-                    column + row == 0 ? ahead : default, output + (row * width) + column);
+                    row == 0 ? ahead : values, output + (row * width) + column);
             }
         }
 
@@ -101,10 +103,12 @@ internal static unsafe class AttentionWeightedRows
         T s10 = T.Load(o1), s11 = T.Load(o1 + v1), s12 = T.Load(o1 + v2), s13 = T.Load(o1 + v3);
         T s20 = T.Load(o2), s21 = T.Load(o2 + v1), s22 = T.Load(o2 + v2), s23 = T.Load(o2 + v3);
         T s30 = T.Load(o3), s31 = T.Load(o3 + v1), s32 = T.Load(o3 + v2), s33 = T.Load(o3 + v3);
-        for (int key = 0; key < count; key++)
+        byte* v = values.Row(0);
+        nint step = (nint)values.Stride;
+        nint nextStep = ahead.StepOfVectors<T, TStored>(column, count, out byte* next);
+        for (int key = 0; key < count; key++, v += step, next += nextStep)
         {
-            byte* v = values.Row(key);
-            ahead.Prefetch(key);
+            StoredRows.PrefetchFour<T, TStored>(next);
             T a = TStored.Load<T>(v, column), b = TStored.Load<T>(v, column + v1);
             T c = TStored.Load<T>(v, column + v2), d = TStored.Load<T>(v, column + v3);
             T x = T.Broadcast(w[key]);
@@ -142,10 +146,12 @@ internal static unsafe class AttentionWeightedRows
     {
         int v1 = T.Width, v2 = 2 * T.Width, v3 = 3 * T.Width;
         T s0 = T.Load(o), s1 = T.Load(o + v1), s2 = T.Load(o + v2), s3 = T.Load(o + v3);
-        for (int key = 0; key < count; key++)
+        byte* v = values.Row(0);
+        nint step = (nint)values.Stride;
+        nint nextStep = ahead.StepOfVectors<T, TStored>(column, count, out byte* next);
+        for (int key = 0; key < count; key++, v += step, next += nextStep)
         {
-            byte* v = values.Row(key);
-            ahead.Prefetch(key);
+            StoredRows.PrefetchFour<T, TStored>(next);
             T x = T.Broadcast(w[key]);
             s0 = T.MultiplyAdd(x, TStored.Load<T>(v, column), s0);
             s1 = T.MultiplyAdd(x, TStored.Load<T>(v, column + v1), s1);

@@ -9,18 +9,20 @@ namespace Transformer.Ops;
 /// </summary>
 /// <remarks>
 /// Shapes: as <see cref="AttentionInputs"/>.
-/// Work: a unit is (sequence, key/value head, up to 48 blocks of 6 queries, over all query heads of
-/// the group); it runs over the keys in tiles of 64, k transposed once for all its blocks, v taken
-/// where it lies if its rows are dense, else packed. Up to four blocks that see the same columns
-/// go through scores, softmax and output together. A batch is one or more units. Up to 8 queries
-/// over more than 1024 keys (decoding) are also split into ranges of 512 keys, whose partial
-/// results <see cref="AttentionSplits{T}"/> joins. Up to six rows in all transpose and pack
+/// Work: a unit is (sequence, key/value head, up to 48 blocks of 6 queries, 144 under a window,
+/// over all query heads of the group); it runs over the keys in tiles of 64, k transposed once for
+/// all its blocks, v taken where it lies if its rows are dense, else packed; the next tile is asked
+/// for meanwhile. A block's tile is hidden, whole or cut: told once, from the interval rules and
+/// the masks, with whose query blocks register blocks end. Up to four blocks that see the same
+/// columns go through scores, softmax and output together. A batch is one or more units. Up to 8
+/// queries over more than 1024 keys (decoding) are also split into ranges of 1024 keys, whose
+/// partial results <see cref="AttentionSplits{T}"/> joins. Up to six rows in all transpose and pack
 /// nothing: <see cref="AttentionDots"/> and <see cref="AttentionWeightedRows"/> read k and v, pages
 /// and 16-bit ones too, where they lie.
-/// Memory of a unit (floats): q [288, D], o [288, Dv], kᵀ [D, 64], v [64, Dv], sums [288, W],
-/// maxima [288 + 16], spans [48, 6], scores [24, 64], one row [64] and factors [24 + 16]; for pages
-/// and 16-bit operands also k or v [64, max(D, Dv)]; for 16-bit ones q [6, D]. D and Dv are padded
-/// to whole vectors of W.
+/// Memory of a unit of 48 (floats): q [288, D], o [288, Dv], kᵀ [D, 64], v [64, Dv], sums
+/// [288, W], maxima [288 + 16], spans [48, 10], scores [24, 64], one row [64], factors [24 + 16];
+/// for pages and 16-bit operands also k or v [64, max(D, Dv)]; for 16-bit ones q [6, D]. D and Dv
+/// are padded to whole vectors of W.
 /// Bytes: q, o once, k, v once a unit; 2·(D + Dv) operations a visible score, so that 288 queries
 /// take 288·2·(D + Dv) operations for the 4·(D + Dv) bytes of a key and its value: 144 a byte,
 /// bound by arithmetic.
@@ -36,7 +38,7 @@ internal static unsafe class AttentionForwardTiles<T, TScore>
     private const int KeyTile = AttentionTile.Keys;
     private const int Rows = AttentionMultiply.Rows;
     private const long WorkPerBatch = 1 << 17;
-    internal const int SplitKeys = 512;
+    internal const int SplitKeys = 1024;
     private const int SplitFromKeys = 1024;
     private const int SplitUpToQueries = 8;
 
@@ -45,7 +47,7 @@ internal static unsafe class AttentionForwardTiles<T, TScore>
         in AttentionProblem problem, TScore score, AttentionOperand output, float* logSumExp)
     {
         AttentionSizes s = problem.Sizes;
-        int blocks = Blocks(s.QueryLength, problem.Group);
+        int blocks = AttentionBlocks.Count(problem, s.QueryLength);
         int perUnit = BlocksPerUnit(problem, blocks);
         int unitsPerPair = (blocks + perUnit - 1) / perUnit;
         int splits = s.QueryLength <= SplitUpToQueries && s.KeyLength > SplitFromKeys
@@ -84,18 +86,14 @@ internal static unsafe class AttentionForwardTiles<T, TScore>
     {
         AttentionSizes s = problem.Sizes;
         int fit = Math.Clamp(65536 / (s.HeadDimension + s.ValueDimension) / Rows, 8, 48);
+        // Of a window's blocks only those are at work, and in cache, that see the tile.
+        if (problem.Sequences.HasWindow) fit *= 3;
         long pairs = (long)s.Batch * s.KeyValueHeads;
         int parts = (blocks + fit - 1) / fit;
         int most = (blocks + 7) / 8;
         while (parts < most && pairs * parts < 64) parts++;
         return Math.Max(1, (blocks + parts - 1) / Math.Max(1, parts));
     }
-
-    /// <summary>Blocks of a group: rows of fewer than six queries share blocks across heads.
-    /// </summary>
-    internal static int Blocks(int queries, int group) => queries < Rows
-        ? ((group * queries) + Rows - 1) / Rows
-        : group * ((queries + Rows - 1) / Rows);
 
     internal struct Work : IBatchWork
     {

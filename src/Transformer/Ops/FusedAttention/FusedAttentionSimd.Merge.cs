@@ -104,10 +104,10 @@ internal static unsafe class AttentionSplits<T> where T : struct, ISimdFloat<T>
             }
 
             float normal = AttentionSoftmax.Normalise(
-                maximum, sum, Problem.Terms.Sink(head), out float logSumExp);
+                maximum, sum, Problem.Terms.Sink(head),
+                LogSumExp == null ? null : LogSumExp + index);
             Output.WriteQueries<T>(
                 Problem.Sequences, sequence, head, query, 1, parts, normal);
-            if (LogSumExp != null) LogSumExp[index] = logSumExp;
         }
     }
 }

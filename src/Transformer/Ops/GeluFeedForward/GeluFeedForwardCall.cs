@@ -167,7 +167,7 @@ internal static class GeluFeedForwardChecks
         OpCheck.Defined(Op, "Activation", activation);
         if (activation == Activation.None)
         {
-            OpCheck.Throw(Op, "'Activation' is None; expected Gelu, GeluTanh or Relu. " +
+            OpCheck.Throw(Op, "'Activation' is None; expected Gelu, GeluTanh, Relu or Tanh. " +
                 "Two linear layers without one collapse into one: use Linear.");
         }
     }

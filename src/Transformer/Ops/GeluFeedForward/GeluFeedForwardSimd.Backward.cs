@@ -17,13 +17,13 @@ namespace Transformer.Ops;
 /// Bytes: h and g written once and read twice; 4·Rows·Hidden·(Width + OutputWidth) operations:
 /// bound by arithmetic.
 /// Numerics: binary32; parameter gradients are added to what their buffers hold.
-/// Preconditions: a validated call on Float32 buffers.
+/// Preconditions: a validated call, Float32, Float16 or BFloat16 each.
 /// Source: the chain rule through both products.
 /// </remarks>
 internal sealed class GeluFeedForwardBackwardSimd : IKernel<GeluFeedForwardBackward>
 {
     public bool Supports(in GeluFeedForwardBackward call, out string? reason) =>
-        SimdSupport.AllFloat32(out reason, ("input", call.Input), ("weight1", call.Weight1),
+        SimdSupport.AllStorage(out reason, ("input", call.Input), ("weight1", call.Weight1),
             ("weight2", call.Weight2), ("preActivation", call.PreActivation),
             ("outputGradient", call.OutputGradient), ("inputGradient", call.InputGradient),
             ("weight1Gradient", call.Weight1Gradient), ("bias1Gradient", call.Bias1Gradient),
@@ -44,6 +44,7 @@ internal readonly unsafe struct GeluFeedForwardBackwardAction(GeluFeedForwardBac
         {
             case Activation.Relu: Run<T, ReluActivation>(); break;
             case Activation.Gelu: Run<T, GeluActivation>(); break;
+            case Activation.Tanh: Run<T, TanhActivation>(); break;
             default: Run<T, GeluTanhActivation>(); break;
         }
     }
@@ -54,37 +55,37 @@ internal readonly unsafe struct GeluFeedForwardBackwardAction(GeluFeedForwardBac
     {
         (int rows, int width, int hidden, int outputs) =
             (call.Rows, call.Width, call.Hidden, call.OutputWidth);
-        float* outputGradient = call.OutputGradient.Pointer<float>();
+        BufferView outputGradient = call.OutputGradient;
         long length = (long)rows * hidden;
         using HostBlock scratch = HostMemory.Rent(2 * length * sizeof(float));
-        float* gradient = scratch.Pointer<float>();
-        float* activated = gradient + length;
+        BufferView gradient = BufferView.Of(scratch.Pointer<float>(), length);
+        BufferView activated = BufferView.Of(scratch.Pointer<float>() + length, length);
         ActivationGradientEpilogue<TActivation> epilogue = new(
-            call.PreActivation.Pointer<float>(), activated, hidden);
+            new(call.PreActivation, hidden), activated.Pointer<float>(), hidden);
         LinearProducts.InputGradient<T, ActivationGradientEpilogue<TActivation>>(
-            outputGradient, call.Weight2.Pointer<float>(), rows, hidden, outputs, gradient,
+            outputGradient, call.Weight2, rows, hidden, outputs, gradient,
             in epilogue);
         LinearProducts.WeightGradient<T>(
             outputGradient, activated, rows, hidden, outputs,
-            call.Weight2Gradient.Pointer<float>());
+            call.Weight2Gradient);
         LinearProducts.WeightGradient<T>(
-            gradient, call.Input.Pointer<float>(), rows, width, hidden,
-            call.Weight1Gradient.Pointer<float>());
+            gradient, call.Input, rows, width, hidden,
+            call.Weight1Gradient);
         if (call.Bias1Gradient.IsPresent)
         {
-            ColumnSums.Add<T>(gradient, rows, hidden, call.Bias1Gradient.Pointer<float>());
+            ColumnSums.Add<T>(gradient, rows, hidden, call.Bias1Gradient);
         }
 
         if (call.Bias2Gradient.IsPresent)
         {
-            ColumnSums.Add<T>(outputGradient, rows, outputs, call.Bias2Gradient.Pointer<float>());
+            ColumnSums.Add<T>(outputGradient, rows, outputs, call.Bias2Gradient);
         }
 
         if (call.InputGradient.IsPresent)
         {
             LinearProducts.InputGradient<T, NoEpilogue>(
-                gradient, call.Weight1.Pointer<float>(), rows, width, hidden,
-                call.InputGradient.Pointer<float>(), default);
+                gradient, call.Weight1, rows, width, hidden,
+                call.InputGradient, default);
         }
     }
 }

@@ -17,13 +17,13 @@ namespace Transformer.Ops;
 /// operations, so bound by arithmetic from some tens of rows on. Few rows read the weights in
 /// place: bound by memory.
 /// Numerics: binary32; the hidden features are summed in ascending blocks.
-/// Preconditions: a validated call on Float32 buffers.
+/// Preconditions: a validated call, Float32, Float16 or BFloat16 each.
 /// Source: Vaswani et al. 2017, §3.3.
 /// </remarks>
 internal sealed class GeluFeedForwardForwardSimd : IKernel<GeluFeedForwardForward>
 {
     public bool Supports(in GeluFeedForwardForward call, out string? reason) =>
-        SimdSupport.AllFloat32(out reason, ("input", call.Input), ("weight1", call.Weight1),
+        SimdSupport.AllStorage(out reason, ("input", call.Input), ("weight1", call.Weight1),
             ("bias1", call.Bias1), ("weight2", call.Weight2), ("bias2", call.Bias2),
             ("output", call.Output), ("preActivation", call.PreActivation));
 
@@ -48,6 +48,7 @@ internal readonly unsafe struct GeluFeedForwardForwardAction(GeluFeedForwardForw
         {
             case Activation.Relu: Run<T, ReluActivation>(); break;
             case Activation.Gelu: Run<T, GeluActivation>(); break;
+            case Activation.Tanh: Run<T, TanhActivation>(); break;
             default: Run<T, GeluTanhActivation>(); break;
         }
     }
@@ -64,9 +65,13 @@ internal readonly unsafe struct GeluFeedForwardForwardAction(GeluFeedForwardForw
         where T : struct, ISimdFloat<T>
         where TActivation : struct, IActivation
     {
-        using HostBlock scratch = HostMemory.Rent((long)call.Rows * call.Hidden * sizeof(float));
-        BiasActivationEpilogue<TActivation> first = First<TActivation>(0);
-        BiasActivationEpilogue<IdentityActivation> second = Second();
+        long activations = (long)call.Rows * call.Hidden;
+        using HostBlock scratch =
+            HostMemory.Rent((activations + BiasFloats) * sizeof(float));
+        float* biases = scratch.Pointer<float>() + activations;
+        BiasActivationEpilogue<TActivation> first = First<TActivation>(0, biases);
+        BiasActivationEpilogue<IdentityActivation> second =
+            Second(biases + FloatStorage.CopyFloats(call.Bias1));
         MatMulProblem up = Up(0, call.Rows, scratch.Address);
         MatMulProblem down = Down(0, call.Rows, scratch.Address);
         MatMul.Run<T, BiasActivationEpilogue<TActivation>>(in up, in first);
@@ -83,17 +88,20 @@ internal readonly unsafe struct GeluFeedForwardForwardAction(GeluFeedForwardForw
         PackedMatrix layout1 = new(call.Width, call.Hidden, panelWidth);
         PackedMatrix layout2 = new(call.Hidden, call.OutputWidth, panelWidth);
         using HostBlock scratch = HostMemory.Rent(
-            (layout1.Floats + layout2.Floats + (long)chunk * call.Hidden) * sizeof(float));
+            (layout1.Floats + layout2.Floats + (long)chunk * call.Hidden + BiasFloats) *
+            sizeof(float));
         PackedMatrix weight1 = layout1.At(scratch.Pointer<float>());
         PackedMatrix weight2 = layout2.At(weight1.Data + weight1.Floats);
         nint activated = (nint)(weight2.Data + weight2.Floats);
+        float* biases = (float*)activated + (long)chunk * call.Hidden;
         MatMul.PackRight(Up(0, 0, 0).B, in weight1);
         MatMul.PackRight(Down(0, 0, 0).B, in weight2);
-        BiasActivationEpilogue<IdentityActivation> second = Second();
+        BiasActivationEpilogue<IdentityActivation> second =
+            Second(biases + FloatStorage.CopyFloats(call.Bias1));
         for (int row = 0; row < call.Rows; row += chunk)
         {
             int rows = Math.Min(chunk, call.Rows - row);
-            BiasActivationEpilogue<TActivation> first = First<TActivation>(row);
+            BiasActivationEpilogue<TActivation> first = First<TActivation>(row, biases);
             MatMulProblem up = Up(row, rows, activated), down = Down(row, rows, activated);
             MatMul.Multiply<T, BiasActivationEpilogue<TActivation>>(in up, in weight1, in first);
             MatMul.Multiply<T, BiasActivationEpilogue<IdentityActivation>>(
@@ -104,8 +112,8 @@ internal readonly unsafe struct GeluFeedForwardForwardAction(GeluFeedForwardForw
     /// <summary>activated [rows, Hidden] = f(input·weight1ᵀ + bias1) from a row on.</summary>
     private MatMulProblem Up(int row, int rows, nint activated) => new()
     {
-        A = new(call.Input.Pointer<float>() + (nint)row * call.Width, call.Width),
-        B = new(call.Weight1.Pointer<float>(), call.Width, transposed: true),
+        A = new MatrixView(call.Input, call.Width).From(row, 0),
+        B = new(call.Weight1, call.Width, transposed: true),
         C = activated,
         CStride = call.Hidden,
         Rows = rows,
@@ -117,23 +125,24 @@ internal readonly unsafe struct GeluFeedForwardForwardAction(GeluFeedForwardForw
     private MatMulProblem Down(int row, int rows, nint activated) => new()
     {
         A = new((float*)activated, call.Hidden),
-        B = new(call.Weight2.Pointer<float>(), call.Hidden, transposed: true),
-        C = (nint)(call.Output.Pointer<float>() + (nint)row * call.OutputWidth),
+        B = new(call.Weight2, call.Hidden, transposed: true),
+        C = (nint)new MatrixView(call.Output, call.OutputWidth).At(row, 0),
+        CType = call.Output.DType,
         CStride = call.OutputWidth,
         Rows = rows,
         Columns = call.OutputWidth,
         Depth = call.Hidden,
     };
 
-    private BiasActivationEpilogue<TActivation> First<TActivation>(int row)
-        where TActivation : struct, IActivation
-    {
-        float* kept = call.PreActivation.Pointer<float>();
-        return new(
-            call.Bias1.Pointer<float>(), kept == null ? null : kept + (nint)row * call.Hidden,
-            call.Hidden);
-    }
+    private BiasActivationEpilogue<TActivation> First<TActivation>(int row, float* copy)
+        where TActivation : struct, IActivation => new(
+            FloatStorage.Single(call.Bias1, copy),
+            new StoredMatrix(call.PreActivation, call.Hidden).From(row));
 
-    private BiasActivationEpilogue<IdentityActivation> Second() =>
-        new(call.Bias2.Pointer<float>(), null, 0);
+    private BiasActivationEpilogue<IdentityActivation> Second(float* copy) =>
+        new(FloatStorage.Single(call.Bias2, copy), default);
+
+    /// <summary>Floats for copies of both biases where they are not binary32.</summary>
+    private long BiasFloats =>
+        FloatStorage.CopyFloats(call.Bias1) + FloatStorage.CopyFloats(call.Bias2);
 }

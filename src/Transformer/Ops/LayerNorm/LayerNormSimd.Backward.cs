@@ -25,16 +25,10 @@ namespace Transformer.Ops;
 /// reads a row fully before the second writes.
 /// Source: the chain rule through mean and variance; Ba, Kiros, Hinton 2016.
 /// </remarks>
-internal sealed unsafe class LayerNormBackwardSimd : IKernel<LayerNormBackward>
+internal sealed unsafe class LayerNormBackwardSimd
+    : RowKernel<LayerNormBackward, LayerNormBackwardRows>
 {
-    public bool Supports(in LayerNormBackward call, out string? reason) =>
-        SimdSupport.AllFloat32(out reason, ("sum", call.Sum), ("weight", call.Weight),
-            ("mean", call.Mean), ("inverseStd", call.InverseStd),
-            ("outputGradient", call.OutputGradient), ("sumGradient", call.SumGradient),
-            ("inputGradient", call.InputGradient), ("weightGradient", call.WeightGradient),
-            ("biasGradient", call.BiasGradient));
-
-    public void Run(in LayerNormBackward call) =>
+    protected override void RunSingle(in LayerNormBackward call) =>
         SimdDispatch.Run(new LayerNormBackwardAction(call));
 
     private readonly struct LayerNormBackwardAction(LayerNormBackward call) : ISimdAction
@@ -162,4 +156,27 @@ internal sealed unsafe class LayerNormBackwardSimd : IKernel<LayerNormBackward>
             }
         }
     }
+}
+
+/// <summary>Rows of <see cref="LayerNormBackward"/>.</summary>
+internal readonly struct LayerNormBackwardRows : IRowCall<LayerNormBackward>
+{
+    public static int MostRows => RowBatches.RowsPerBatch;
+
+    public static long Rows(in LayerNormBackward call) => call.Rows;
+
+    public static LayerNormBackward Part(
+        in LayerNormBackward call, ref RowStage stage) => call with
+    {
+        Rows = stage.Count,
+        Sum = stage.Read("sum", call.Sum),
+        Weight = stage.Shared("weight", call.Weight),
+        Mean = stage.Read("mean", call.Mean),
+        InverseStd = stage.Read("inverseStd", call.InverseStd),
+        OutputGradient = stage.Read("outputGradient", call.OutputGradient),
+        SumGradient = stage.Read("sumGradient", call.SumGradient),
+        InputGradient = stage.Write("inputGradient", call.InputGradient),
+        WeightGradient = stage.Total("weightGradient", call.WeightGradient),
+        BiasGradient = stage.Total("biasGradient", call.BiasGradient),
+    };
 }

@@ -23,14 +23,10 @@ namespace Transformer.Ops;
 /// in output where sum is absent, so either may be the input itself.
 /// Source: Ba, Kiros, Hinton 2016.
 /// </remarks>
-internal sealed unsafe class LayerNormForwardSimd : IKernel<LayerNormForward>
+internal sealed unsafe class LayerNormForwardSimd
+    : RowKernel<LayerNormForward, LayerNormForwardRows>
 {
-    public bool Supports(in LayerNormForward call, out string? reason) =>
-        SimdSupport.AllFloat32(out reason, ("input", call.Input), ("residual", call.Residual),
-            ("weight", call.Weight), ("bias", call.Bias), ("sum", call.Sum),
-            ("output", call.Output), ("mean", call.Mean), ("inverseStd", call.InverseStd));
-
-    public void Run(in LayerNormForward call) =>
+    protected override void RunSingle(in LayerNormForward call) =>
         SimdDispatch.Run(new LayerNormForwardAction(call));
 
     private readonly struct LayerNormForwardAction(LayerNormForward call) : ISimdAction
@@ -204,4 +200,26 @@ internal sealed unsafe class LayerNormForwardSimd : IKernel<LayerNormForward>
             }
         }
     }
+}
+
+/// <summary>Rows of <see cref="LayerNormForward"/>.</summary>
+internal readonly struct LayerNormForwardRows : IRowCall<LayerNormForward>
+{
+    public static int MostRows => RowBatches.RowsPerBatch;
+
+    public static long Rows(in LayerNormForward call) => call.Rows;
+
+    public static LayerNormForward Part(
+        in LayerNormForward call, ref RowStage stage) => call with
+    {
+        Rows = stage.Count,
+        Input = stage.Read("input", call.Input),
+        Residual = stage.Read("residual", call.Residual),
+        Weight = stage.Shared("weight", call.Weight),
+        Bias = stage.Shared("bias", call.Bias),
+        Sum = stage.Write("sum", call.Sum),
+        Output = stage.Write("output", call.Output),
+        Mean = stage.Write("mean", call.Mean),
+        InverseStd = stage.Write("inverseStd", call.InverseStd),
+    };
 }

@@ -1,5 +1,6 @@
 using Transformer.Backends;
 using Transformer.Numerics;
+using Transformer.Tensors;
 
 namespace Transformer.Ops;
 
@@ -13,11 +14,11 @@ namespace Transformer.Ops;
 /// place instead. 2·Rows·InputFeatures·OutputFeatures operations: bound by arithmetic from some
 /// tens of rows on, by the weight below.
 /// Numerics: binary32; pre-activation and output come from the same sum.
-/// Preconditions: a validated call on Float32 buffers.
+/// Preconditions: a validated call, Float32, Float16 or BFloat16 each.
 /// </remarks>
 internal sealed class LinearForwardSimd : IKernel<LinearForward>
 {
-    public bool Supports(in LinearForward call, out string? reason) => SimdSupport.AllFloat32(
+    public bool Supports(in LinearForward call, out string? reason) => SimdSupport.AllStorage(
         out reason, ("input", call.Input), ("weight", call.Weight), ("bias", call.Bias),
         ("output", call.Output), ("preActivation", call.PreActivation));
 
@@ -34,6 +35,7 @@ internal readonly unsafe struct LinearForwardAction(LinearForward call) : ISimdA
             case Activation.Relu: Run<T, ReluActivation>(); break;
             case Activation.Gelu: Run<T, GeluActivation>(); break;
             case Activation.GeluTanh: Run<T, GeluTanhActivation>(); break;
+            case Activation.Tanh: Run<T, TanhActivation>(); break;
             default: Run<T, IdentityActivation>(); break;
         }
     }
@@ -42,14 +44,18 @@ internal readonly unsafe struct LinearForwardAction(LinearForward call) : ISimdA
         where T : struct, ISimdFloat<T>
         where TActivation : struct, IActivation
     {
+        using HostBlock copy =
+            HostMemory.Rent(FloatStorage.CopyFloats(call.Bias) * sizeof(float));
         BiasActivationEpilogue<TActivation> epilogue = new(
-            call.Bias.Pointer<float>(), call.PreActivation.Pointer<float>(), call.OutputFeatures);
+            FloatStorage.Single(call.Bias, copy.Pointer<float>()),
+            new(call.PreActivation, call.OutputFeatures));
         MatMul.Run<T, BiasActivationEpilogue<TActivation>>(
             new MatMulProblem
             {
-                A = new(call.Input.Pointer<float>(), call.InputFeatures),
-                B = new(call.Weight.Pointer<float>(), call.InputFeatures, transposed: true),
+                A = new(call.Input, call.InputFeatures),
+                B = new(call.Weight, call.InputFeatures, transposed: true),
                 C = call.Output.Address,
+                CType = call.Output.DType,
                 CStride = call.OutputFeatures,
                 Rows = call.Rows,
                 Columns = call.OutputFeatures,

@@ -1,5 +1,6 @@
 using Transformer.Backends;
 using Transformer.Numerics;
+using Transformer.Tensors;
 
 namespace Transformer.Ops;
 
@@ -18,13 +19,35 @@ namespace Transformer.Ops;
 /// Preconditions: a validated call on Float32 buffers; output may be the input.
 /// Source: the definition; LogSoftmax of ai.onnx, opset 13.
 /// </remarks>
-internal sealed unsafe class LogSoftmaxForwardSimd : IKernel<LogSoftmaxForward>
+internal sealed unsafe class LogSoftmaxForwardSimd
+    : RowKernel<LogSoftmaxForward, LogSoftmaxForwardRows>
 {
-    public bool Supports(in LogSoftmaxForward call, out string? reason) =>
-        SimdSupport.AllFloat32(out reason, ("input", call.Input), ("output", call.Output));
+    public override void Run(in LogSoftmaxForward call)
+    {
+        bool single = call.Input.DType == DType.Float32 && call.Output.DType == DType.Float32;
+        if (single || call.Inner == 1) base.Run(in call);
+        else SimdDispatch.Run(new SoftmaxPanelsStored<LogProbabilities>(
+            call.Input, call.Outer, call.Length, call.Inner, call.Output));
+    }
 
-    public void Run(in LogSoftmaxForward call) =>
+    protected override void RunSingle(in LogSoftmaxForward call) =>
         SimdDispatch.Run(new SoftmaxAction<LogProbabilities>(
             call.Input.Pointer<float>(), call.Outer, call.Length, call.Inner,
             call.Output.Pointer<float>()));
+}
+
+/// <summary>Rows of <see cref="LogSoftmaxForward"/>.</summary>
+internal readonly struct LogSoftmaxForwardRows : IRowCall<LogSoftmaxForward>
+{
+    public static int MostRows => RowBatches.RowsPerBatch;
+
+    public static long Rows(in LogSoftmaxForward call) => call.Outer;
+
+    public static LogSoftmaxForward Part(
+        in LogSoftmaxForward call, ref RowStage stage) => call with
+    {
+        Outer = stage.Count,
+        Input = stage.Read("input", call.Input),
+        Output = stage.Write("output", call.Output),
+    };
 }

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Transformer.Backends;
+using Transformer.Numerics;
 using Transformer.Tensors;
 
 namespace Transformer.Ops;
@@ -13,15 +14,15 @@ namespace Transformer.Ops;
 /// of memory.
 /// Numerics: one product a label; batches are added up in double, in order, so that the sum does
 /// not depend on the number of threads. A weight of 0 times −∞ is NaN, as IEEE 754 has it.
-/// Preconditions: a validated call on Float32 buffers; labels are checked before anything is
-/// written.
+/// Preconditions: a validated call, Float32, Float16 or BFloat16 each; labels are checked before
+/// anything is written.
 /// Source: the definition; NegativeLogLikelihoodLoss of ai.onnx, opset 22.
 /// </remarks>
 internal sealed unsafe class NegativeLogLikelihoodForwardSimd
     : IKernel<NegativeLogLikelihoodForward>
 {
     public bool Supports(in NegativeLogLikelihoodForward call, out string? reason) =>
-        SimdSupport.AllFloat32(out reason, ("logProbabilities", call.LogProbabilities),
+        SimdSupport.AllStorage(out reason, ("logProbabilities", call.LogProbabilities),
             ("classWeights", call.ClassWeights), ("losses", call.Losses), ("loss", call.Loss));
 
     public void Run(in NegativeLogLikelihoodForward call)
@@ -41,7 +42,7 @@ internal sealed unsafe class NegativeLogLikelihoodForwardSimd
 
         if (call.Reduction == LossReduction.Mean)
             total = counted == 0 ? total * 0 : total / counted;
-        *call.Loss.Pointer<float>() = (float)total;
+        FloatStorage.Set(call.Loss, 0, (float)total);
     }
 
     private readonly struct Work(NegativeLogLikelihoodForward call, double* sums) : IBatchWork
@@ -49,9 +50,6 @@ internal sealed unsafe class NegativeLogLikelihoodForwardSimd
         public void Run(int batch)
         {
             int* labels = call.Labels.Pointer<int>();
-            float* p = call.LogProbabilities.Pointer<float>();
-            float* weights = call.ClassWeights.Pointer<float>();
-            float* losses = call.Losses.Pointer<float>();
             double total = 0, counted = 0;
             (long first, long last) = LabelBatches.Range(batch, call.Labels.Length);
             for (long i = first; i < last; i++)
@@ -60,13 +58,14 @@ internal sealed unsafe class NegativeLogLikelihoodForwardSimd
                 float loss = 0;
                 if (label != call.IgnoreIndex)
                 {
-                    float weight = weights == null ? 1 : weights[label];
-                    loss = -weight * p[LabelBatches.At(i, label, call.Classes, call.Inner)];
+                    float weight = LabelBatches.Weight(call.ClassWeights, label);
+                    long at = LabelBatches.At(i, label, call.Classes, call.Inner);
+                    loss = -weight * FloatStorage.Get(call.LogProbabilities, at);
                     total += loss;
                     counted += weight;
                 }
 
-                if (losses != null) losses[i] = loss;
+                if (call.Losses.IsPresent) FloatStorage.Set(call.Losses, i, loss);
             }
 
             sums[2 * batch] = total;
@@ -78,18 +77,19 @@ internal sealed unsafe class NegativeLogLikelihoodForwardSimd
 /// <summary>dP[o, c, i] = −dLoss·s·w[c] at c = labels[o, i], 0 elsewhere.</summary>
 /// <remarks>
 /// Shapes: dP [Outer, Classes, Inner]; labels [Outer, Inner]; w [Classes]; dLoss [1].
-/// Work: one thread clears dP with the widest stores, then visits the labels.
+/// Work: dP is cleared with the widest stores, a batch being 256 KiB; then one thread visits the
+/// labels.
 /// Bytes: 4 bytes an element of dP written: bound by memory.
 /// Numerics: one product a label; s is 1 or 1/Σ w[label], summed in double.
-/// Preconditions: a validated call on Float32 buffers; labels are checked before anything is
-/// written.
+/// Preconditions: a validated call, Float32, Float16 or BFloat16 each; labels are checked before
+/// anything is written.
 /// Source: the derivative of a product.
 /// </remarks>
 internal sealed unsafe class NegativeLogLikelihoodBackwardSimd
     : IKernel<NegativeLogLikelihoodBackward>
 {
     public bool Supports(in NegativeLogLikelihoodBackward call, out string? reason) =>
-        SimdSupport.AllFloat32(out reason, ("classWeights", call.ClassWeights),
+        SimdSupport.AllStorage(out reason, ("classWeights", call.ClassWeights),
             ("lossGradient", call.LossGradient),
             ("logProbabilitiesGradient", call.LogProbabilitiesGradient));
 
@@ -97,25 +97,38 @@ internal sealed unsafe class NegativeLogLikelihoodBackwardSimd
     {
         NegativeLogLikelihoodChecks.Labels(call.Labels, call.Classes, call.IgnoreIndex);
         int* labels = call.Labels.Pointer<int>();
-        float* weights = call.ClassWeights.Pointer<float>();
-        float* gradient = call.LogProbabilitiesGradient.Pointer<float>();
+        BufferView gradient = call.LogProbabilitiesGradient;
         double counted = 0;
         for (long i = 0; i < call.Labels.Length; i++)
         {
             if (labels[i] == call.IgnoreIndex) continue;
-            counted += weights == null ? 1 : weights[labels[i]];
+            counted += LabelBatches.Weight(call.ClassWeights, labels[i]);
         }
 
-        double scale = call.LossGradient.IsPresent ? *call.LossGradient.Pointer<float>() : 1;
+        double scale = call.LossGradient.IsPresent ? FloatStorage.Get(call.LossGradient, 0) : 1;
         if (call.Reduction == LossReduction.Mean) scale = counted == 0 ? 0 : scale / counted;
-        NativeMemory.Clear(
-            gradient, (nuint)(call.LogProbabilitiesGradient.Length * sizeof(float)));
+        Clearing clearing =
+            new((byte*)gradient.Address, gradient.Length * gradient.DType.Size());
+        CpuParallel.For(clearing.Batches, ref clearing);
         for (long i = 0; i < call.Labels.Length; i++)
         {
             int label = labels[i];
             if (label == call.IgnoreIndex) continue;
-            gradient[LabelBatches.At(i, label, call.Classes, call.Inner)] =
-                (float)-scale * (weights == null ? 1 : weights[label]);
+            FloatStorage.Set(gradient, LabelBatches.At(i, label, call.Classes, call.Inner),
+                (float)-scale * LabelBatches.Weight(call.ClassWeights, label));
+        }
+    }
+
+    private readonly struct Clearing(byte* first, long bytes) : IBatchWork
+    {
+        private const int BatchBytes = 1 << 18;
+
+        public int Batches => checked((int)((bytes + BatchBytes - 1) / BatchBytes));
+
+        public void Run(int batch)
+        {
+            long start = (long)batch * BatchBytes;
+            NativeMemory.Clear(first + start, (nuint)Math.Min(BatchBytes, bytes - start));
         }
     }
 }
@@ -130,6 +143,10 @@ internal static class LabelBatches
 
     public static (long First, long Last) Range(int batch, long labels) =>
         ((long)batch * LabelsPerBatch, Math.Min(labels, (batch + 1L) * LabelsPerBatch));
+
+    /// <summary>w[label]; 1 where there are no weights.</summary>
+    public static float Weight(BufferView weights, int label) =>
+        weights.IsAbsent ? 1 : FloatStorage.Get(weights, label);
 
     /// <summary>Where [o, label, i] lies in [Outer, Classes, Inner], index being [o, i].</summary>
     public static long At(long index, int label, int classes, int inner)

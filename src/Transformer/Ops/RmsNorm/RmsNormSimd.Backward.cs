@@ -24,15 +24,10 @@ namespace Transformer.Ops;
 /// reads a row fully before the second writes.
 /// Source: the chain rule through the mean square; Zhang, Sennrich 2019.
 /// </remarks>
-internal sealed unsafe class RmsNormBackwardSimd : IKernel<RmsNormBackward>
+internal sealed unsafe class RmsNormBackwardSimd
+    : RowKernel<RmsNormBackward, RmsNormBackwardRows>
 {
-    public bool Supports(in RmsNormBackward call, out string? reason) =>
-        SimdSupport.AllFloat32(out reason, ("sum", call.Sum), ("weight", call.Weight),
-            ("inverseRms", call.InverseRms), ("outputGradient", call.OutputGradient),
-            ("sumGradient", call.SumGradient), ("inputGradient", call.InputGradient),
-            ("weightGradient", call.WeightGradient));
-
-    public void Run(in RmsNormBackward call) => SimdDispatch.Run(new RmsNormBackwardAction(call));
+    protected override void RunSingle(in RmsNormBackward call) => SimdDispatch.Run(new RmsNormBackwardAction(call));
 
     private readonly struct RmsNormBackwardAction(RmsNormBackward call) : ISimdAction
     {
@@ -144,4 +139,25 @@ internal sealed unsafe class RmsNormBackwardSimd : IKernel<RmsNormBackward>
             }
         }
     }
+}
+
+/// <summary>Rows of <see cref="RmsNormBackward"/>.</summary>
+internal readonly struct RmsNormBackwardRows : IRowCall<RmsNormBackward>
+{
+    public static int MostRows => RowBatches.RowsPerBatch;
+
+    public static long Rows(in RmsNormBackward call) => call.Rows;
+
+    public static RmsNormBackward Part(
+        in RmsNormBackward call, ref RowStage stage) => call with
+    {
+        Rows = stage.Count,
+        Sum = stage.Read("sum", call.Sum),
+        Weight = stage.Shared("weight", call.Weight),
+        InverseRms = stage.Read("inverseRms", call.InverseRms),
+        OutputGradient = stage.Read("outputGradient", call.OutputGradient),
+        SumGradient = stage.Read("sumGradient", call.SumGradient),
+        InputGradient = stage.Write("inputGradient", call.InputGradient),
+        WeightGradient = stage.Total("weightGradient", call.WeightGradient),
+    };
 }

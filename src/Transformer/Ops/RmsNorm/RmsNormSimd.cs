@@ -20,16 +20,12 @@ namespace Transformer.Ops;
 /// in output where sum is absent, so either may be the input itself.
 /// Source: Zhang, Sennrich 2019.
 /// </remarks>
-internal sealed unsafe class RmsNormForwardSimd : IKernel<RmsNormForward>
+internal sealed unsafe class RmsNormForwardSimd
+    : RowKernel<RmsNormForward, RmsNormForwardRows>
 {
     private const float SmallSum = 1e-24f;
 
-    public bool Supports(in RmsNormForward call, out string? reason) =>
-        SimdSupport.AllFloat32(out reason, ("input", call.Input), ("residual", call.Residual),
-            ("weight", call.Weight), ("sum", call.Sum), ("output", call.Output),
-            ("inverseRms", call.InverseRms));
-
-    public void Run(in RmsNormForward call) => SimdDispatch.Run(new RmsNormForwardAction(call));
+    protected override void RunSingle(in RmsNormForward call) => SimdDispatch.Run(new RmsNormForwardAction(call));
 
     private readonly struct RmsNormForwardAction(RmsNormForward call) : ISimdAction
     {
@@ -153,4 +149,24 @@ internal sealed unsafe class RmsNormForwardSimd : IKernel<RmsNormForward>
             }
         }
     }
+}
+
+/// <summary>Rows of <see cref="RmsNormForward"/>.</summary>
+internal readonly struct RmsNormForwardRows : IRowCall<RmsNormForward>
+{
+    public static int MostRows => RowBatches.RowsPerBatch;
+
+    public static long Rows(in RmsNormForward call) => call.Rows;
+
+    public static RmsNormForward Part(
+        in RmsNormForward call, ref RowStage stage) => call with
+    {
+        Rows = stage.Count,
+        Input = stage.Read("input", call.Input),
+        Residual = stage.Read("residual", call.Residual),
+        Weight = stage.Shared("weight", call.Weight),
+        Sum = stage.Write("sum", call.Sum),
+        Output = stage.Write("output", call.Output),
+        InverseRms = stage.Write("inverseRms", call.InverseRms),
+    };
 }

@@ -12,15 +12,14 @@ namespace Transformer.Ops;
 /// Bytes: every element read and written once; table rows come from cache, being shared by the
 /// heads of a token. 3 operations an element: bound by memory.
 /// Numerics: binary32, no sum longer than two products; the same bits at any vector width.
-/// Preconditions: a validated call on Float32 buffers; ids are checked before anything is written.
+/// Preconditions: a validated call; input and output of one type, both tables of one, each Float32,
+/// Float16 or BFloat16; ids are checked before anything is written.
 /// Source: Su et al. 2021, eq. 34.
 /// </remarks>
 internal sealed class RotaryEmbeddingForwardSimd : IKernel<RotaryEmbeddingForward>
 {
     public bool Supports(in RotaryEmbeddingForward call, out string? reason) =>
-        SimdSupport.AllFloat32(out reason, ("input", call.Input),
-            ("cosines", call.Inputs.Tables.Cosines), ("sines", call.Inputs.Tables.Sines),
-            ("output", call.Output));
+        RotaryEmbeddingAction.Supports(call.Pass, ("input", "output"), out reason);
 
     public void Run(in RotaryEmbeddingForward call) =>
         SimdDispatch.Run(new RotaryEmbeddingAction(call.Pass));
@@ -37,9 +36,8 @@ internal sealed class RotaryEmbeddingForwardSimd : IKernel<RotaryEmbeddingForwar
 internal sealed class RotaryEmbeddingBackwardSimd : IKernel<RotaryEmbeddingBackward>
 {
     public bool Supports(in RotaryEmbeddingBackward call, out string? reason) =>
-        SimdSupport.AllFloat32(out reason, ("outputGradient", call.OutputGradient),
-            ("cosines", call.Inputs.Tables.Cosines), ("sines", call.Inputs.Tables.Sines),
-            ("inputGradient", call.InputGradient));
+        RotaryEmbeddingAction.Supports(
+            call.Pass, ("outputGradient", "inputGradient"), out reason);
 
     public void Run(in RotaryEmbeddingBackward call) =>
         SimdDispatch.Run(new RotaryEmbeddingAction(call.Pass));
@@ -50,16 +48,44 @@ internal readonly struct RotaryEmbeddingAction(RotaryPass pass) : ISimdAction
 {
     private const int ElementsPerBatch = 8192;
 
+    public static bool Supports(
+        in RotaryPass pass, (string Source, string Target) names, out string? reason)
+    {
+        RotaryTables tables = pass.Inputs.Tables;
+        if (pass.Source.DType != pass.Target.DType)
+            reason = $"takes '{names.Source}' and '{names.Target}' of one type";
+        else if (tables.Cosines.DType != tables.Sines.DType)
+            reason = "takes 'cosines' and 'sines' of one type";
+        else
+            SimdSupport.AllStorage(
+                out reason, (names.Source, pass.Source), ("cosines", tables.Cosines));
+        return reason is null;
+    }
+
     public void Run<T>() where T : struct, ISimdFloat<T>
     {
         pass.CheckPositions();
-        Work<T> work = new(in pass);
-        CpuParallel.For(work.Batches, ref work);
+        StoredDispatch.Run(
+            pass.Source.DType, pass.Inputs.Tables.Cosines.DType, new StoredAction<T>(pass));
     }
 
-    private readonly unsafe struct Work<T> : IBatchWork where T : struct, ISimdFloat<T>
+    private readonly struct StoredAction<T>(RotaryPass pass) : IStoredAction
+        where T : struct, ISimdFloat<T>
     {
-        private readonly float* source, target, cosines, sines;
+        public void Run<TData, TTable>()
+            where TData : struct, IStoredFloat where TTable : struct, IStoredFloat
+        {
+            Work<T, TData, TTable> work = new(in pass);
+            CpuParallel.For(work.Batches, ref work);
+        }
+    }
+
+    private readonly unsafe struct Work<T, TData, TTable> : IBatchWork
+        where T : struct, ISimdFloat<T>
+        where TData : struct, IStoredFloat
+        where TTable : struct, IStoredFloat
+    {
+        private readonly byte* source, target, cosines, sines;
         private readonly int* ids;
         private readonly AttentionStrides from, to;
         private readonly RotarySizes sizes;
@@ -71,10 +97,10 @@ internal readonly struct RotaryEmbeddingAction(RotaryPass pass) : ISimdAction
         public Work(in RotaryPass pass)
         {
             RotaryInputs inputs = pass.Inputs;
-            source = pass.Source.Pointer<float>();
-            target = pass.Target.Pointer<float>();
-            cosines = inputs.Tables.Cosines.Pointer<float>();
-            sines = inputs.Tables.Sines.Pointer<float>();
+            source = (byte*)pass.Source.Address;
+            target = (byte*)pass.Target.Address;
+            cosines = (byte*)inputs.Tables.Cosines.Address;
+            sines = (byte*)inputs.Tables.Sines.Address;
             ids = inputs.PositionIds.Pointer<int>();
             from = pass.SourceStrides;
             to = pass.TargetStrides;
@@ -115,11 +141,13 @@ internal readonly struct RotaryEmbeddingAction(RotaryPass pass) : ISimdAction
         private void Head(long b, long h, long s)
         {
             long token = (b * sizes.Length) + s;
-            long row = half * (gathered ? token : ids != null ? ids[token] : offset + s);
-            RotaryRow.Rotate<T>(
-                source + (b * from.Batch) + (h * from.Head) + (s * from.Sequence), cosines + row,
-                sines + row, half, sizes.HeadDimension, interleaved, sign,
-                target + (b * to.Batch) + (h * to.Head) + (s * to.Sequence));
+            long row = TTable.Size * half *
+                (gathered ? token : ids != null ? ids[token] : offset + s);
+            long x = (b * from.Batch) + (h * from.Head) + (s * from.Sequence);
+            long y = (b * to.Batch) + (h * to.Head) + (s * to.Sequence);
+            RotaryRow.Rotate<T, TData, TTable>(
+                source + (x * TData.Size), cosines + row, sines + row, half, sizes.HeadDimension,
+                interleaved, sign, target + (y * TData.Size));
         }
     }
 }

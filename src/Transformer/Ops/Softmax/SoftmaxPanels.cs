@@ -8,7 +8,7 @@ namespace Transformer.Ops;
 /// lie side by side.</summary>
 /// <remarks>
 /// Shapes: input and output [outer, length, inner], contiguous.
-/// Work: a batch is 16 panels; a panel belongs to one thread, a vector to 16/8/4 of its lines; its
+/// Work: a batch is a panel, which belongs to one thread, a vector to 16/8/4 of its lines; its
 /// rows of 64 floats are read in order of memory.
 /// Memory: maxima and sums, 64 floats each, on the stack.
 /// Bytes: as in <see cref="SoftmaxLines{T, TForm}"/>, with maxima and sums in L1 besides.
@@ -26,6 +26,9 @@ internal readonly unsafe struct SoftmaxPanels<T, TForm>(
 
     private int PanelsOfOne => (int)(((long)inner + PanelLines - 1) / PanelLines);
 
+    /// <summary>Lines of a panel, at most.</summary>
+    public static int MostLines => PanelLines;
+
     /// <summary>Panels of the whole tensor.</summary>
     public int Count => checked(outer * PanelsOfOne);
 
@@ -34,26 +37,22 @@ internal readonly unsafe struct SoftmaxPanels<T, TForm>(
     {
         float* maxima = stackalloc float[PanelLines];
         float* sums = stackalloc float[PanelLines];
-        (int first, int last) = RowBatches.Range(batch, Count);
-        for (int panel = first; panel < last; panel++)
+        (int o, int column) = Math.DivRem(batch, PanelsOfOne);
+        column *= PanelLines;
+        long offset = ((long)o * length * inner) + column;
+        int lines = Math.Min(PanelLines, inner - column);
+        Maxima(input + offset, lines, maxima);
+        Exponentials(
+            input + offset, lines, maxima, sums, TForm.IsLogarithm ? null : output + offset);
+        if (TForm.IsLogarithm)
         {
-            (int o, int column) = Math.DivRem(panel, PanelsOfOne);
-            column *= PanelLines;
-            long offset = ((long)o * length * inner) + column;
-            int lines = Math.Min(PanelLines, inner - column);
-            Maxima(input + offset, lines, maxima);
-            Exponentials(
-                input + offset, lines, maxima, sums, TForm.IsLogarithm ? null : output + offset);
-            if (TForm.IsLogarithm)
-            {
-                for (int j = 0; j < lines; j++) sums[j] = MathF.Log(sums[j]);
-                Shift(input + offset, lines, maxima, sums, output + offset);
-            }
-            else
-            {
-                for (int j = 0; j < lines; j++) sums[j] = 1 / sums[j];
-                Scale(lines, sums, output + offset);
-            }
+            for (int j = 0; j < lines; j++) sums[j] = MathF.Log(sums[j]);
+            Shift(input + offset, lines, maxima, sums, output + offset);
+        }
+        else
+        {
+            for (int j = 0; j < lines; j++) sums[j] = 1 / sums[j];
+            Scale(lines, sums, output + offset);
         }
     }
 

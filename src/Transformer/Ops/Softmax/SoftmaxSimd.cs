@@ -1,5 +1,6 @@
 using Transformer.Backends;
 using Transformer.Numerics;
+using Transformer.Tensors;
 
 namespace Transformer.Ops;
 
@@ -8,7 +9,7 @@ namespace Transformer.Ops;
 /// <remarks>
 /// Shapes: input and output [Outer, Length, Inner], contiguous; a line is one o and i.
 /// Work: the last axis: a batch is 16 lines, a line belongs to one thread. Other axes: a batch is
-/// 16 panels of 64 neighbouring lines, whose rows of 64 floats are read in order of memory.
+/// a panel of 64 neighbouring lines, whose rows of 64 floats are read in order of memory.
 /// Registers: four maxima, two sums; panels keep theirs in L1.
 /// Bytes: a line is read for its maximum, read and written as exponentials, read and written
 /// scaled; from memory once each way while it fits L2. One exponential for 8 bytes.
@@ -17,12 +18,18 @@ namespace Transformer.Ops;
 /// Preconditions: a validated call on Float32 buffers; output may be the input.
 /// Source: the definition; Softmax of ai.onnx, opset 13.
 /// </remarks>
-internal sealed unsafe class SoftmaxForwardSimd : IKernel<SoftmaxForward>
+internal sealed unsafe class SoftmaxForwardSimd
+    : RowKernel<SoftmaxForward, SoftmaxForwardRows>
 {
-    public bool Supports(in SoftmaxForward call, out string? reason) =>
-        SimdSupport.AllFloat32(out reason, ("input", call.Input), ("output", call.Output));
+    public override void Run(in SoftmaxForward call)
+    {
+        bool single = call.Input.DType == DType.Float32 && call.Output.DType == DType.Float32;
+        if (single || call.Inner == 1) base.Run(in call);
+        else SimdDispatch.Run(new SoftmaxPanelsStored<Probabilities>(
+            call.Input, call.Outer, call.Length, call.Inner, call.Output));
+    }
 
-    public void Run(in SoftmaxForward call) => SimdDispatch.Run(new SoftmaxAction<Probabilities>(
+    protected override void RunSingle(in SoftmaxForward call) => SimdDispatch.Run(new SoftmaxAction<Probabilities>(
         call.Input.Pointer<float>(), call.Outer, call.Length, call.Inner,
         call.Output.Pointer<float>()));
 }
@@ -62,6 +69,22 @@ internal readonly unsafe struct SoftmaxAction<TForm>(
         }
 
         SoftmaxPanels<T, TForm> panels = new(input, outer, length, inner, output);
-        CpuParallel.For(RowBatches.Count(panels.Count), ref panels);
+        CpuParallel.For(panels.Count, ref panels);
     }
+}
+
+/// <summary>Rows of <see cref="SoftmaxForward"/>.</summary>
+internal readonly struct SoftmaxForwardRows : IRowCall<SoftmaxForward>
+{
+    public static int MostRows => RowBatches.RowsPerBatch;
+
+    public static long Rows(in SoftmaxForward call) => call.Outer;
+
+    public static SoftmaxForward Part(
+        in SoftmaxForward call, ref RowStage stage) => call with
+    {
+        Outer = stage.Count,
+        Input = stage.Read("input", call.Input),
+        Output = stage.Write("output", call.Output),
+    };
 }

@@ -13,20 +13,22 @@ namespace Transformer.Ops;
 /// Shapes: logits [Rows, Classes]; w [Classes]; labels, rowLosses, logSumExp [Rows]; loss [1].
 /// Work: a batch is 16 rows; a row belongs to one thread.
 /// Registers: two accumulators each for maximum and sum of exponentials.
-/// Bytes: a row is read once, in blocks of 4,096: a block's sums come from L1 while the next block
-/// is fetched. One exponential for 4 bytes: bound by arithmetic.
+/// Memory: a block of 4,096 floats on the stack where logits take 16 bits; row losses and class
+/// weights in binary32.
+/// Bytes: a row is read once, in blocks: a block's sums come from L1 while the next block is
+/// fetched. One exponential for 4 bytes or 2: bound by arithmetic.
 /// Numerics: float lanes; what earlier blocks have summed moves to a greater maximum by one factor
 /// or a non-negative term; row losses reduced in double in order of rows, whatever the number of
 /// threads. Distances from the maximum, not logits, make the loss: they are exact where logits are
 /// large and close. Logits of −∞ have weight 0.
-/// Preconditions: a validated call on Float32 buffers; labels are checked before anything is
-/// written.
+/// Preconditions: a validated call, Float32, Float16 or BFloat16 each; labels are checked before
+/// anything is written.
 /// Source: Szegedy et al. 2016 §7 (label smoothing), in PyTorch's form.
 /// </remarks>
 internal sealed unsafe class SoftmaxCrossEntropyForwardSimd : IKernel<SoftmaxCrossEntropyForward>
 {
     public bool Supports(in SoftmaxCrossEntropyForward call, out string? reason) =>
-        SimdSupport.AllFloat32(out reason, ("logits", call.Logits),
+        SimdSupport.AllStorage(out reason, ("logits", call.Logits),
             ("classWeights", call.ClassWeights), ("rowLosses", call.RowLosses),
             ("logSumExp", call.LogSumExp), ("loss", call.Loss));
 
@@ -43,12 +45,15 @@ internal sealed unsafe class SoftmaxCrossEntropyForwardSimd : IKernel<SoftmaxCro
     {
         public void Run<T>() where T : struct, ISimdFloat<T>
         {
-            using HostBlock scratch = HostMemory.Rent((long)call.Rows * sizeof(float));
-            float* weights = call.ClassWeights.Pointer<float>();
-            Work<T> work = new(in call, scratch.Pointer<float>());
+            using HostBlock scratch = HostMemory.Rent(
+                (FloatStorage.CopyFloats(call.ClassWeights) + call.Rows) * sizeof(float));
+            float* weights = FloatStorage.Single(call.ClassWeights, scratch.Pointer<float>());
+            float* rowLosses = call.RowLosses.IsPresent && call.RowLosses.DType == DType.Float32
+                ? call.RowLosses.Pointer<float>()
+                : scratch.Pointer<float>() + FloatStorage.CopyFloats(call.ClassWeights);
+            Work<T> work = new(in call, weights, rowLosses);
             CpuParallel.For(RowBatches.Count(call.Rows), ref work);
             int* labels = call.Labels.Pointer<int>();
-            float* rowLosses = work.RowLosses;
             double total = 0;
             double counted = 0;
             for (int row = 0; row < call.Rows; row++)
@@ -59,7 +64,10 @@ internal sealed unsafe class SoftmaxCrossEntropyForwardSimd : IKernel<SoftmaxCro
             }
 
             if (call.Reduction == LossReduction.Mean) total = counted == 0 ? 0 : total / counted;
-            *call.Loss.Pointer<float>() = (float)total;
+            FloatStorage.Set(call.Loss, 0, (float)total);
+            if (call.RowLosses.IsAbsent || call.RowLosses.DType == DType.Float32) return;
+            FloatStorage.Narrow(
+                call.RowLosses.DType, rowLosses, (void*)call.RowLosses.Address, call.Rows);
         }
     }
 
@@ -68,45 +76,47 @@ internal sealed unsafe class SoftmaxCrossEntropyForwardSimd : IKernel<SoftmaxCro
         // 16 KiB: half of a first-level cache.
         private const int BlockLength = 4096;
 
-        public readonly float* RowLosses;
-        private readonly float* logits, weights, logSumExp;
+        private readonly BufferView logits, logSumExp;
+        private readonly float* weights, rowLosses;
         private readonly int* labels;
         private readonly int rows, classes;
         private readonly float smoothing, weightTotal;
         private readonly int? ignoreIndex;
 
-        public Work(in SoftmaxCrossEntropyForward call, float* scratch)
+        public Work(in SoftmaxCrossEntropyForward call, float* classWeights, float* losses)
         {
-            logits = call.Logits.Pointer<float>();
+            logits = call.Logits;
             labels = call.Labels.Pointer<int>();
-            weights = call.ClassWeights.Pointer<float>();
+            weights = classWeights;
             weightTotal = SoftmaxCrossEntropyWeights.Total(weights, call.Classes);
-            logSumExp = call.LogSumExp.Pointer<float>();
-            RowLosses = call.RowLosses.IsPresent ? call.RowLosses.Pointer<float>() : scratch;
+            logSumExp = call.LogSumExp;
+            rowLosses = losses;
             rows = call.Rows;
             classes = call.Classes;
             smoothing = (float)call.LabelSmoothing;
             ignoreIndex = call.IgnoreIndex;
         }
 
+        [SkipLocalsInit]
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run(int batch)
         {
+            float* copy = stackalloc float[BlockLength];
             (int first, int last) = RowBatches.Range(batch, rows);
             for (int row = first; row < last; row++)
             {
-                float* x = logits + ((long)row * classes);
-                (float maximum, float exponentials, float distances) = Reduce(x);
+                BufferView x = logits.Slice((long)row * classes, classes);
+                (float maximum, float exponentials, float distances) = Reduce(x, copy);
                 float logSum = MathF.Log(exponentials);
-                logSumExp[row] = maximum + logSum;
+                FloatStorage.Set(logSumExp, row, maximum + logSum);
                 if (labels[row] == ignoreIndex)
                 {
-                    RowLosses[row] = 0;
+                    rowLosses[row] = 0;
                     continue;
                 }
 
                 int label = labels[row];
-                float loss = maximum - x[label] + logSum;
+                float loss = maximum - FloatStorage.Get(x, label) + logSum;
                 if (weights != null) loss *= weights[label];
                 if (smoothing != 0)
                 {
@@ -114,7 +124,7 @@ internal sealed unsafe class SoftmaxCrossEntropyForwardSimd : IKernel<SoftmaxCro
                     loss = ((1 - smoothing) * loss) + (smoothing * spread);
                 }
 
-                RowLosses[row] = loss;
+                rowLosses[row] = loss;
             }
         }
 
@@ -124,14 +134,17 @@ internal sealed unsafe class SoftmaxCrossEntropyForwardSimd : IKernel<SoftmaxCro
         /// its sums are taken from the first-level cache. Where a later block has a greater
         /// maximum, the sums so far move to it; distances only grow by that: nothing cancels.
         /// </remarks>
-        private (float Maximum, float Exponentials, float Distances) Reduce(float* x)
+        private (float Maximum, float Exponentials, float Distances) Reduce(
+            BufferView row, float* copy)
         {
+            int size = row.DType.Size();
             float maximum = float.NegativeInfinity, exponentials = 0, distances = 0, passed = 0;
             for (int start = 0; start < classes; start += BlockLength)
             {
                 int count = Math.Min(BlockLength, classes - start);
                 float* w = weights == null ? null : weights + start;
-                float highest = MathF.Max(maximum, Maximum(x + start, count));
+                float* x = FloatStorage.Single(row.Slice(start, count), copy);
+                float highest = MathF.Max(maximum, Maximum(x, count));
                 if (maximum < highest && start > 0)
                 {
                     distances += passed * (highest - maximum);
@@ -147,9 +160,10 @@ internal sealed unsafe class SoftmaxCrossEntropyForwardSimd : IKernel<SoftmaxCro
                     continue;
                 }
 
-                exponentials += Exponentials(x + start, count, maximum);
+                byte* next = (byte*)row.Address + ((long)(start + count) * size);
+                exponentials += Exponentials(x, count, maximum, next, size);
                 if (smoothing == 0) continue;
-                distances += Distances(x + start, w, count, maximum);
+                distances += Distances(x, w, count, maximum);
                 passed += SoftmaxCrossEntropyWeights.Total(w, count);
             }
 
@@ -173,7 +187,8 @@ internal sealed unsafe class SoftmaxCrossEntropyForwardSimd : IKernel<SoftmaxCro
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private static float Exponentials(float* x, int count, float maximum)
+        private static float Exponentials(
+            float* x, int count, float maximum, byte* next, int size)
         {
             T m = T.Broadcast(maximum);
             T e0 = T.Zero, e1 = T.Zero;
@@ -181,8 +196,8 @@ internal sealed unsafe class SoftmaxCrossEntropyForwardSimd : IKernel<SoftmaxCro
             for (; i + (2 * T.Width) <= count; i += 2 * T.Width)
             {
                 // The next block comes in while this one keeps the arithmetic busy.
-                SimdStream.Fetch(x + count + i);
-                if (T.Width > 8) SimdStream.Fetch(x + count + i + T.Width);
+                SimdStream.Fetch((float*)(next + ((nint)i * size)));
+                if (T.Width > 8) SimdStream.Fetch((float*)(next + ((nint)(i + T.Width) * size)));
                 e0 += SimdMath.ExpNonPositive(T.Load(x + i) - m);
                 e1 += SimdMath.ExpNonPositive(T.Load(x + i + T.Width) - m);
             }

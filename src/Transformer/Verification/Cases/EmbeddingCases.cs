@@ -44,9 +44,15 @@ internal static class EmbeddingCases
         };
         double elements = (double)spec.Rows * spec.Width;
         yield return new BenchCase<EmbeddingForward>(
-            spec.Name, new(2 * elements, 12 * elements), m => Forward(m, spec));
+            spec.Name, new(2 * elements, 12 * elements), m => Forward(m, spec))
+        {
+            SixteenBit = true,
+        };
         yield return new BenchCase<EmbeddingBackward>(
-            spec.Name, new(3 * elements, 20 * elements), m => Backward(m, spec));
+            spec.Name, new(3 * elements, 20 * elements), m => Backward(m, spec))
+        {
+            SixteenBit = true,
+        };
     }
 
     internal static EmbeddingForward Forward(CaseMemory memory, Spec spec)

@@ -27,7 +27,7 @@ internal static class FusedAttentionCases
 
     public static IEnumerable<FusedAttentionSpec> Specs() =>
         Shapes().Concat(Options()).Concat(ScoreOutputs()).Concat(FusedAttentionTermSpecs.All())
-            .Concat(FusedAttentionLayoutSpecs.All());
+            .Concat(FusedAttentionLayoutSpecs.All()).Concat(FusedAttentionWidthSpecs.All());
 
     public static IEnumerable<BenchCase> Bench(BenchSize size)
     {

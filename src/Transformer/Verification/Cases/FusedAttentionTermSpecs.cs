@@ -83,6 +83,14 @@ internal static class FusedAttentionTermSpecs
             Sizes = Tiles.Sizes with { QueryLength = 47, KeyLength = 127 },
             Blocks = new(48, 64, true),
         };
+        // Several blocks of queries, with which register blocks end, and tiles hidden to one.
+        FusedAttentionSpec many = Tiles with
+        {
+            Sizes = Tiles.Sizes with { QueryLength = 131, KeyLength = 300 },
+            Blocks = new(40, 64, true),
+        };
+        yield return many;
+        yield return many with { Options = BottomRight with { Window = new(90, -1) } };
     }
 
     private static IEnumerable<FusedAttentionSpec> Together()

@@ -18,10 +18,11 @@ internal static class GeluFeedForwardCases
     {
         for (int i = 0; i < Shapes.Length; i++)
         {
-            Activation activation = (i % 3) switch
+            Activation activation = (i % 4) switch
             {
                 0 => Activation.Gelu,
                 1 => Activation.GeluTanh,
+                2 => Activation.Tanh,
                 _ => Activation.Relu,
             };
             Spec spec = new(Shapes[i].Rows, Shapes[i].Width, Shapes[i].Hidden,
@@ -49,9 +50,15 @@ internal static class GeluFeedForwardCases
         double hidden = (double)spec.Rows * spec.Hidden;
         yield return new BenchCase<GeluFeedForwardForward>(spec.Name,
             new(2 * pairs, 4 * ((2 * ends) + weights)), m => Forward(m, spec),
-            UnfusedLinear.FeedForward);
+            UnfusedLinear.FeedForward)
+        {
+            SixteenBit = true,
+        };
         yield return new BenchCase<GeluFeedForwardBackward>(spec.Name,
-            new(4 * pairs, 4 * ((3 * ends) + (3 * weights) + hidden)), m => Backward(m, spec));
+            new(4 * pairs, 4 * ((3 * ends) + (3 * weights) + hidden)), m => Backward(m, spec))
+        {
+            SixteenBit = true,
+        };
     }
 
     internal static GeluFeedForwardForward Forward(CaseMemory memory, Spec spec) => new()

@@ -49,9 +49,15 @@ internal static class LayerNormCases
         double elements = (double)spec.Rows * spec.Width;
         // Residual 1, mean 1, variance 3, normalising 2, weight and bias 2; backward with x̂ again.
         yield return new BenchCase<LayerNormForward>(spec.Name,
-            new(9 * elements, 16 * elements), m => Forward(m, spec), UnfusedRows.LayerNorm);
+            new(9 * elements, 16 * elements), m => Forward(m, spec), UnfusedRows.LayerNorm)
+        {
+            SixteenBit = true,
+        };
         yield return new BenchCase<LayerNormBackward>(
-            spec.Name, new(15 * elements, 16 * elements), m => Backward(m, spec));
+            spec.Name, new(15 * elements, 16 * elements), m => Backward(m, spec))
+        {
+            SixteenBit = true,
+        };
     }
 
     internal static LayerNormForward Forward(CaseMemory memory, Spec spec)

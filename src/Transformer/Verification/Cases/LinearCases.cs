@@ -21,7 +21,7 @@ internal static class LinearCases
         for (int i = 0; i < Shapes.Length; i++)
         {
             Spec plain = new(Shapes[i].Rows, Shapes[i].Inputs, Shapes[i].Outputs,
-                (Activation)(i % 4)) { Bias = i % 3 != 1, KeepsPreActivation = i % 2 == 0 };
+                (Activation)(i % 5)) { Bias = i % 3 != 1, KeepsPreActivation = i % 2 == 0 };
             yield return ForwardCase(plain, quick: i is 2 or 3 or 4 or 5);
             yield return BackwardCase(plain, quick: i is 2 or 3 or 4 or 5);
         }
@@ -58,11 +58,17 @@ internal static class LinearCases
             double weight = (double)spec.Inputs * spec.Outputs;
             yield return new BenchCase<LinearForward>(spec.Name,
                 new(2 * pairs, 4 * (input + weight + output)), m => Forward(m, spec),
-                UnfusedLinear.Forward);
+                UnfusedLinear.Forward)
+        {
+            SixteenBit = true,
+        };
             double kept = spec.Activation == Activation.None ? 0 : output;
             yield return new BenchCase<LinearBackward>(spec.Name,
                 new(4 * pairs, 4 * ((2 * input) + (3 * weight) + output + kept)),
-                m => Backward(m, spec));
+                m => Backward(m, spec))
+        {
+            SixteenBit = true,
+        };
         }
     }
 

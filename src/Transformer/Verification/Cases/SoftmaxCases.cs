@@ -42,11 +42,17 @@ internal static class SoftmaxCases
         SoftmaxSpec last = new(size.Rows, size.Vocabulary, 1);
         double elements = (double)last.Outer * last.Length;
         yield return new BenchCase<SoftmaxForward>(last.Name,
-            new(5 * elements, 8 * elements), m => Forward(m, last), UnfusedRows.Softmax);
+            new(5 * elements, 8 * elements), m => Forward(m, last), UnfusedRows.Softmax)
+        {
+            SixteenBit = true,
+        };
         SoftmaxSpec other = new(1, size.Rows, size.Width);
         elements = (double)other.Length * other.Inner;
         yield return new BenchCase<SoftmaxForward>(
-            other.Name, new(5 * elements, 8 * elements), m => Forward(m, other));
+            other.Name, new(5 * elements, 8 * elements), m => Forward(m, other))
+        {
+            SixteenBit = true,
+        };
     }
 
     internal static SoftmaxForward Forward(CaseMemory memory, SoftmaxSpec spec)

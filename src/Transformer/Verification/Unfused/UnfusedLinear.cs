@@ -68,6 +68,12 @@ internal static unsafe class UnfusedLinear
             return;
         }
 
+        if (activation == Activation.Tanh)
+        {
+            TensorPrimitives.Tanh(values, values);
+            return;
+        }
+
         // GELU in its tanh form; a vectorised erf is not in the standard library.
         float[] inner = new float[values.Length];
         TensorPrimitives.Multiply(values, values, inner);

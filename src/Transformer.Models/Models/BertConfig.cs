@@ -1,0 +1,130 @@
+using System.Globalization;
+using System.Numerics;
+using Transformer.Ops;
+
+namespace Transformer.Models;
+
+/// <summary>Shape of an encoder-only Transformer; stored as config.json beside its weights, in
+/// Hugging Face's form for BERT.</summary>
+/// <remarks>Devlin et al.: "BERT: Pre-training of Deep Bidirectional Transformers", 2018, §3.
+/// </remarks>
+public sealed partial record BertConfig
+{
+    // Larger numbers are mistakes, and would end in overflows or in hours of allocating.
+    private const int MostTokens = 1 << 24, MostLayers = 1 << 10, MostWidth = 1 << 18,
+        MostPositions = 1 << 20, MostSegments = 1 << 10;
+
+    /// <summary>V: tokens.</summary>
+    public required int Vocabulary { get; init; }
+
+    /// <summary>P: the longest text, special tokens included.</summary>
+    public int Positions { get; init; } = 512;
+
+    /// <summary>Kinds of segments that a text may have.</summary>
+    public int Segments { get; init; } = 2;
+
+    /// <summary>L: layers.</summary>
+    public int Layers { get; init; } = 12;
+
+    /// <summary>H: attention heads; divide <see cref="Width"/>.</summary>
+    public int Heads { get; init; } = 12;
+
+    /// <summary>D: width of a token's vector.</summary>
+    public int Width { get; init; } = 768;
+
+    /// <summary>Width inside the feed-forward blocks; 0: four times the width.</summary>
+    public int FeedForwardWidth { get; init; }
+
+    /// <summary>Inside the feed-forward blocks and the head for masked tokens.</summary>
+    public Activation Activation { get; init; } = Activation.Gelu;
+
+    /// <summary>Probability that an element of the embeddings or of a sublayer's output is dropped
+    /// in training, in [0, 1).</summary>
+    public double Dropout { get; init; } = 0.1;
+
+    /// <summary>ε of the layer normalisations.</summary>
+    public double Epsilon { get; init; } = 1e-12;
+
+    /// <summary>Token that fills texts up.</summary>
+    public int PadId { get; init; }
+
+    /// <summary>The presets by name: <c>bert-tiny</c>, <c>bert-mini</c>, <c>bert-small</c>,
+    /// <c>bert-base</c> and <c>bert-large</c> with BERT's English vocabulary.</summary>
+    /// <remarks>Turc et al.: "Well-Read Students Learn Better", 2019, §3 names the small ones.
+    /// </remarks>
+    public static IReadOnlyDictionary<string, BertConfig> Presets { get; } =
+        new Dictionary<string, BertConfig>
+        {
+            ["bert-tiny"] = Sized(2, 2, 128),
+            ["bert-mini"] = Sized(4, 4, 256),
+            ["bert-small"] = Sized(4, 8, 512),
+            ["bert-base"] = Sized(12, 12, 768),
+            ["bert-large"] = Sized(24, 16, 1024),
+        };
+
+    /// <summary>The width inside the feed-forward blocks with the default filled in.</summary>
+    public int Hidden => FeedForwardWidth == 0 ? 4 * Width : FeedForwardWidth;
+
+    /// <summary>Finds a preset.</summary>
+    /// <exception cref="ArgumentException">There is none of that name; the message lists them.
+    /// </exception>
+    public static BertConfig Preset(string name) =>
+        Presets.TryGetValue(name, out BertConfig? config)
+            ? config
+            : throw new ArgumentException($"BertConfig: there is no preset '{name}'; expected " +
+                $"one of {string.Join(", ", Presets.Keys)}.");
+
+    /// <summary>Checks that the numbers make a model.</summary>
+    /// <exception cref="ArgumentException">They do not; the message says which and why.</exception>
+    public void Validate()
+    {
+        RequireSize("vocabulary", Vocabulary, MostTokens);
+        RequireSize("positions", Positions, MostPositions);
+        RequireSize("segments", Segments, MostSegments);
+        RequireSize("layers", Layers, MostLayers);
+        RequireSize("heads", Heads, MostWidth);
+        RequireSize("width", Width, MostWidth);
+        RequireSize("feedForwardWidth", Hidden, 4 * MostWidth);
+        if (Width % Heads != 0)
+        {
+            Throw("width", Width, $"a multiple of the {Heads} heads",
+                $"Use {(Width + Heads - 1) / Heads * Heads}, or another number of heads.");
+        }
+
+        if (PadId < 0 || PadId >= Vocabulary)
+            Throw("padId", PadId, $"0 to {Vocabulary - 1}", "It must be a token.");
+        if (Activation is not (Activation.Gelu or Activation.GeluTanh or Activation.Relu))
+        {
+            throw new ArgumentException($"BertConfig: 'activation' is {Activation}; expected " +
+                "Gelu, GeluTanh or Relu.");
+        }
+
+        if (!(Dropout >= 0 && Dropout < 1))
+            Throw("dropout", Dropout, "at least 0 and less than 1", "Use 0.1, or 0 for none.");
+        if (!(Epsilon > 0 && Epsilon <= 1))
+            Throw("epsilon", Epsilon, "more than 0 and at most 1", "Use 1e-12.");
+    }
+
+    private static BertConfig Sized(int layers, int heads, int width) => new()
+    {
+        Vocabulary = 30522,
+        Layers = layers,
+        Heads = heads,
+        Width = width,
+    };
+
+    private static void RequireSize(string field, int value, int most)
+    {
+        if (value < 1) Throw(field, value, "1 or more", "Give a positive size.");
+        if (value > most)
+        {
+            Throw(field, value, string.Create(CultureInfo.InvariantCulture, $"at most {most}"),
+                "Give a smaller size.");
+        }
+    }
+
+    private static void Throw<T>(string field, T value, string expected, string remedy)
+        where T : INumber<T> => throw new ArgumentException(
+            $"BertConfig: '{field}' is {value.ToString(null, CultureInfo.InvariantCulture)}; " +
+            $"expected {expected}. {remedy}");
+}

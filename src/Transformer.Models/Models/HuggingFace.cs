@@ -1,0 +1,185 @@
+using System.Text.Json;
+using Transformer.Backends;
+using Transformer.Models.Interchange;
+using Transformer.Models.Text;
+
+namespace Transformer.Models;
+
+/// <summary>A model that was converted.</summary>
+/// <param name="Kind">Its class in Hugging Face's library.</param>
+/// <param name="Parameters">Numbers in all weights.</param>
+/// <param name="Files">Names of the files written.</param>
+/// <param name="HasTokenizer">Whether tokenizer files came with it.</param>
+public sealed record ConvertedModel(
+    string Kind, long Parameters, IReadOnlyList<string> Files, bool HasTokenizer);
+
+/// <summary>Folders of Hugging Face's library: config.json, model.safetensors or several files with
+/// their index, and tokenizer files.</summary>
+/// <remarks>The models' own folders have the same form, so both directions check a whole model and
+/// write it anew: importing settles spellings, types and files, exporting chooses them.</remarks>
+public static class HuggingFace
+{
+    private static readonly string[] TokenizerFiles =
+    [
+        ModelFolder.TokenizerFile, "tokenizer_config.json", "special_tokens_map.json",
+        "vocab.json", "merges.txt", "vocab.txt",
+    ];
+
+    /// <summary>The kinds of models that are known, by 'model_type'.</summary>
+    public static IReadOnlyList<string> ModelTypes { get; } = ["gpt2", BertConfig.ModelType];
+
+    /// <summary>Reads a folder of any spelling and writes the model as this library does: one
+    /// file of binary32 weights under full names.</summary>
+    /// <param name="source">With config.json and model.safetensors or its index.</param>
+    /// <param name="target">A new or empty folder.</param>
+    /// <exception cref="FileNotFoundException">A file is missing.</exception>
+    /// <exception cref="InvalidDataException">A file is damaged, the model is of another kind, or
+    /// weights and configuration do not fit; the message names file and tensor.</exception>
+    /// <exception cref="IOException">A file cannot be read or written, or the target is not
+    /// empty.</exception>
+    public static ConvertedModel Import(string source, string target) =>
+        Convert(source, target, new() { MaxFileBytes = 0 });
+
+    /// <summary>Reads a model of this library and writes it for others.</summary>
+    /// <param name="source">Folder of the model.</param>
+    /// <param name="target">A new or empty folder.</param>
+    /// <param name="options">Type and size of the files; null: the defaults.</param>
+    /// <exception cref="ArgumentException">An option is out of range.</exception>
+    /// <exception cref="FileNotFoundException">As for <see cref="Import"/>, like the others.
+    /// </exception>
+    /// <exception cref="InvalidDataException">As there.</exception>
+    /// <exception cref="IOException">As there.</exception>
+    public static ConvertedModel Export(
+        string source, string target, ExportOptions? options = null)
+    {
+        options ??= new();
+        options.Validate();
+        return Convert(source, target, options);
+    }
+
+    /// <summary>Reads a model and writes it as model.onnx, with its tokenizer files.</summary>
+    /// <param name="source">Folder of a decoder-only model.</param>
+    /// <param name="target">A new or empty folder.</param>
+    /// <exception cref="FileNotFoundException">As for <see cref="Import"/>, like the others.
+    /// </exception>
+    /// <exception cref="InvalidDataException">As there.</exception>
+    /// <exception cref="NotSupportedException">The model is larger than an ONNX file can be.
+    /// </exception>
+    /// <exception cref="IOException">As there.</exception>
+    public static ConvertedModel ExportOnnx(string source, string target)
+    {
+        ModelFolder.Require(source);
+        RequireWeights(source);
+        RequireEmpty(target);
+        using Gpt model = Gpt.Load(source, BackendRegistry.Cpu);
+        ModelFolder.Create(target);
+        List<string> files = [Path.Combine(target, "model.onnx")];
+        model.SaveOnnx(files[0]);
+        files.AddRange(CopyTokenizer(source, target));
+        return new("GPT2LMHeadModel", model.Parameters.Count,
+            [.. files.Select(f => Path.GetFileName(f))], files.Count > 1);
+    }
+
+    private static ConvertedModel Convert(string source, string target, ExportOptions options)
+    {
+        ModelFolder.Require(source);
+        string config = Path.Combine(source, ModelFolder.ConfigFile);
+        string type = ModelType(config);
+        RequireWeights(source);
+        RequireEmpty(target);
+        switch (type)
+        {
+            case "gpt2":
+                using (Gpt model = Gpt.Load(source, BackendRegistry.Cpu))
+                {
+                    return Write(source, target, "GPT2LMHeadModel", model.Stored,
+                        model.Config.Save, options);
+                }
+
+            case BertConfig.ModelType when IsClassifier(config):
+                using (BertClassifier model = BertClassifier.Load(source, BackendRegistry.Cpu))
+                {
+                    return Write(source, target, BertClassifier.Kind, model.Stored,
+                        model.SaveConfig, options);
+                }
+
+            case BertConfig.ModelType:
+                using (Bert model = Bert.Load(source, BackendRegistry.Cpu))
+                {
+                    return Write(source, target, "BertForPreTraining", model.Stored,
+                        model.Config.Save, options);
+                }
+
+            default:
+                throw new InvalidDataException($"'{config}': 'model_type' is \"{type}\"; " +
+                    $"supported are {string.Join(", ", ModelTypes)}. Choose such a model.");
+        }
+    }
+
+    private static ConvertedModel Write(
+        string source, string target, string kind, StoredWeights weights,
+        Action<string> saveConfig, ExportOptions options)
+    {
+        ModelFolder.Create(target);
+        List<string> files = [.. weights.Save(Path.Combine(target, ModelFolder.WeightsFile), "pt",
+            options.Type, options.MaxFileBytes)];
+        int before = files.Count;
+        files.AddRange(CopyTokenizer(source, target));
+        bool tokenizer = files.Count > before;
+        files.Add(Path.Combine(target, ModelFolder.ConfigFile));
+        saveConfig(files[^1]);
+        return new(kind, weights.Tensors.Sum(t => t.Shape.ElementCount),
+            [.. files.Select(f => Path.GetFileName(f))], tokenizer);
+    }
+
+    private static string ModelType(string config)
+    {
+        using JsonDocument document = ConfigFields.Parse(
+            $"'{config}'", TextFiles.ReadBytes(config, "model configuration"));
+        return new ConfigFields($"'{config}'", document.RootElement).Text("model_type", null);
+    }
+
+    private static bool IsClassifier(string config)
+    {
+        using JsonDocument document = ConfigFields.Parse(
+            $"'{config}'", TextFiles.ReadBytes(config, "model configuration"));
+        return document.RootElement.TryGetProperty("architectures", out JsonElement names)
+            && names.ValueKind == JsonValueKind.Array && names.EnumerateArray().Any(name =>
+                name.ValueKind == JsonValueKind.String && name.ValueEquals(BertClassifier.Kind));
+    }
+
+    private static void RequireWeights(string source)
+    {
+        string weights = Path.Combine(source, ModelFolder.WeightsFile);
+        if (File.Exists(weights) || File.Exists(weights + SafeTensorsIndex.Suffix)) return;
+        bool pickled = Directory.EnumerateFiles(source, "*.bin").Any();
+        throw new FileNotFoundException($"'{source}' has no {ModelFolder.WeightsFile} and no " +
+            $"{ModelFolder.WeightsFile}{SafeTensorsIndex.Suffix}" +
+            (pickled ? ", only pickled weights. Save it with safe_serialization=True."
+                : ". Give a folder that Hugging Face's save_pretrained wrote."));
+    }
+
+    private static void RequireEmpty(string target)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(target);
+        if (File.Exists(target)) throw new IOException($"'{target}' is a file. Name a folder.");
+        if (!Directory.Exists(target) || !Directory.EnumerateFileSystemEntries(target).Any())
+            return;
+        throw new IOException($"Folder '{target}' is not empty. Name a new one.");
+    }
+
+    private static IEnumerable<string> CopyTokenizer(string source, string target)
+    {
+        foreach (string name in TokenizerFiles)
+        {
+            string file = Path.Combine(source, name), copy = Path.Combine(target, name);
+            if (!File.Exists(file)) continue;
+            AtomicFile.Write(copy, stream =>
+            {
+                using FileStream original = File.OpenRead(file);
+                original.CopyTo(stream);
+            });
+            yield return copy;
+        }
+    }
+}
