@@ -35,6 +35,7 @@ public sealed class IlgpuBackend : Backend
         Register(new GeluFeedForwardForwardIlgpu(queue));
         Register(new GeluFeedForwardBackwardIlgpu(queue));
         Register(new FusedAttentionForwardIlgpu(queue));
+        Register(new FusedAttentionBackwardIlgpu(queue));
         DropoutIlgpu dropout = new(queue);
         Register<DropoutForward>(dropout);
         Register<DropoutBackward>(dropout);

@@ -5,13 +5,14 @@ namespace Transformer.Kernels.Ilgpu.Device;
 /// </summary>
 internal static class Activate
 {
-    public const int None = 0, Relu = 1, Gelu = 2, GeluTanh = 3;
+    public const int None = 0, Relu = 1, Gelu = 2, GeluTanh = 3, Tanh = 4;
 
     /// <summary>f(x).</summary>
     public static float Value(int activation, float x)
     {
         if (activation == Relu) return x <= 0 ? 0 : x;
         if (activation == Gelu) return x * NormalCdf(x);
+        if (activation == Tanh) return FloatMath.Tanh(x);
         return activation == GeluTanh ? x * Gate(x) : x;
     }
 
@@ -31,6 +32,14 @@ internal static class Activate
             float near = Near(x, 10), gate = Gate(x);
             float slope = (near * near * 0.2140644488f) + 1.595769122f;
             return gate + (near * slope * (Power(near) * gate * gate));
+        }
+
+        if (activation == Tanh)
+        {
+            // 1 − tanh² without its cancellation: 4e/(1 + e)², e = e^(−2|x|).
+            float near = Near(x, 20);
+            float e = FloatMath.Exp(near < 0 ? 2 * near : -2 * near), share = 1 / (1 + e);
+            return 4 * e * share * share;
         }
 
         return 1;

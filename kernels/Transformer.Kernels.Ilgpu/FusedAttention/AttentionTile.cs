@@ -34,12 +34,14 @@ internal static class AttentionTile
     }
 
     /// <summary>Rows of queries or of tensors like them; zeros where there is none.</summary>
-    public static void LoadQueries<T, TStorage>(
+    /// <returns>True where this thread has seen NaN or ∞.</returns>
+    public static bool LoadQueries<T, TStorage>(
         AttentionArgument<T> p, Sequence s, int unit, int firstRow, ArrayView<T> from,
         Strides strides, int width, int aligned, ArrayView<Float4> to)
         where T : unmanaged where TStorage : struct, IStorage<T>
     {
         int pieces = Padded(width) / 4, pitch = pieces + (Padding / 4);
+        bool bad = false;
         for (int i = Group.IdxX; i < p.RowTile * pieces; i += Group.DimX)
         {
             int r = i / pieces, piece = i % pieces;
@@ -50,10 +52,13 @@ internal static class AttentionTile
                 long place = AttentionPlaces.QueryPlace(s, strides, row.Query) +
                     (row.Head * strides.Head);
                 four = Rows.Load<T, TStorage>(from, place, piece * 4, width, aligned);
+                bad |= IsBad(four);
             }
 
             to[(r * pitch) + piece] = four;
         }
+
+        return bad;
     }
 
     /// <summary>Keys or values from <paramref name="first"/> on; zeros where there is none.
@@ -75,7 +80,7 @@ internal static class AttentionTile
                 long place = p.Places.KeyPlace(s, strides, first + key) +
                     (keyHead * strides.Head);
                 four = Rows.Load<T, TStorage>(from, place, piece * 4, width, aligned);
-                bad |= IsBad(four.X) || IsBad(four.Y) || IsBad(four.Z) || IsBad(four.W);
+                bad |= IsBad(four);
             }
 
             to[(key * pitch) + piece] = four;
@@ -83,6 +88,44 @@ internal static class AttentionTile
 
         return bad;
     }
+
+    /// <summary>Rows of shared memory to queries.</summary>
+    public static void StoreQueries<T, TStorage>(
+        AttentionArgument<T> p, Sequence s, int unit, int firstRow, ArrayView<T> to,
+        Strides strides, int width, int aligned, ArrayView<Float4> from)
+        where T : unmanaged where TStorage : struct, IStorage<T>
+    {
+        int pieces = Padded(width) / 4, pitch = pieces + (Padding / 4);
+        for (int i = Group.IdxX; i < p.RowTile * pieces; i += Group.DimX)
+        {
+            int r = i / pieces, piece = i % pieces;
+            TileRow row = Row(p, s, unit, firstRow + r);
+            if (row.Exists == 0) continue;
+            long place = AttentionPlaces.QueryPlace(s, strides, row.Query) +
+                (row.Head * strides.Head);
+            Rows.Store<T, TStorage>(
+                to, place, piece * 4, width, aligned, from[(r * pitch) + piece]);
+        }
+    }
+
+    /// <summary>Rows of shared memory to keys or values.</summary>
+    public static void StoreKeys<T, TStorage>(
+        AttentionArgument<T> p, Sequence s, int keyHead, int first, ArrayView<T> to,
+        Strides strides, int width, int aligned, ArrayView<Float4> from)
+        where T : unmanaged where TStorage : struct, IStorage<T>
+    {
+        int pieces = Padded(width) / 4, pitch = pieces + (Padding / 4);
+        for (int i = Group.IdxX; i < p.KeyTile * pieces; i += Group.DimX)
+        {
+            int key = i / pieces, piece = i % pieces;
+            if (first + key >= s.Stored) continue;
+            long place = p.Places.KeyPlace(s, strides, first + key) + (keyHead * strides.Head);
+            Rows.Store<T, TStorage>(
+                to, place, piece * 4, width, aligned, from[(key * pitch) + piece]);
+        }
+    }
+
+    private static bool IsBad(Float4 x) => IsBad(x.X) || IsBad(x.Y) || IsBad(x.Z) || IsBad(x.W);
 
     private static bool IsBad(float x) =>
         (Interop.FloatAsInt(x) & 0x7F800000) == 0x7F800000;

@@ -11,8 +11,7 @@ namespace Transformer.Kernels.Ilgpu.Tests;
 /// <summary>Compiles kernels for an NVIDIA GPU and checks their launches; runs nothing.</summary>
 internal sealed class PtxQueue : KernelQueue
 {
-    private readonly KernelCompiler compiler = new(context => new PTXBackend(
-        context, CudaArchitecture.SM_80, CudaInstructionSet.ISA_80, null!));
+    private readonly KernelCompiler compiler = CreateCompiler();
 
     /// <summary>The PTX of each kernel that was launched, by its name with its types.</summary>
     public ConcurrentDictionary<string, string> Compiled { get; } = new();
@@ -22,6 +21,9 @@ internal sealed class PtxQueue : KernelQueue
     public override DeviceLimits Limits => new(32, 1024, 48 << 10, 108);
 
     public override BackendMemory Memory => BackendMemory.Host;
+
+    public static KernelCompiler CreateCompiler() => new(context => new PTXBackend(
+        context, CudaArchitecture.SM_80, CudaInstructionSet.ISA_80, null!));
 
     public override KernelLauncher<TArgument> Load<TArgument>(Action<TArgument> kernel)
     {

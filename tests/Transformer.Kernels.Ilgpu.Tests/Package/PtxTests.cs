@@ -1,3 +1,5 @@
+using Transformer.Kernels.Ilgpu.Embedding;
+using Transformer.Kernels.Ilgpu.Host;
 using Transformer.Verification;
 
 namespace Transformer.Kernels.Ilgpu.Tests;
@@ -23,6 +25,8 @@ public sealed class PtxTests
     [InlineData("NormBackward.GroupPerRow", true, false)]
     [InlineData("Product.GroupPerTile", true, true)]
     [InlineData("AttentionForwardKernel.GroupPerTile", true, true)]
+    [InlineData("AttentionBackwardKernels.QueryGradient", true, true)]
+    [InlineData("AttentionBackwardKernels.KeyGradient", true, true)]
     [InlineData("CrossEntropyKernels.GroupPerRow", true, false)]
     [InlineData("DropoutKernel.ThreadPerFour", true, false)]
     [InlineData("AdamWKernel.ThreadPerFour", true, false)]
@@ -43,6 +47,21 @@ public sealed class PtxTests
         Assert.DoesNotContain("ld.shared.f32", ptx, StringComparison.Ordinal);
         Assert.Equal(3, ptx.Split("ld.shared.v4.f32").Length - 1);
     }
+
+    [Fact]
+    public void FailedCompile_SaysWhyAndSpoilsNoLaterOne()
+    {
+        KernelCompiler compiler = PtxQueue.CreateCompiler();
+        Action<EmbeddingLists> bad = TakesAnObject, good = EmbeddingGradients.Count;
+        string message = Assert.Throws<NotSupportedException>(
+            () => compiler.Compile(bad.Method)).Message;
+        Assert.StartsWith(
+            "ILGPU: kernel PtxTests.TakesAnObject does not compile: ", message,
+            StringComparison.Ordinal);
+        Assert.NotNull(compiler.Compile(good.Method));
+    }
+
+    private static void TakesAnObject(EmbeddingLists p) => p.Ids[0] = new object().GetHashCode();
 
     private static Dictionary<string, string> Compile()
     {
