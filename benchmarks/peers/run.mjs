@@ -1,7 +1,7 @@
 // Times the library beside other libraries: node benchmarks/peers/run.mjs --help
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
-import { join, relative, resolve } from 'node:path';
+import { basename, isAbsolute, join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { cases } from './cases.mjs';
 import { measure } from './measure.mjs';
@@ -116,7 +116,8 @@ async function main(options) {
   const rows = before?.rows ?? [], limitsBefore = await limits();
   let machine = before ? better(before.machine, limitsBefore) : limitsBefore;
   const report = {
-    command: ['node', 'benchmarks/peers/run.mjs', ...process.argv.slice(2)].join(' '),
+    command: ['node', 'benchmarks/peers/run.mjs', ...process.argv.slice(2).map(
+      (word) => (isAbsolute(word) ? basename(word) : word))].join(' '),
     date: new Date().toISOString().slice(0, 10), machine, limitsBefore, limitsAfter: null,
     threads: options.threads, loadAverageBefore: loadavg()[0], settings: options.settings,
     peers: peers.map(({ name, versions, callMs }) => ({ name, versions, callMs })), leftOut,

@@ -112,6 +112,7 @@ private:
   }
 
   bool release_barrier();
+  bool waits_for_an_ended_thread() const;
   bool run_lanes(u32 first, u32 last);
   std::string describe(const void *address) const;
 
@@ -199,6 +200,16 @@ bool Worker::release_barrier() {
   return true;
 }
 
+// A thread may end after all others of its warp have come to an operation.
+bool Worker::waits_for_an_ended_thread() const {
+  for (u32 i = 0; i < size; i++) {
+    if (lanes[i].wait != Wait::warp) continue;
+    for (u32 other = i & ~31u; other < std::min(size, (i & ~31u) + 32); other++)
+      if (lanes[other].wait == Wait::finished) return true;
+  }
+  return false;
+}
+
 // Lets those of `order` that wait for nothing go on until they do; false when there are none.
 bool Worker::run_lanes(u32 first, u32 last) {
   bool moved = false;
@@ -282,7 +293,9 @@ Outcome Worker::run_block(u64 block, u64 seed, std::string &message) {
     for (u32 i = 0; i < size; i++) running |= lanes[i].wait != Wait::finished;
     if (running && !moved && !release_barrier()) {
       inside = false;
-      message = "threads wait for each other: a barrier or warp operation is not reached by all";
+      message = waits_for_an_ended_thread()
+                    ? "a warp operation waits for a thread that has ended"
+                    : "threads wait for each other: a barrier or warp operation is not reached by all";
       return Outcome::failed;
     }
   }

@@ -136,7 +136,7 @@ public sealed class SpanEntryTests
         NegativeLogLikelihoodOptions options = new() { IgnoreIndex = 2 };
         float[] losses = new float[3], gradient = new float[6];
 
-        float loss = Kernels.NegativeLogLikelihood.Forward(
+        float loss = Kernels.NegativeLogLikelihood.Forward<float>(
             [-1, -2, -3, -4, -5, -6], [1, 2, 0], [3, 1], new(1, 2, 3), options, losses);
         Kernels.NegativeLogLikelihood.Backward(
             [1, 2, 0], [3, 1], 8, new(1, 2, 3), options, gradient);
@@ -254,7 +254,7 @@ public sealed class SpanEntryTests
         float[] first = [0];
         float[] second = [0];
 
-        GradientNormResult norm = Kernels.GradientNorm.Compute([3, 4], 1);
+        GradientNormResult norm = Kernels.GradientNorm.Compute<float>([3, 4], 1);
         Kernels.AdamW.Step(
             [5], norm.ClipScale, 1, new(0.1, WeightDecay: 0.5), parameter, first, second);
 

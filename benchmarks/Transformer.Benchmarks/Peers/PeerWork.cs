@@ -128,7 +128,7 @@ internal sealed record PeerWork(Action Run, (string Name, float[] Values)[] Outp
         float[] weight1 = work.Input("weight1"), bias1 = work.Input("bias1");
         float[] weight2 = work.Input("weight2"), bias2 = work.Input("bias2");
         return new(
-            () => FeedForward.Forward(input, new FeedForwardParameters
+            () => FeedForward.Forward(input, new FeedForwardParameters<float>
             {
                 Weight1 = weight1, Bias1 = bias1, Weight2 = weight2, Bias2 = bias2,
             }, sizes, options, output, backend: backend),

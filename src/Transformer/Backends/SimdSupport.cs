@@ -12,10 +12,13 @@ internal static class SimdSupport
         view.IsAbsent || view.DType.WidensToSingle() ? null
             : $"takes Float32, Float16 and BFloat16; '{argument}' is {view.DType}";
 
+    /// <summary>Whether a buffer is one of binary32, or absent.</summary>
+    public static bool IsSingle(BufferView view) =>
+        view.IsAbsent || view.DType == DType.Float32;
+
     /// <summary>For a buffer that the kernel reads or writes as it is.</summary>
     public static string? Float32(string argument, BufferView view) =>
-        view.IsAbsent || view.DType == DType.Float32
-            ? null : $"takes '{argument}' as Float32; it is {view.DType}";
+        IsSingle(view) ? null : $"takes '{argument}' as Float32; it is {view.DType}";
 
     /// <summary>As <see cref="Storage"/>, for many buffers: true where none has a reason against
     /// it, else the first.</summary>

@@ -9,7 +9,7 @@ namespace Transformer.Ops;
 /// Shapes: [rows, …], as <typeparamref name="TRows"/> says of each buffer.
 /// Work: a call in binary32 is the kernel's own. Others are cut into batches by their sizes alone,
 /// and these into parts of a few rows, on which the kernel runs inline.
-/// Memory: 32 KiB of copies a batch, or those of one row where it is longer; copies of what all
+/// Memory: 24 KiB of copies a batch, or those of one row where it is longer; copies of what all
 /// rows share; a batch's sums of what is added up.
 /// Bytes: every stored number is read and written once; copies stay in the first-level cache, or,
 /// where sums are kept, in the second.
@@ -20,7 +20,7 @@ internal abstract unsafe class RowKernel<TCall, TRows> : IKernel<TCall>
     where TCall : struct, IOpCall
     where TRows : struct, IRowCall<TCall>
 {
-    private const long PartFloats = 8192;
+    private const long PartFloats = 6144;
     private const long BatchFloats = 32768;
     private const long MostSums = 64;
     private const long AlignedRows = 64;

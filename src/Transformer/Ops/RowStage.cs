@@ -31,6 +31,7 @@ internal unsafe ref struct RowStage
     private const int MostWrites = 8;
     private const int Granule = 16;
     private const int CollectLength = 1024;
+    private const int LineBytes = 64;
 
     private Pass pass;
     private long rows, first;
@@ -95,7 +96,16 @@ internal unsafe ref struct RowStage
         if (pass != Pass.Part || part.IsAbsent || part.DType == DType.Float32) return part;
         float* copy = Take(part.Length);
         FloatStorage.Widen(part.DType, (void*)part.Address, copy, (int)part.Length);
+        if (first + Count < rows) Fetch(part);
         return BufferView.Of(copy, part.Length);
+    }
+
+    /// <summary>Asks for the rows after these, to arrive while the kernel works on these.</summary>
+    private static void Fetch(BufferView part)
+    {
+        nint bytes = (nint)part.Length * sizeof(ushort);
+        byte* next = (byte*)part.Address + bytes;
+        for (nint at = 0; at < bytes; at += LineBytes) SimdStream.Fetch(next + at);
     }
 
     /// <summary>Rows that the kernel writes, all of them, [rows, …].</summary>

@@ -17,7 +17,7 @@ public sealed partial class KernelBackend
         return Add<GeluFeedForwardForward>(
             (in c) =>
             {
-                FeedForwardParameters parameters = new()
+                FeedForwardParameters<float> parameters = new()
                 {
                     Weight1 = Floats(c.Weight1),
                     Bias1 = Floats(c.Bias1),
@@ -64,11 +64,11 @@ public sealed partial class KernelBackend
         return Add<GeluFeedForwardBackward>(
             (in c) =>
             {
-                FeedForwardParameters parameters = new()
+                FeedForwardParameters<float> parameters = new()
                 {
                     Weight1 = Floats(c.Weight1), Weight2 = Floats(c.Weight2),
                 };
-                FeedForwardGradients gradients = new()
+                FeedForwardGradients<float> gradients = new()
                 {
                     Weight1 = Floats(c.Weight1Gradient),
                     Bias1 = Floats(c.Bias1Gradient),

@@ -103,8 +103,9 @@ public delegate void LinearBackwardSpans(
 /// <param name="output">[Rows, OutputWidth].</param>
 /// <param name="preActivation">[Rows, Hidden]; may be empty.</param>
 public delegate void FeedForwardForwardSpans(
-    ReadOnlySpan<float> input, in FeedForwardParameters parameters, in FeedForwardSizes sizes,
-    in FeedForwardOptions options, Span<float> output, Span<float> preActivation);
+    ReadOnlySpan<float> input, in FeedForwardParameters<float> parameters,
+    in FeedForwardSizes sizes, in FeedForwardOptions options, Span<float> output,
+    Span<float> preActivation);
 
 /// <summary>As <see cref="GeluFeedForward"/>'s backward entry.</summary>
 /// <param name="input">[Rows, Width].</param>
@@ -116,7 +117,7 @@ public delegate void FeedForwardForwardSpans(
 /// <param name="inputGradient">[Rows, Width], overwritten; may be empty.</param>
 /// <param name="gradients">Of the parameters, added to; the biases' may be empty.</param>
 public delegate void FeedForwardBackwardSpans(
-    ReadOnlySpan<float> input, in FeedForwardParameters parameters,
+    ReadOnlySpan<float> input, in FeedForwardParameters<float> parameters,
     ReadOnlySpan<float> preActivation, ReadOnlySpan<float> outputGradient,
     in FeedForwardSizes sizes, in FeedForwardOptions options, Span<float> inputGradient,
-    in FeedForwardGradients gradients);
+    in FeedForwardGradients<float> gradients);

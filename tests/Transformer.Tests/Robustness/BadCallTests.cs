@@ -121,17 +121,14 @@ public sealed class BadCallTests : KernelTest
     [Fact]
     public void OtherPrecisions_OnVectorKernels_SayWhy()
     {
-        foreach (DType type in (DType[])[DType.Float16, DType.BFloat16, DType.Float64])
-        {
-            LayerNormForward call = Norm() with { Input = Zeros(12, type) };
-            NotSupportedException error = Assert.Throws<NotSupportedException>(
-                () => BackendRegistry.Find("simd").Run(call));
-            Assert.StartsWith("LayerNorm: backend 'simd' cannot run this call: ",
-                error.Message, StringComparison.Ordinal);
-            Assert.Contains(type.ToString(), error.Message, StringComparison.Ordinal);
-            Assert.EndsWith(
-                "Choose another backend or option.", error.Message, StringComparison.Ordinal);
-        }
+        LayerNormForward call = Norm() with { Input = Zeros(12, DType.Float64) };
+        NotSupportedException error = Assert.Throws<NotSupportedException>(
+            () => BackendRegistry.Find("simd").Run(call));
+        Assert.StartsWith("LayerNorm: backend 'simd' cannot run this call: ",
+            error.Message, StringComparison.Ordinal);
+        Assert.Contains("Float64", error.Message, StringComparison.Ordinal);
+        Assert.EndsWith(
+            "Choose another backend or option.", error.Message, StringComparison.Ordinal);
     }
 
     [Theory]

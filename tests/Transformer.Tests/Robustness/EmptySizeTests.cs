@@ -88,44 +88,47 @@ public sealed class EmptySizeTests
     {
         Backend backend = BackendRegistry.Find(name);
         float[] weight = [1, 2], gradient = [3, 4], bias = [5];
-        Kernels.LayerNorm.Forward([], weight, [], new(0, 2), default, [], [], [], backend);
-        Kernels.LayerNorm.Backward(
+        Kernels.LayerNorm.Forward<float>([], weight, [], new(0, 2), default, [], [], [], backend);
+        Kernels.LayerNorm.Backward<float>(
             [], weight, [], [], [], new(0, 2), [], gradient, [], backend: backend);
-        Kernels.RmsNorm.Forward([], weight, new(0, 2), default, [], [], backend);
-        Kernels.RmsNorm.Backward([], weight, [], [], new(0, 2), [], gradient, backend: backend);
+        Kernels.RmsNorm.Forward<float>([], weight, new(0, 2), default, [], [], backend);
+        Kernels.RmsNorm.Backward<float>(
+            [], weight, [], [], new(0, 2), [], gradient, backend: backend);
         foreach (SoftmaxSizes none in (SoftmaxSizes[])[new(0, 3), new(2, 0, 3), new(2, 3, 0)])
         {
-            Kernels.Softmax.Forward([], none, [], backend);
-            Kernels.LogSoftmax.Forward([], none, [], backend);
+            Kernels.Softmax.Forward<float>([], none, [], backend);
+            Kernels.LogSoftmax.Forward<float>([], none, [], backend);
         }
 
         Kernels.Linear.Forward([], weight, [], new(0, 2, 1), default, [], [], backend);
         Kernels.Linear.Backward(
             [], weight, [], [], new(0, 2, 1), default, [], gradient, bias, backend);
-        Kernels.GeluFeedForward.Forward([], new() { Weight1 = weight, Weight2 = weight },
+        Kernels.GeluFeedForward.Forward<float>([], new() { Weight1 = weight, Weight2 = weight },
             new(0, 2, 1, 2), default, [], [], backend);
-        Kernels.GeluFeedForward.Backward([], new() { Weight1 = weight, Weight2 = weight }, [], [],
-            new(0, 2, 1, 2), default, [],
+        Kernels.GeluFeedForward.Backward<float>(
+            [], new() { Weight1 = weight, Weight2 = weight }, [], [], new(0, 2, 1, 2), default, [],
             new() { Weight1 = gradient, Weight2 = new float[2], Bias1 = bias }, backend);
-        Kernels.Embedding.Forward(default, weight, [], [], new(0, 0, 2), default, [], backend);
-        Kernels.Embedding.Backward(
+        Kernels.Embedding.Forward<float>(
+            default, weight, [], [], new(0, 0, 2), default, [], backend);
+        Kernels.Embedding.Backward<float>(
             default, [], new(0, 3, 2), default, gradient, backend: backend);
-        Kernels.Dropout.Forward([], new(0.5f, 1), [], backend);
-        Kernels.Dropout.Backward([], new(0.5f, 1), [], backend);
+        Kernels.Dropout.Forward<float>([], new(0.5f, 1), [], backend);
+        Kernels.Dropout.Backward<float>([], new(0.5f, 1), [], backend);
         Kernels.AdamW.Step([], 1, 1, new(0.1), [], [], [], backend);
         Kernels.KvCacheAppend.Forward([], [], new(0, 1, 4, 2), [], backend: backend);
 
         // Gradients of parameters are added to; nothing was.
         Assert.Equal([3f, 4f], gradient);
         Assert.Equal([5f], bias);
-        Assert.Equal(0, Kernels.GradientNorm.Compute([], 1, backend).Norm);
-        Assert.Equal(1, Kernels.GradientNorm.Compute([], 1, backend).ClipScale);
-        Assert.Equal(0, Kernels.SoftmaxCrossEntropy.Forward(
+        Assert.Equal(0, Kernels.GradientNorm.Compute<float>([], 1, backend).Norm);
+        Assert.Equal(1, Kernels.GradientNorm.Compute<float>([], 1, backend).ClipScale);
+        Assert.Equal(0, Kernels.SoftmaxCrossEntropy.Forward<float>(
             [], [], new(0, 3), default, [], [], backend));
-        Kernels.SoftmaxCrossEntropy.Backward([], [], [], 1, new(0, 3), default, [], backend);
-        Assert.Equal(0, Kernels.NegativeLogLikelihood.Forward(
+        Kernels.SoftmaxCrossEntropy.Backward<float>([], [], [], 1, new(0, 3), default, [], backend);
+        Assert.Equal(0, Kernels.NegativeLogLikelihood.Forward<float>(
             [], [], [], new(0, 3), default, [], backend));
-        Kernels.NegativeLogLikelihood.Backward([], [], 1, new(2, 3, 0), default, [], backend);
+        Kernels.NegativeLogLikelihood.Backward<float>(
+            [], [], 1, new(2, 3, 0), default, [], backend);
         Kernels.TopK.Forward([], new(0, 3, 2), [], [], backend);
         Kernels.Sampling.Forward([], new(0, 3), default, [], backend);
     }
@@ -133,24 +136,24 @@ public sealed class EmptySizeTests
     [Fact]
     public void WidthsOfNothing_AreRefused()
     {
-        Refused(() => Kernels.LayerNorm.Forward([], [], [], new(2, 0), default, []),
+        Refused(() => Kernels.LayerNorm.Forward<float>([], [], [], new(2, 0), default, []),
             "LayerNorm: 'Width' is 0");
-        Refused(() => Kernels.RmsNorm.Forward([], [], new(2, 0), default, []),
+        Refused(() => Kernels.RmsNorm.Forward<float>([], [], new(2, 0), default, []),
             "RmsNorm: 'Width' is 0");
-        Refused(() => Kernels.NegativeLogLikelihood.Forward([], [0], [], new(1, 0), default),
+        Refused(() => Kernels.NegativeLogLikelihood.Forward<float>([], [0], [], new(1, 0), default),
             "NegativeLogLikelihood: 'Classes' is 0");
         Refused(() => Kernels.TopK.Forward([], new(1, 0, 1), new int[1]), "TopK: 'Length' is 0");
         Refused(() => Kernels.Sampling.Forward([], new(1, 0), default, new int[1]),
             "Sampling: 'Vocabulary' is 0");
         Refused(() => Kernels.Linear.Forward([], [], [], new(2, 0, 1), default, new float[2]),
             "Linear: 'InputFeatures' is 0");
-        Refused(() => Kernels.GeluFeedForward.Forward(
+        Refused(() => Kernels.GeluFeedForward.Forward<float>(
             [], default, new(0, 2, 0, 2), default, []), "GeluFeedForward: 'Hidden' is 0");
-        Refused(() => Kernels.Embedding.Forward(
+        Refused(() => Kernels.Embedding.Forward<float>(
             default, [], [], [], new(2, 1, 0), default, []), "Embedding: 'Width' is 0");
-        Refused(() => Kernels.Embedding.Forward(new() { Tokens = [0, 0] }, [1f], [], [],
+        Refused(() => Kernels.Embedding.Forward<float>(new() { Tokens = [0, 0] }, [1f], [], [],
             new(2, 0, 1), default, new float[2]), "Embedding: 'SequenceLength' is 0");
-        Refused(() => Kernels.SoftmaxCrossEntropy.Forward(
+        Refused(() => Kernels.SoftmaxCrossEntropy.Forward<float>(
             [], [0], new(1, 0), default, new float[1]),
             "SoftmaxCrossEntropy: 'Classes' is 0");
         Refused(() => Kernels.FusedAttention.Forward([], [], [], new(1, 1, 1, 1, 1, 0, 1), default,

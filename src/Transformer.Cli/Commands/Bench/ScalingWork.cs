@@ -63,7 +63,7 @@ internal sealed record ScalingWork(Action Run, long OperandBytes)
         float[] input = arrays.Random(Rows * width), output = arrays.Random(Rows * width);
         float[] weight1 = arrays.Random(4 * width * width), bias1 = arrays.Random(4 * width);
         float[] weight2 = arrays.Random(4 * width * width), bias2 = arrays.Random(width);
-        return new(() => GeluFeedForward.Forward(input, new FeedForwardParameters
+        return new(() => GeluFeedForward.Forward(input, new FeedForwardParameters<float>
         {
             Weight1 = weight1, Bias1 = bias1, Weight2 = weight2, Bias2 = bias2,
         }, new(Rows, width, 4 * width, width), new() { Activation = Activation.GeluTanh },

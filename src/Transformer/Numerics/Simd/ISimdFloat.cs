@@ -43,7 +43,8 @@ internal unsafe interface ISimdFloat<TSelf> : IFloatVector<TSelf>
     /// </summary>
     static abstract TSelf ToBFloat16(TSelf value);
 
-    /// <summary>Numbers rounded to binary16, otherwise as <see cref="ToBFloat16"/>.</summary>
+    /// <summary>Numbers rounded to binary16, otherwise as <see cref="ToBFloat16"/>; any NaN becomes
+    /// the quiet one.</summary>
     static abstract TSelf ToFloat16(TSelf value);
 
     /// <summary>Writes each lane's low half.</summary>

@@ -47,7 +47,7 @@ internal readonly unsafe struct Simd128 : ISimdFloat<Simd128>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd128 LoadWords(ushort* source) =>
         new(Vector128.WidenLower(Vector128.CreateScalarUnsafe(
-            Unsafe.ReadUnaligned<ulong>(source)).AsUInt16()).AsSingle());
+            Unsafe.ReadUnaligned<ulong>(source)).AsInt16()).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd128 FromBFloat16(Simd128 words) => new((words.v.AsUInt32() << 16).AsSingle());
@@ -55,15 +55,16 @@ internal readonly unsafe struct Simd128 : ISimdFloat<Simd128>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd128 FromFloat16(Simd128 words)
     {
+        // The word's sign fills the bits above it: shifted, one of them is where a float's is.
+        Vector128<float> small =
+            ((words.v.AsInt32() << 13) & Vector128.Create(unchecked((int)0x8FFFFFFF))).AsSingle();
         // Exponents are 112 apart; a product with 2¹¹² also normalises subnormal numbers.
-        Vector128<uint> word = words.v.AsUInt32();
-        Vector128<uint> magnitude = (word & Vector128.Create(0x7FFFu)) << 13;
-        Vector128<uint> number =
-            (magnitude.AsSingle() * Vector128.Create(5.192296858534828e33f)).AsUInt32();
-        Vector128<uint> special = Vector128.GreaterThan(
-            magnitude.AsInt32(), Vector128.Create(0x0F7FFFFF)).AsUInt32();
-        return new((number | (special & Vector128.Create(0x7F800000u)) |
-            ((word & Vector128.Create(0x8000u)) << 16)).AsSingle());
+        Vector128<float> number = small * Vector128.Create(5.192296858534828e33f);
+        // From 2⁻⁹⁶ on the word's exponent was the largest: ∞ or NaN.
+        Vector128<float> special = Vector128.GreaterThanOrEqual(
+            Vector128.Abs(small), Vector128.Create(1.2621774483536189e-29f));
+        return new(Vector128.ConditionalSelect(
+            special, number | Vector128.Create(float.PositiveInfinity), number));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -88,12 +89,13 @@ internal readonly unsafe struct Simd128 : ISimdFloat<Simd128>
         Vector128<int> normal = (magnitude + Vector128.Create(0xFFF - (112 << 23)) + odd) >>> 13;
         Vector128<int> small = (magnitude.AsSingle() + Vector128.Create(0.5f)).AsInt32() -
             Vector128.Create(0x3F000000);
-        Vector128<int> rounded = Vector128.Min(Vector128.Create(0x7C00), Vector128.ConditionalSelect(
-            Vector128.LessThan(magnitude, Vector128.Create(0x38800000)), small, normal));
-        Vector128<int> quiet = ((magnitude >>> 13) & Vector128.Create(0x3FF)) | Vector128.Create(0x7E00);
+        Vector128<int> least = Vector128.Create(0x38800000);
+        Vector128<int> rounded = Vector128.Min(Vector128.Create(0x7C00),
+            Vector128.ConditionalSelect(Vector128.LessThan(magnitude, least), small, normal));
         Vector128<int> number = Vector128.Equals(value.v, value.v).AsInt32();
-        return new((Vector128.ConditionalSelect(number, rounded, quiet).AsUInt32() |
-            ((word >> 16) & Vector128.Create(0x8000u))).AsSingle());
+        Vector128<int> result =
+            Vector128.ConditionalSelect(number, rounded, Vector128.Create(0x7E00));
+        return new((result.AsUInt32() | ((word >> 16) & Vector128.Create(0x8000u))).AsSingle());
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

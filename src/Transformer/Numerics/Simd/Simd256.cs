@@ -53,9 +53,9 @@ internal readonly unsafe struct Simd256 : ISimdFloat<Simd256>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 LoadWords(ushort* source) => Avx2.IsSupported
-        ? new(Avx2.ConvertToVector256Int32(Vector128.Load(source)).AsSingle())
-        : new(Vector256.Create(Vector128.WidenLower(Vector128.Load(source)),
-            Vector128.WidenUpper(Vector128.Load(source))).AsSingle());
+        ? new(Avx2.ConvertToVector256Int32(Vector128.Load((short*)source)).AsSingle())
+        : new(Vector256.Create(Vector128.WidenLower(Vector128.Load((short*)source)),
+            Vector128.WidenUpper(Vector128.Load((short*)source))).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 FromBFloat16(Simd256 words) => new((words.v.AsUInt32() << 16).AsSingle());
@@ -63,15 +63,16 @@ internal readonly unsafe struct Simd256 : ISimdFloat<Simd256>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 FromFloat16(Simd256 words)
     {
+        // The word's sign fills the bits above it: shifted, one of them is where a float's is.
+        Vector256<float> small =
+            ((words.v.AsInt32() << 13) & Vector256.Create(unchecked((int)0x8FFFFFFF))).AsSingle();
         // Exponents are 112 apart; a product with 2¹¹² also normalises subnormal numbers.
-        Vector256<uint> word = words.v.AsUInt32();
-        Vector256<uint> magnitude = (word & Vector256.Create(0x7FFFu)) << 13;
-        Vector256<uint> number =
-            (magnitude.AsSingle() * Vector256.Create(5.192296858534828e33f)).AsUInt32();
-        Vector256<uint> special = Vector256.GreaterThan(
-            magnitude.AsInt32(), Vector256.Create(0x0F7FFFFF)).AsUInt32();
-        return new((number | (special & Vector256.Create(0x7F800000u)) |
-            ((word & Vector256.Create(0x8000u)) << 16)).AsSingle());
+        Vector256<float> number = small * Vector256.Create(5.192296858534828e33f);
+        // From 2⁻⁹⁶ on the word's exponent was the largest: ∞ or NaN.
+        Vector256<float> special = Vector256.GreaterThanOrEqual(
+            Vector256.Abs(small), Vector256.Create(1.2621774483536189e-29f));
+        return new(Vector256.ConditionalSelect(
+            special, number | Vector256.Create(float.PositiveInfinity), number));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -96,12 +97,13 @@ internal readonly unsafe struct Simd256 : ISimdFloat<Simd256>
         Vector256<int> normal = (magnitude + Vector256.Create(0xFFF - (112 << 23)) + odd) >>> 13;
         Vector256<int> small = (magnitude.AsSingle() + Vector256.Create(0.5f)).AsInt32() -
             Vector256.Create(0x3F000000);
-        Vector256<int> rounded = Vector256.Min(Vector256.Create(0x7C00), Vector256.ConditionalSelect(
-            Vector256.LessThan(magnitude, Vector256.Create(0x38800000)), small, normal));
-        Vector256<int> quiet = ((magnitude >>> 13) & Vector256.Create(0x3FF)) | Vector256.Create(0x7E00);
+        Vector256<int> least = Vector256.Create(0x38800000);
+        Vector256<int> rounded = Vector256.Min(Vector256.Create(0x7C00),
+            Vector256.ConditionalSelect(Vector256.LessThan(magnitude, least), small, normal));
         Vector256<int> number = Vector256.Equals(value.v, value.v).AsInt32();
-        return new((Vector256.ConditionalSelect(number, rounded, quiet).AsUInt32() |
-            ((word >> 16) & Vector256.Create(0x8000u))).AsSingle());
+        Vector256<int> result =
+            Vector256.ConditionalSelect(number, rounded, Vector256.Create(0x7E00));
+        return new((result.AsUInt32() | ((word >> 16) & Vector256.Create(0x8000u))).AsSingle());
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

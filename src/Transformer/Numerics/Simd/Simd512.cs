@@ -97,12 +97,13 @@ internal readonly unsafe struct Simd512 : ISimdFloat<Simd512>
         Vector512<int> normal = (magnitude + Vector512.Create(0xFFF - (112 << 23)) + odd) >>> 13;
         Vector512<int> small = (magnitude.AsSingle() + Vector512.Create(0.5f)).AsInt32() -
             Vector512.Create(0x3F000000);
-        Vector512<int> rounded = Vector512.Min(Vector512.Create(0x7C00), Vector512.ConditionalSelect(
-            Vector512.LessThan(magnitude, Vector512.Create(0x38800000)), small, normal));
-        Vector512<int> quiet = ((magnitude >>> 13) & Vector512.Create(0x3FF)) | Vector512.Create(0x7E00);
+        Vector512<int> least = Vector512.Create(0x38800000);
+        Vector512<int> rounded = Vector512.Min(Vector512.Create(0x7C00),
+            Vector512.ConditionalSelect(Vector512.LessThan(magnitude, least), small, normal));
         Vector512<int> number = Vector512.Equals(value.v, value.v).AsInt32();
-        return new((Vector512.ConditionalSelect(number, rounded, quiet).AsUInt32() |
-            ((word >> 16) & Vector512.Create(0x8000u))).AsSingle());
+        Vector512<int> result =
+            Vector512.ConditionalSelect(number, rounded, Vector512.Create(0x7E00));
+        return new((result.AsUInt32() | ((word >> 16) & Vector512.Create(0x8000u))).AsSingle());
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

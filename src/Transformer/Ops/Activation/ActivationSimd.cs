@@ -10,7 +10,7 @@ namespace Transformer.Ops;
 /// Work: a batch is 4,096 elements; one vector at a time.
 /// Bytes: 8 bytes an element forward, 12 backward; ReLU is bound by memory, GELU by arithmetic.
 /// Numerics: the vector functions of <see cref="SimdMath"/>, a few units in the last place.
-/// Preconditions: a validated call on Float32 buffers.
+/// Preconditions: a validated call; buffers of 16 bits come widened from RowKernel.
 /// Source: Hendrycks, Gimpel 2016 (GELU).
 /// </remarks>
 internal sealed class ActivationForwardSimd

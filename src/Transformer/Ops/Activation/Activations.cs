@@ -10,17 +10,19 @@ namespace Transformer.Ops;
 public static unsafe class Activations
 {
     /// <summary>output[i] = f(input[i]).</summary>
+    /// <typeparam name="T">float, Half or BFloat16.</typeparam>
     /// <param name="input">[Length].</param>
     /// <param name="activation">f.</param>
     /// <param name="output">[Length]; may be the input itself.</param>
     /// <param name="backend">Where to run; null: vectorised on the CPU.</param>
     /// <exception cref="ArgumentException">Another length, or a partial overlap.</exception>
     /// <exception cref="NotSupportedException">The backend cannot run this call.</exception>
-    public static void Forward(
-        ReadOnlySpan<float> input, Activation activation, Span<float> output,
+    public static void Forward<T>(
+        ReadOnlySpan<T> input, Activation activation, Span<T> output,
         Backend? backend = null)
+        where T : unmanaged
     {
-        fixed (float* x = input, y = output)
+        fixed (T* x = input, y = output)
         {
             SpanEntry.Run(backend, new ActivationForward
             {
@@ -33,6 +35,7 @@ public static unsafe class Activations
     }
 
     /// <summary>inputGradient[i] = outputGradient[i]·f′(input[i]).</summary>
+    /// <typeparam name="T">float, Half or BFloat16.</typeparam>
     /// <param name="input">[Length] of the forward call.</param>
     /// <param name="outputGradient">[Length].</param>
     /// <param name="activation">f.</param>
@@ -40,11 +43,12 @@ public static unsafe class Activations
     /// <param name="backend">Where to run; null: vectorised on the CPU.</param>
     /// <exception cref="ArgumentException">Another length, or a partial overlap.</exception>
     /// <exception cref="NotSupportedException">The backend cannot run this call.</exception>
-    public static void Backward(
-        ReadOnlySpan<float> input, ReadOnlySpan<float> outputGradient, Activation activation,
-        Span<float> inputGradient, Backend? backend = null)
+    public static void Backward<T>(
+        ReadOnlySpan<T> input, ReadOnlySpan<T> outputGradient, Activation activation,
+        Span<T> inputGradient, Backend? backend = null)
+        where T : unmanaged
     {
-        fixed (float* x = input, dy = outputGradient, dx = inputGradient)
+        fixed (T* x = input, dy = outputGradient, dx = inputGradient)
         {
             SpanEntry.Run(backend, new ActivationBackward
             {

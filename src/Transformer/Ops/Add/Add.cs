@@ -9,17 +9,19 @@ namespace Transformer.Ops;
 public static unsafe class Add
 {
     /// <summary>output[i] = left[i] + right[i].</summary>
+    /// <typeparam name="T">float, Half or BFloat16.</typeparam>
     /// <param name="left">[Length].</param>
     /// <param name="right">[Length].</param>
     /// <param name="output">[Length]; may be either input itself.</param>
     /// <param name="backend">Where to run; null: vectorised on the CPU.</param>
     /// <exception cref="ArgumentException">Another length, or a partial overlap.</exception>
     /// <exception cref="NotSupportedException">The backend cannot run this call.</exception>
-    public static void Forward(
-        ReadOnlySpan<float> left, ReadOnlySpan<float> right, Span<float> output,
+    public static void Forward<T>(
+        ReadOnlySpan<T> left, ReadOnlySpan<T> right, Span<T> output,
         Backend? backend = null)
+        where T : unmanaged
     {
-        fixed (float* a = left, b = right, c = output)
+        fixed (T* a = left, b = right, c = output)
         {
             SpanEntry.Run(backend, new AddForward
             {

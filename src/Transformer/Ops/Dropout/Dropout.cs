@@ -16,6 +16,7 @@ public readonly record struct DropoutOptions(
 public static unsafe class Dropout
 {
     /// <summary>output[i] = input[i] / (1 − p), or 0 where element i is dropped.</summary>
+    /// <typeparam name="T">float, Half or BFloat16.</typeparam>
     /// <param name="input">[Length].</param>
     /// <param name="options">Probability and the random numbers' key.</param>
     /// <param name="output">[Length]; may be the input itself.</param>
@@ -23,12 +24,13 @@ public static unsafe class Dropout
     /// <exception cref="ArgumentException">Another length, or a probability out of range.
     /// </exception>
     /// <exception cref="NotSupportedException">The backend cannot run this call.</exception>
-    public static void Forward(
-        ReadOnlySpan<float> input, in DropoutOptions options, Span<float> output,
+    public static void Forward<T>(
+        ReadOnlySpan<T> input, in DropoutOptions options, Span<T> output,
         Backend? backend = null)
+        where T : unmanaged
     {
         long* state = stackalloc long[2] { options.Seed, options.Step };
-        fixed (float* x = input, y = output)
+        fixed (T* x = input, y = output)
         {
             SpanEntry.Run(backend, new DropoutForward
             {
@@ -44,6 +46,7 @@ public static unsafe class Dropout
 
     /// <summary>inputGradient[i] = outputGradient[i] / (1 − p), or 0 where element i was dropped.
     /// </summary>
+    /// <typeparam name="T">float, Half or BFloat16.</typeparam>
     /// <param name="outputGradient">[Length].</param>
     /// <param name="options">Options of the forward call.</param>
     /// <param name="inputGradient">[Length]; may be the output's gradient itself.</param>
@@ -51,12 +54,13 @@ public static unsafe class Dropout
     /// <exception cref="ArgumentException">Another length, or a probability out of range.
     /// </exception>
     /// <exception cref="NotSupportedException">The backend cannot run this call.</exception>
-    public static void Backward(
-        ReadOnlySpan<float> outputGradient, in DropoutOptions options, Span<float> inputGradient,
+    public static void Backward<T>(
+        ReadOnlySpan<T> outputGradient, in DropoutOptions options, Span<T> inputGradient,
         Backend? backend = null)
+        where T : unmanaged
     {
         long* state = stackalloc long[2] { options.Seed, options.Step };
-        fixed (float* dy = outputGradient, dx = inputGradient)
+        fixed (T* dy = outputGradient, dx = inputGradient)
         {
             SpanEntry.Run(backend, new DropoutBackward
             {

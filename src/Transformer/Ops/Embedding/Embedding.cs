@@ -38,6 +38,7 @@ public static unsafe class Embedding
 {
     /// <summary>output[r] = scale · table[token] + positionTable[position] +
     /// segmentTable[segment].</summary>
+    /// <typeparam name="T">float, Half or BFloat16.</typeparam>
     /// <param name="ids">Ids of each row.</param>
     /// <param name="table">[Vocabulary, Width].</param>
     /// <param name="positionTable">[Positions, Width]; may be empty.</param>
@@ -49,13 +50,14 @@ public static unsafe class Embedding
     /// <exception cref="ArgumentException">A span does not fit the sizes, or an id lies outside
     /// its table.</exception>
     /// <exception cref="NotSupportedException">The backend cannot run this call.</exception>
-    public static void Forward(
-        in EmbeddingIds ids, ReadOnlySpan<float> table, ReadOnlySpan<float> positionTable,
-        ReadOnlySpan<float> segmentTable, in EmbeddingSizes sizes, in EmbeddingOptions options,
-        Span<float> output, Backend? backend = null)
+    public static void Forward<T>(
+        in EmbeddingIds ids, ReadOnlySpan<T> table, ReadOnlySpan<T> positionTable,
+        ReadOnlySpan<T> segmentTable, in EmbeddingSizes sizes, in EmbeddingOptions options,
+        Span<T> output, Backend? backend = null)
+        where T : unmanaged
     {
         fixed (int* t = ids.Tokens, p = ids.Positions, s = ids.Segments)
-        fixed (float* tt = table, pt = positionTable, st = segmentTable, y = output)
+        fixed (T* tt = table, pt = positionTable, st = segmentTable, y = output)
         {
             SpanEntry.Run(backend, new EmbeddingForward
             {
@@ -75,6 +77,7 @@ public static unsafe class Embedding
     }
 
     /// <summary>Adds each row's gradient to the table rows that made it.</summary>
+    /// <typeparam name="T">float, Half or BFloat16.</typeparam>
     /// <param name="ids">Ids of the forward call.</param>
     /// <param name="outputGradient">[Rows, Width].</param>
     /// <param name="sizes">Sizes.</param>
@@ -86,14 +89,15 @@ public static unsafe class Embedding
     /// <exception cref="ArgumentException">A span does not fit the sizes, or an id lies outside
     /// its table.</exception>
     /// <exception cref="NotSupportedException">The backend cannot run this call.</exception>
-    public static void Backward(
-        in EmbeddingIds ids, ReadOnlySpan<float> outputGradient, in EmbeddingSizes sizes,
-        in EmbeddingOptions options, Span<float> tableGradient,
-        Span<float> positionTableGradient = default, Span<float> segmentTableGradient = default,
+    public static void Backward<T>(
+        in EmbeddingIds ids, ReadOnlySpan<T> outputGradient, in EmbeddingSizes sizes,
+        in EmbeddingOptions options, Span<T> tableGradient,
+        Span<T> positionTableGradient = default, Span<T> segmentTableGradient = default,
         Backend? backend = null)
+        where T : unmanaged
     {
         fixed (int* t = ids.Tokens, p = ids.Positions, s = ids.Segments)
-        fixed (float* dy = outputGradient, dt = tableGradient, dp = positionTableGradient,
+        fixed (T* dy = outputGradient, dt = tableGradient, dp = positionTableGradient,
             ds = segmentTableGradient)
         {
             SpanEntry.Run(backend, new EmbeddingBackward

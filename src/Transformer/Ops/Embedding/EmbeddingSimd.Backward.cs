@@ -33,9 +33,10 @@ internal sealed unsafe class EmbeddingBackwardSimd : IKernel<EmbeddingBackward>
         EmbeddingSimd.CheckIds(
             call.Ids, call.TableGradient, call.PositionIds, call.PositionTableGradient,
             call.SegmentIds, call.SegmentTableGradient, call.Width);
-        bool single = SimdSupport.AllFloat32(out _, ("", call.OutputGradient),
-            ("", call.TableGradient), ("", call.PositionTableGradient),
-            ("", call.SegmentTableGradient));
+        bool single = SimdSupport.IsSingle(call.OutputGradient)
+            && SimdSupport.IsSingle(call.TableGradient)
+            && SimdSupport.IsSingle(call.PositionTableGradient)
+            && SimdSupport.IsSingle(call.SegmentTableGradient);
         if (single) SimdDispatch.Run(new EmbeddingBackwardAction(call));
         else EmbeddingScatter.Run(in call);
     }

@@ -21,35 +21,37 @@ public readonly record struct FeedForwardOptions
 }
 
 /// <summary>The parameters of a feed-forward network.</summary>
-public readonly ref struct FeedForwardParameters
+/// <typeparam name="T">float, Half or BFloat16.</typeparam>
+public readonly ref struct FeedForwardParameters<T> where T : unmanaged
 {
     /// <summary>[Hidden, Width].</summary>
-    public ReadOnlySpan<float> Weight1 { get; init; }
+    public ReadOnlySpan<T> Weight1 { get; init; }
 
     /// <summary>[Hidden]; may be empty.</summary>
-    public ReadOnlySpan<float> Bias1 { get; init; }
+    public ReadOnlySpan<T> Bias1 { get; init; }
 
     /// <summary>[OutputWidth, Hidden].</summary>
-    public ReadOnlySpan<float> Weight2 { get; init; }
+    public ReadOnlySpan<T> Weight2 { get; init; }
 
     /// <summary>[OutputWidth]; may be empty.</summary>
-    public ReadOnlySpan<float> Bias2 { get; init; }
+    public ReadOnlySpan<T> Bias2 { get; init; }
 }
 
 /// <summary>Gradients of a feed-forward network's parameters, each added to.</summary>
-public readonly ref struct FeedForwardGradients
+/// <typeparam name="T">float, Half or BFloat16.</typeparam>
+public readonly ref struct FeedForwardGradients<T> where T : unmanaged
 {
     /// <summary>[Hidden, Width].</summary>
-    public Span<float> Weight1 { get; init; }
+    public Span<T> Weight1 { get; init; }
 
     /// <summary>[Hidden]; may be empty.</summary>
-    public Span<float> Bias1 { get; init; }
+    public Span<T> Bias1 { get; init; }
 
     /// <summary>[OutputWidth, Hidden].</summary>
-    public Span<float> Weight2 { get; init; }
+    public Span<T> Weight2 { get; init; }
 
     /// <summary>[OutputWidth]; may be empty.</summary>
-    public Span<float> Bias2 { get; init; }
+    public Span<T> Bias2 { get; init; }
 }
 
 /// <summary>The position-wise feed-forward network in one call, on spans.</summary>
@@ -58,6 +60,7 @@ public readonly ref struct FeedForwardGradients
 public static unsafe class GeluFeedForward
 {
     /// <summary>output = f(input · weight1ᵀ + bias1) · weight2ᵀ + bias2.</summary>
+    /// <typeparam name="T">float, Half or BFloat16.</typeparam>
     /// <param name="input">[Rows, Width].</param>
     /// <param name="parameters">Weights and biases.</param>
     /// <param name="sizes">Sizes.</param>
@@ -68,12 +71,13 @@ public static unsafe class GeluFeedForward
     /// <param name="backend">Where to run; null: vectorised on the CPU.</param>
     /// <exception cref="ArgumentException">A span does not fit the sizes.</exception>
     /// <exception cref="NotSupportedException">The backend cannot run this call.</exception>
-    public static void Forward(
-        ReadOnlySpan<float> input, in FeedForwardParameters parameters, in FeedForwardSizes sizes,
-        in FeedForwardOptions options, Span<float> output, Span<float> preActivation = default,
+    public static void Forward<T>(
+        ReadOnlySpan<T> input, in FeedForwardParameters<T> parameters, in FeedForwardSizes sizes,
+        in FeedForwardOptions options, Span<T> output, Span<T> preActivation = default,
         Backend? backend = null)
+        where T : unmanaged
     {
-        fixed (float* x = input, w1 = parameters.Weight1, b1 = parameters.Bias1,
+        fixed (T* x = input, w1 = parameters.Weight1, b1 = parameters.Bias1,
             w2 = parameters.Weight2, b2 = parameters.Bias2, y = output, z = preActivation)
         {
             SpanEntry.Run(backend, new GeluFeedForwardForward
@@ -95,6 +99,7 @@ public static unsafe class GeluFeedForward
     }
 
     /// <summary>Gradients of the forward call.</summary>
+    /// <typeparam name="T">float, Half or BFloat16.</typeparam>
     /// <param name="input">[Rows, Width].</param>
     /// <param name="parameters">Weights; biases are not needed.</param>
     /// <param name="preActivation">[Rows, Hidden] of the forward call.</param>
@@ -106,14 +111,15 @@ public static unsafe class GeluFeedForward
     /// <param name="backend">Where to run; null: vectorised on the CPU.</param>
     /// <exception cref="ArgumentException">A span does not fit the sizes.</exception>
     /// <exception cref="NotSupportedException">The backend cannot run this call.</exception>
-    public static void Backward(
-        ReadOnlySpan<float> input, in FeedForwardParameters parameters,
-        ReadOnlySpan<float> preActivation, ReadOnlySpan<float> outputGradient,
-        in FeedForwardSizes sizes, in FeedForwardOptions options, Span<float> inputGradient,
-        in FeedForwardGradients gradients, Backend? backend = null)
+    public static void Backward<T>(
+        ReadOnlySpan<T> input, in FeedForwardParameters<T> parameters,
+        ReadOnlySpan<T> preActivation, ReadOnlySpan<T> outputGradient,
+        in FeedForwardSizes sizes, in FeedForwardOptions options, Span<T> inputGradient,
+        in FeedForwardGradients<T> gradients, Backend? backend = null)
+        where T : unmanaged
     {
-        fixed (float* x = input, w1 = parameters.Weight1, w2 = parameters.Weight2,
-            z = preActivation, dy = outputGradient, dx = inputGradient, dw1 = gradients.Weight1,
+        fixed (T* x = input, w1 = parameters.Weight1, w2 = parameters.Weight2, z = preActivation,
+            dy = outputGradient, dx = inputGradient, dw1 = gradients.Weight1,
             db1 = gradients.Bias1, dw2 = gradients.Weight2, db2 = gradients.Bias2)
         {
             SpanEntry.Run(backend, new GeluFeedForwardBackward

@@ -14,17 +14,19 @@ public readonly record struct GradientNormResult(float Norm, float ClipScale);
 public static unsafe class GradientNorm
 {
     /// <summary>Computes norm and clip scale; the gradient stays as it is.</summary>
+    /// <typeparam name="T">float, Half or BFloat16.</typeparam>
     /// <param name="gradient">[Length].</param>
     /// <param name="maxNorm">Largest norm let through; 0 means no clipping.</param>
     /// <param name="backend">Where to run; null: vectorised on the CPU.</param>
     /// <exception cref="ArgumentException">A negative or infinite limit.</exception>
     /// <exception cref="NotSupportedException">The backend cannot run this call.</exception>
-    public static GradientNormResult Compute(
-        ReadOnlySpan<float> gradient, double maxNorm = 0, Backend? backend = null)
+    public static GradientNormResult Compute<T>(
+        ReadOnlySpan<T> gradient, double maxNorm = 0, Backend? backend = null)
+        where T : unmanaged
     {
         float norm;
         float scale;
-        fixed (float* g = gradient)
+        fixed (T* g = gradient)
         {
             SpanEntry.Run(backend, new GradientNormForward
             {

@@ -21,6 +21,7 @@ public readonly record struct LayerNormOptions
 public static unsafe class LayerNorm
 {
     /// <summary>output = (input − mean) / √(variance + ε) ⊙ weight + bias, over each row.</summary>
+    /// <typeparam name="T">float, Half or BFloat16.</typeparam>
     /// <param name="input">[Rows, Width].</param>
     /// <param name="weight">[Width]; empty means ones.</param>
     /// <param name="bias">[Width]; empty means zeros.</param>
@@ -32,14 +33,16 @@ public static unsafe class LayerNorm
     /// <param name="backend">Where to run; null: vectorised on the CPU.</param>
     /// <exception cref="ArgumentException">A span does not fit the sizes.</exception>
     /// <exception cref="NotSupportedException">The backend cannot run this call.</exception>
-    public static void Forward(
-        ReadOnlySpan<float> input, ReadOnlySpan<float> weight, ReadOnlySpan<float> bias,
-        in LayerNormSizes sizes, in LayerNormOptions options, Span<float> output,
-        Span<float> mean = default, Span<float> inverseStd = default, Backend? backend = null) =>
+    public static void Forward<T>(
+        ReadOnlySpan<T> input, ReadOnlySpan<T> weight, ReadOnlySpan<T> bias,
+        in LayerNormSizes sizes, in LayerNormOptions options, Span<T> output,
+        Span<float> mean = default, Span<float> inverseStd = default, Backend? backend = null)
+        where T : unmanaged =>
         Forward(input, default, weight, bias, sizes, options, output, default, mean, inverseStd,
             backend);
 
     /// <summary>sum = input + residual; output = the normalised sum ⊙ weight + bias.</summary>
+    /// <typeparam name="T">float, Half or BFloat16.</typeparam>
     /// <param name="input">[Rows, Width].</param>
     /// <param name="residual">[Rows, Width], added to the input; may be empty.</param>
     /// <param name="weight">[Width]; empty means ones.</param>
@@ -54,14 +57,15 @@ public static unsafe class LayerNorm
     /// <param name="backend">Where to run; null: vectorised on the CPU.</param>
     /// <exception cref="ArgumentException">A span does not fit the sizes.</exception>
     /// <exception cref="NotSupportedException">The backend cannot run this call.</exception>
-    public static void Forward(
-        ReadOnlySpan<float> input, ReadOnlySpan<float> residual, ReadOnlySpan<float> weight,
-        ReadOnlySpan<float> bias, in LayerNormSizes sizes, in LayerNormOptions options,
-        Span<float> output, Span<float> sum, Span<float> mean, Span<float> inverseStd,
+    public static void Forward<T>(
+        ReadOnlySpan<T> input, ReadOnlySpan<T> residual, ReadOnlySpan<T> weight,
+        ReadOnlySpan<T> bias, in LayerNormSizes sizes, in LayerNormOptions options,
+        Span<T> output, Span<T> sum, Span<float> mean, Span<float> inverseStd,
         Backend? backend = null)
+        where T : unmanaged
     {
-        fixed (float* x = input, r = residual, w = weight, b = bias, y = output, s = sum, m = mean,
-            i = inverseStd)
+        fixed (T* x = input, r = residual, w = weight, b = bias, y = output, s = sum)
+        fixed (float* m = mean, i = inverseStd)
         {
             SpanEntry.Run(backend, new LayerNormForward
             {
@@ -82,6 +86,7 @@ public static unsafe class LayerNorm
 
     /// <summary>Gradients of the forward call; see <see cref="LayerNormBackward"/> for the
     /// formula.</summary>
+    /// <typeparam name="T">float, Half or BFloat16.</typeparam>
     /// <param name="sum">[Rows, Width]: what was normalised, the input plus any residual.</param>
     /// <param name="weight">[Width]; empty means ones.</param>
     /// <param name="mean">[Rows] of the forward call.</param>
@@ -96,15 +101,17 @@ public static unsafe class LayerNorm
     /// <param name="backend">Where to run; null: vectorised on the CPU.</param>
     /// <exception cref="ArgumentException">A span does not fit the sizes.</exception>
     /// <exception cref="NotSupportedException">The backend cannot run this call.</exception>
-    public static void Backward(
-        ReadOnlySpan<float> sum, ReadOnlySpan<float> weight, ReadOnlySpan<float> mean,
-        ReadOnlySpan<float> inverseStd, ReadOnlySpan<float> outputGradient,
-        in LayerNormSizes sizes, Span<float> inputGradient, Span<float> weightGradient,
-        Span<float> biasGradient, ReadOnlySpan<float> sumGradient = default,
+    public static void Backward<T>(
+        ReadOnlySpan<T> sum, ReadOnlySpan<T> weight, ReadOnlySpan<float> mean,
+        ReadOnlySpan<float> inverseStd, ReadOnlySpan<T> outputGradient,
+        in LayerNormSizes sizes, Span<T> inputGradient, Span<T> weightGradient,
+        Span<T> biasGradient, ReadOnlySpan<T> sumGradient = default,
         Backend? backend = null)
+        where T : unmanaged
     {
-        fixed (float* x = sum, w = weight, m = mean, i = inverseStd, dy = outputGradient,
-            ds = sumGradient, dx = inputGradient, dw = weightGradient, db = biasGradient)
+        fixed (T* x = sum, w = weight, dy = outputGradient, ds = sumGradient, dx = inputGradient,
+            dw = weightGradient, db = biasGradient)
+        fixed (float* m = mean, i = inverseStd)
         {
             SpanEntry.Run(backend, new LayerNormBackward
             {

@@ -21,8 +21,8 @@ namespace Transformer.Ops;
 /// row meanwhile), dX written once, past the caches where it is larger than 16 MiB; about 15
 /// operations for 12 to 16 bytes: bound by memory.
 /// Numerics: binary32; parameter gradients are added to what their buffers hold.
-/// Preconditions: a validated call on Float32 buffers; dX may be dY or dSum, for the first pass
-/// reads a row fully before the second writes.
+/// Preconditions: a validated call; buffers of 16 bits come widened from RowKernel; dX may be dY or
+/// dSum, for the first pass reads a row fully before the second writes.
 /// Source: the chain rule through mean and variance; Ba, Kiros, Hinton 2016.
 /// </remarks>
 internal sealed unsafe class LayerNormBackwardSimd

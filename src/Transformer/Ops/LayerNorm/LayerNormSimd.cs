@@ -19,8 +19,8 @@ namespace Transformer.Ops;
 /// exact where the mean is large, and the rest is subtracted apart, so that the output keeps the
 /// digits that a rounded mean has lost. Squares of 4,096 differences at a time are summed in
 /// binary32, these sums in double.
-/// Preconditions: a validated call on Float32 buffers. The row being normalised is kept in sum, or
-/// in output where sum is absent, so either may be the input itself.
+/// Preconditions: a validated call; buffers of 16 bits come widened from RowKernel. The row being
+/// normalised is kept in sum, or in output where sum is absent, so either may be the input itself.
 /// Source: Ba, Kiros, Hinton 2016.
 /// </remarks>
 internal sealed unsafe class LayerNormForwardSimd

@@ -22,6 +22,7 @@ public readonly record struct LinearOptions
 public static unsafe class Linear
 {
     /// <summary>output = f(input · weightᵀ + bias).</summary>
+    /// <typeparam name="T">float, Half or BFloat16.</typeparam>
     /// <param name="input">[Rows, InputFeatures].</param>
     /// <param name="weight">[OutputFeatures, InputFeatures].</param>
     /// <param name="bias">[OutputFeatures]; may be empty.</param>
@@ -33,12 +34,13 @@ public static unsafe class Linear
     /// <param name="backend">Where to run; null: vectorised on the CPU.</param>
     /// <exception cref="ArgumentException">A span does not fit the sizes.</exception>
     /// <exception cref="NotSupportedException">The backend cannot run this call.</exception>
-    public static void Forward(
-        ReadOnlySpan<float> input, ReadOnlySpan<float> weight, ReadOnlySpan<float> bias,
-        in LinearSizes sizes, in LinearOptions options, Span<float> output,
-        Span<float> preActivation = default, Backend? backend = null)
+    public static void Forward<T>(
+        ReadOnlySpan<T> input, ReadOnlySpan<T> weight, ReadOnlySpan<T> bias,
+        in LinearSizes sizes, in LinearOptions options, Span<T> output,
+        Span<T> preActivation = default, Backend? backend = null)
+        where T : unmanaged
     {
-        fixed (float* x = input, w = weight, b = bias, y = output, z = preActivation)
+        fixed (T* x = input, w = weight, b = bias, y = output, z = preActivation)
         {
             SpanEntry.Run(backend, new LinearForward
             {
@@ -57,6 +59,7 @@ public static unsafe class Linear
 
     /// <summary>Gradients of the forward call; see <see cref="LinearBackward"/> for the formula.
     /// </summary>
+    /// <typeparam name="T">float, Half or BFloat16.</typeparam>
     /// <param name="input">[Rows, InputFeatures].</param>
     /// <param name="weight">[OutputFeatures, InputFeatures].</param>
     /// <param name="preActivation">[Rows, OutputFeatures] of the forward call; empty where there
@@ -71,13 +74,14 @@ public static unsafe class Linear
     /// <param name="backend">Where to run; null: vectorised on the CPU.</param>
     /// <exception cref="ArgumentException">A span does not fit the sizes.</exception>
     /// <exception cref="NotSupportedException">The backend cannot run this call.</exception>
-    public static void Backward(
-        ReadOnlySpan<float> input, ReadOnlySpan<float> weight, ReadOnlySpan<float> preActivation,
-        ReadOnlySpan<float> outputGradient, in LinearSizes sizes, in LinearOptions options,
-        Span<float> inputGradient, Span<float> weightGradient, Span<float> biasGradient = default,
+    public static void Backward<T>(
+        ReadOnlySpan<T> input, ReadOnlySpan<T> weight, ReadOnlySpan<T> preActivation,
+        ReadOnlySpan<T> outputGradient, in LinearSizes sizes, in LinearOptions options,
+        Span<T> inputGradient, Span<T> weightGradient, Span<T> biasGradient = default,
         Backend? backend = null)
+        where T : unmanaged
     {
-        fixed (float* x = input, w = weight, z = preActivation, dy = outputGradient,
+        fixed (T* x = input, w = weight, z = preActivation, dy = outputGradient,
             dx = inputGradient, dw = weightGradient, db = biasGradient)
         {
             SpanEntry.Run(backend, new LinearBackward

@@ -16,7 +16,8 @@ namespace Transformer.Ops;
 /// Numerics: binary32; maximum and logarithm are subtracted one after the other, so that large
 /// inputs keep the digits of their differences. NaN, +∞ or nothing but −∞ in a line makes all of it
 /// NaN, by ∞ − ∞.
-/// Preconditions: a validated call on Float32 buffers; output may be the input.
+/// Preconditions: a validated call; buffers of 16 bits come widened from RowKernel; output may be
+/// the input.
 /// Source: the definition; LogSoftmax of ai.onnx, opset 13.
 /// </remarks>
 internal sealed unsafe class LogSoftmaxForwardSimd

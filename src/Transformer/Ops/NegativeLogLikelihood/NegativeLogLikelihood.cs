@@ -27,6 +27,7 @@ public static unsafe class NegativeLogLikelihood
 {
     /// <summary>losses[o, i] = −weight[label]·logProbabilities[o, label, i]; returns the reduced
     /// loss.</summary>
+    /// <typeparam name="T">float, Half or BFloat16.</typeparam>
     /// <param name="logProbabilities">[Outer, Classes, Inner].</param>
     /// <param name="labels">[Outer, Inner], each in [0, Classes) or the ignored value.</param>
     /// <param name="classWeights">[Classes], 0 or more; empty means ones.</param>
@@ -38,14 +39,16 @@ public static unsafe class NegativeLogLikelihood
     /// <exception cref="ArgumentException">A span does not fit the sizes, or a label is no class.
     /// </exception>
     /// <exception cref="NotSupportedException">The backend cannot run this call.</exception>
-    public static float Forward(
-        ReadOnlySpan<float> logProbabilities, ReadOnlySpan<int> labels,
+    public static float Forward<T>(
+        ReadOnlySpan<T> logProbabilities, ReadOnlySpan<int> labels,
         ReadOnlySpan<float> classWeights, in NegativeLogLikelihoodSizes sizes,
         in NegativeLogLikelihoodOptions options, Span<float> losses = default,
         Backend? backend = null)
+        where T : unmanaged
     {
         float loss;
-        fixed (float* p = logProbabilities, w = classWeights, r = losses)
+        fixed (T* p = logProbabilities)
+        fixed (float* w = classWeights, r = losses)
         fixed (int* t = labels)
         {
             SpanEntry.Run(backend, new NegativeLogLikelihoodForward
@@ -68,6 +71,7 @@ public static unsafe class NegativeLogLikelihood
 
     /// <summary>Gradient of the forward call: −lossGradient·s·weight at the labels, 0 elsewhere;
     /// see <see cref="NegativeLogLikelihoodBackward"/> for s.</summary>
+    /// <typeparam name="T">float, Half or BFloat16.</typeparam>
     /// <param name="labels">[Outer, Inner].</param>
     /// <param name="classWeights">[Classes] of the forward call; empty means ones.</param>
     /// <param name="lossGradient">Gradient that arrives at the loss; 1 where it is the end.
@@ -79,12 +83,14 @@ public static unsafe class NegativeLogLikelihood
     /// <exception cref="ArgumentException">A span does not fit the sizes, or a label is no class.
     /// </exception>
     /// <exception cref="NotSupportedException">The backend cannot run this call.</exception>
-    public static void Backward(
+    public static void Backward<T>(
         ReadOnlySpan<int> labels, ReadOnlySpan<float> classWeights, float lossGradient,
         in NegativeLogLikelihoodSizes sizes, in NegativeLogLikelihoodOptions options,
-        Span<float> logProbabilitiesGradient, Backend? backend = null)
+        Span<T> logProbabilitiesGradient, Backend? backend = null)
+        where T : unmanaged
     {
-        fixed (float* w = classWeights, dp = logProbabilitiesGradient)
+        fixed (T* dp = logProbabilitiesGradient)
+        fixed (float* w = classWeights)
         fixed (int* t = labels)
         {
             SpanEntry.Run(backend, new NegativeLogLikelihoodBackward

@@ -22,6 +22,7 @@ public readonly record struct RmsNormOptions
 public static unsafe class RmsNorm
 {
     /// <summary>output = input / √(mean(input²) + ε) ⊙ weight, over each row.</summary>
+    /// <typeparam name="T">float, Half or BFloat16.</typeparam>
     /// <param name="input">[Rows, Width].</param>
     /// <param name="weight">[Width]; empty means ones.</param>
     /// <param name="sizes">Sizes.</param>
@@ -31,13 +32,15 @@ public static unsafe class RmsNorm
     /// <param name="backend">Where to run; null: vectorised on the CPU.</param>
     /// <exception cref="ArgumentException">A span does not fit the sizes.</exception>
     /// <exception cref="NotSupportedException">The backend cannot run this call.</exception>
-    public static void Forward(
-        ReadOnlySpan<float> input, ReadOnlySpan<float> weight, in RmsNormSizes sizes,
-        in RmsNormOptions options, Span<float> output, Span<float> inverseRms = default,
-        Backend? backend = null) =>
+    public static void Forward<T>(
+        ReadOnlySpan<T> input, ReadOnlySpan<T> weight, in RmsNormSizes sizes,
+        in RmsNormOptions options, Span<T> output, Span<float> inverseRms = default,
+        Backend? backend = null)
+        where T : unmanaged =>
         Forward(input, default, weight, sizes, options, output, default, inverseRms, backend);
 
     /// <summary>sum = input + residual; output = the normalised sum ⊙ weight.</summary>
+    /// <typeparam name="T">float, Half or BFloat16.</typeparam>
     /// <param name="input">[Rows, Width].</param>
     /// <param name="residual">[Rows, Width], added to the input; may be empty.</param>
     /// <param name="weight">[Width]; empty means ones.</param>
@@ -50,12 +53,14 @@ public static unsafe class RmsNorm
     /// <param name="backend">Where to run; null: vectorised on the CPU.</param>
     /// <exception cref="ArgumentException">A span does not fit the sizes.</exception>
     /// <exception cref="NotSupportedException">The backend cannot run this call.</exception>
-    public static void Forward(
-        ReadOnlySpan<float> input, ReadOnlySpan<float> residual, ReadOnlySpan<float> weight,
-        in RmsNormSizes sizes, in RmsNormOptions options, Span<float> output, Span<float> sum,
+    public static void Forward<T>(
+        ReadOnlySpan<T> input, ReadOnlySpan<T> residual, ReadOnlySpan<T> weight,
+        in RmsNormSizes sizes, in RmsNormOptions options, Span<T> output, Span<T> sum,
         Span<float> inverseRms, Backend? backend = null)
+        where T : unmanaged
     {
-        fixed (float* x = input, r = residual, w = weight, y = output, s = sum, i = inverseRms)
+        fixed (T* x = input, r = residual, w = weight, y = output, s = sum)
+        fixed (float* i = inverseRms)
         {
             SpanEntry.Run(backend, new RmsNormForward
             {
@@ -74,6 +79,7 @@ public static unsafe class RmsNorm
 
     /// <summary>Gradients of the forward call; see <see cref="RmsNormBackward"/> for the formula.
     /// </summary>
+    /// <typeparam name="T">float, Half or BFloat16.</typeparam>
     /// <param name="sum">[Rows, Width]: what was normalised, the input plus any residual.</param>
     /// <param name="weight">[Width]; empty means ones.</param>
     /// <param name="inverseRms">[Rows] of the forward call.</param>
@@ -86,14 +92,16 @@ public static unsafe class RmsNorm
     /// <param name="backend">Where to run; null: vectorised on the CPU.</param>
     /// <exception cref="ArgumentException">A span does not fit the sizes.</exception>
     /// <exception cref="NotSupportedException">The backend cannot run this call.</exception>
-    public static void Backward(
-        ReadOnlySpan<float> sum, ReadOnlySpan<float> weight, ReadOnlySpan<float> inverseRms,
-        ReadOnlySpan<float> outputGradient, in RmsNormSizes sizes, Span<float> inputGradient,
-        Span<float> weightGradient, ReadOnlySpan<float> sumGradient = default,
+    public static void Backward<T>(
+        ReadOnlySpan<T> sum, ReadOnlySpan<T> weight, ReadOnlySpan<float> inverseRms,
+        ReadOnlySpan<T> outputGradient, in RmsNormSizes sizes, Span<T> inputGradient,
+        Span<T> weightGradient, ReadOnlySpan<T> sumGradient = default,
         Backend? backend = null)
+        where T : unmanaged
     {
-        fixed (float* x = sum, w = weight, i = inverseRms, dy = outputGradient, ds = sumGradient,
-            dx = inputGradient, dw = weightGradient)
+        fixed (T* x = sum, w = weight, dy = outputGradient, ds = sumGradient, dx = inputGradient,
+            dw = weightGradient)
+        fixed (float* i = inverseRms)
         {
             SpanEntry.Run(backend, new RmsNormBackward
             {

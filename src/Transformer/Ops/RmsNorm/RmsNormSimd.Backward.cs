@@ -20,14 +20,15 @@ namespace Transformer.Ops;
 /// row meanwhile), dX written once, past the caches where it is larger than 16 MiB; about 10
 /// operations for 12 to 16 bytes: bound by memory.
 /// Numerics: binary32; the weight's gradient is added to what its buffer holds.
-/// Preconditions: a validated call on Float32 buffers; dX may be dY or dSum, for the first pass
-/// reads a row fully before the second writes.
+/// Preconditions: a validated call; buffers of 16 bits come widened from RowKernel; dX may be dY or
+/// dSum, for the first pass reads a row fully before the second writes.
 /// Source: the chain rule through the mean square; Zhang, Sennrich 2019.
 /// </remarks>
 internal sealed unsafe class RmsNormBackwardSimd
     : RowKernel<RmsNormBackward, RmsNormBackwardRows>
 {
-    protected override void RunSingle(in RmsNormBackward call) => SimdDispatch.Run(new RmsNormBackwardAction(call));
+    protected override void RunSingle(in RmsNormBackward call) =>
+        SimdDispatch.Run(new RmsNormBackwardAction(call));
 
     private readonly struct RmsNormBackwardAction(RmsNormBackward call) : ISimdAction
     {

@@ -16,8 +16,8 @@ namespace Transformer.Ops;
 /// Numerics: binary32; squares of 4,096 elements at a time, added up in double. Where they leave
 /// the range of binary32, for elements beyond 1e19 or, with a tiny ε, below 1e-19, they are made
 /// anew in double.
-/// Preconditions: a validated call on Float32 buffers. The row being normalised is kept in sum, or
-/// in output where sum is absent, so either may be the input itself.
+/// Preconditions: a validated call; buffers of 16 bits come widened from RowKernel. The row being
+/// normalised is kept in sum, or in output where sum is absent, so either may be the input itself.
 /// Source: Zhang, Sennrich 2019.
 /// </remarks>
 internal sealed unsafe class RmsNormForwardSimd
@@ -25,7 +25,8 @@ internal sealed unsafe class RmsNormForwardSimd
 {
     private const float SmallSum = 1e-24f;
 
-    protected override void RunSingle(in RmsNormForward call) => SimdDispatch.Run(new RmsNormForwardAction(call));
+    protected override void RunSingle(in RmsNormForward call) =>
+        SimdDispatch.Run(new RmsNormForwardAction(call));
 
     private readonly struct RmsNormForwardAction(RmsNormForward call) : ISimdAction
     {

@@ -28,6 +28,7 @@ public static unsafe class RotaryEmbedding
 {
     /// <summary>(output₁, output₂) = (cos·x₁ − sin·x₂, sin·x₁ + cos·x₂) for each pair of each head.
     /// </summary>
+    /// <typeparam name="T">float, Half or BFloat16.</typeparam>
     /// <param name="input">[B, H, S, D].</param>
     /// <param name="tables">Cosines and sines, rotary dimension, layout of the pairs.</param>
     /// <param name="extras">Position ids or offset, strides.</param>
@@ -37,11 +38,13 @@ public static unsafe class RotaryEmbedding
     /// <exception cref="ArgumentException">A span does not fit the sizes, or a position lies
     /// outside the tables.</exception>
     /// <exception cref="NotSupportedException">The backend cannot run this call.</exception>
-    public static void Forward(
-        ReadOnlySpan<float> input, in RotaryTableSpans tables, in RotaryExtras extras,
-        in RotarySizes sizes, Span<float> output, Backend? backend = null)
+    public static void Forward<T>(
+        ReadOnlySpan<T> input, in RotaryTableSpans tables, in RotaryExtras extras,
+        in RotarySizes sizes, Span<T> output, Backend? backend = null)
+        where T : unmanaged
     {
-        fixed (float* x = input, c = tables.Cosines, s = tables.Sines, y = output)
+        fixed (T* x = input, y = output)
+        fixed (float* c = tables.Cosines, s = tables.Sines)
         fixed (int* p = extras.PositionIds)
         {
             SpanEntry.Run(backend, new RotaryEmbeddingForward
@@ -55,6 +58,7 @@ public static unsafe class RotaryEmbedding
     }
 
     /// <summary>The input's gradient: the transposed rotation of the output's.</summary>
+    /// <typeparam name="T">float, Half or BFloat16.</typeparam>
     /// <param name="outputGradient">[B, H, S, D].</param>
     /// <param name="tables">Tables of the forward call.</param>
     /// <param name="extras">Positions and strides of the forward call.</param>
@@ -65,12 +69,13 @@ public static unsafe class RotaryEmbedding
     /// <exception cref="ArgumentException">A span does not fit the sizes, or a position lies
     /// outside the tables.</exception>
     /// <exception cref="NotSupportedException">The backend cannot run this call.</exception>
-    public static void Backward(
-        ReadOnlySpan<float> outputGradient, in RotaryTableSpans tables, in RotaryExtras extras,
-        in RotarySizes sizes, Span<float> inputGradient, Backend? backend = null)
+    public static void Backward<T>(
+        ReadOnlySpan<T> outputGradient, in RotaryTableSpans tables, in RotaryExtras extras,
+        in RotarySizes sizes, Span<T> inputGradient, Backend? backend = null)
+        where T : unmanaged
     {
-        fixed (float* dy = outputGradient, c = tables.Cosines, s = tables.Sines,
-            dx = inputGradient)
+        fixed (T* dy = outputGradient, dx = inputGradient)
+        fixed (float* c = tables.Cosines, s = tables.Sines)
         fixed (int* p = extras.PositionIds)
         {
             SpanEntry.Run(backend, new RotaryEmbeddingBackward

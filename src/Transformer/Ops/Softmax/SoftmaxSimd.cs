@@ -15,7 +15,8 @@ namespace Transformer.Ops;
 /// scaled; from memory once each way while it fits L2. One exponential for 8 bytes.
 /// Numerics: binary32. Exponents are never positive; terms below e^−87 are 0. NaN, +∞ or nothing
 /// but −∞ in a line makes all of it NaN, by ∞ − ∞.
-/// Preconditions: a validated call on Float32 buffers; output may be the input.
+/// Preconditions: a validated call; buffers of 16 bits come widened from RowKernel; output may be
+/// the input.
 /// Source: the definition; Softmax of ai.onnx, opset 13.
 /// </remarks>
 internal sealed unsafe class SoftmaxForwardSimd
@@ -29,9 +30,10 @@ internal sealed unsafe class SoftmaxForwardSimd
             call.Input, call.Outer, call.Length, call.Inner, call.Output));
     }
 
-    protected override void RunSingle(in SoftmaxForward call) => SimdDispatch.Run(new SoftmaxAction<Probabilities>(
-        call.Input.Pointer<float>(), call.Outer, call.Length, call.Inner,
-        call.Output.Pointer<float>()));
+    protected override void RunSingle(in SoftmaxForward call) =>
+        SimdDispatch.Run(new SoftmaxAction<Probabilities>(
+            call.Input.Pointer<float>(), call.Outer, call.Length, call.Inner,
+            call.Output.Pointer<float>()));
 }
 
 /// <summary>What becomes of a line: a type, so that kernels are compiled for each.</summary>

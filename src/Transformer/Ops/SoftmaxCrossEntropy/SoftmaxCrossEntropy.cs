@@ -27,6 +27,7 @@ public static unsafe class SoftmaxCrossEntropy
 {
     /// <summary>loss[r] = log-sum-exp(logits[r]) − Σ target·logits[r]; returns the reduced loss.
     /// </summary>
+    /// <typeparam name="T">float, Half or BFloat16.</typeparam>
     /// <param name="logits">[Rows, Classes].</param>
     /// <param name="labels">[Rows], each in [0, Classes) or the ignored value.</param>
     /// <param name="sizes">Sizes.</param>
@@ -38,14 +39,16 @@ public static unsafe class SoftmaxCrossEntropy
     /// <exception cref="ArgumentException">A span does not fit the sizes, or a label is no class.
     /// </exception>
     /// <exception cref="NotSupportedException">The backend cannot run this call.</exception>
-    public static float Forward(
-        ReadOnlySpan<float> logits, ReadOnlySpan<int> labels, in CrossEntropySizes sizes,
+    public static float Forward<T>(
+        ReadOnlySpan<T> logits, ReadOnlySpan<int> labels, in CrossEntropySizes sizes,
         in CrossEntropyOptions options, Span<float> logSumExp, Span<float> rowLosses = default,
-        Backend? backend = null) =>
+        Backend? backend = null)
+        where T : unmanaged =>
         Forward(logits, labels, default, sizes, options, logSumExp, rowLosses, backend);
 
     /// <summary>The same with a weight for each class; see
     /// <see cref="SoftmaxCrossEntropyForward"/> for the formula.</summary>
+    /// <typeparam name="T">float, Half or BFloat16.</typeparam>
     /// <param name="logits">[Rows, Classes].</param>
     /// <param name="labels">[Rows], each in [0, Classes) or the ignored value.</param>
     /// <param name="classWeights">[Classes], 0 or more; empty means ones.</param>
@@ -58,13 +61,15 @@ public static unsafe class SoftmaxCrossEntropy
     /// <exception cref="ArgumentException">A span does not fit the sizes, or a label is no class.
     /// </exception>
     /// <exception cref="NotSupportedException">The backend cannot run this call.</exception>
-    public static float Forward(
-        ReadOnlySpan<float> logits, ReadOnlySpan<int> labels, ReadOnlySpan<float> classWeights,
+    public static float Forward<T>(
+        ReadOnlySpan<T> logits, ReadOnlySpan<int> labels, ReadOnlySpan<float> classWeights,
         in CrossEntropySizes sizes, in CrossEntropyOptions options, Span<float> logSumExp,
         Span<float> rowLosses = default, Backend? backend = null)
+        where T : unmanaged
     {
         float loss;
-        fixed (float* x = logits, w = classWeights, l = logSumExp, r = rowLosses)
+        fixed (T* x = logits)
+        fixed (float* w = classWeights, l = logSumExp, r = rowLosses)
         fixed (int* t = labels)
         {
             SpanEntry.Run(backend, new SoftmaxCrossEntropyForward
@@ -88,6 +93,7 @@ public static unsafe class SoftmaxCrossEntropy
 
     /// <summary>logitsGradient = lossGradient · w · (softmax(logits) − target), w being 1 for the
     /// sum and 1/(rows that count) for the mean.</summary>
+    /// <typeparam name="T">float, Half or BFloat16.</typeparam>
     /// <param name="logits">[Rows, Classes].</param>
     /// <param name="labels">[Rows].</param>
     /// <param name="logSumExp">[Rows] of the forward call.</param>
@@ -101,15 +107,17 @@ public static unsafe class SoftmaxCrossEntropy
     /// <exception cref="ArgumentException">A span does not fit the sizes, or a label is no class.
     /// </exception>
     /// <exception cref="NotSupportedException">The backend cannot run this call.</exception>
-    public static void Backward(
-        ReadOnlySpan<float> logits, ReadOnlySpan<int> labels, ReadOnlySpan<float> logSumExp,
+    public static void Backward<T>(
+        ReadOnlySpan<T> logits, ReadOnlySpan<int> labels, ReadOnlySpan<float> logSumExp,
         float lossGradient, in CrossEntropySizes sizes, in CrossEntropyOptions options,
-        Span<float> logitsGradient, Backend? backend = null) =>
+        Span<T> logitsGradient, Backend? backend = null)
+        where T : unmanaged =>
         Backward(logits, labels, default, logSumExp, lossGradient, sizes, options, logitsGradient,
             backend);
 
     /// <summary>The same with a weight for each class; see
     /// <see cref="SoftmaxCrossEntropyBackward"/> for the formula.</summary>
+    /// <typeparam name="T">float, Half or BFloat16.</typeparam>
     /// <param name="logits">[Rows, Classes].</param>
     /// <param name="labels">[Rows].</param>
     /// <param name="classWeights">[Classes] of the forward call; empty means ones.</param>
@@ -124,12 +132,14 @@ public static unsafe class SoftmaxCrossEntropy
     /// <exception cref="ArgumentException">A span does not fit the sizes, or a label is no class.
     /// </exception>
     /// <exception cref="NotSupportedException">The backend cannot run this call.</exception>
-    public static void Backward(
-        ReadOnlySpan<float> logits, ReadOnlySpan<int> labels, ReadOnlySpan<float> classWeights,
+    public static void Backward<T>(
+        ReadOnlySpan<T> logits, ReadOnlySpan<int> labels, ReadOnlySpan<float> classWeights,
         ReadOnlySpan<float> logSumExp, float lossGradient, in CrossEntropySizes sizes,
-        in CrossEntropyOptions options, Span<float> logitsGradient, Backend? backend = null)
+        in CrossEntropyOptions options, Span<T> logitsGradient, Backend? backend = null)
+        where T : unmanaged
     {
-        fixed (float* x = logits, w = classWeights, l = logSumExp, dx = logitsGradient)
+        fixed (T* x = logits, dx = logitsGradient)
+        fixed (float* w = classWeights, l = logSumExp)
         fixed (int* t = labels)
         {
             SpanEntry.Run(backend, new SoftmaxCrossEntropyBackward
