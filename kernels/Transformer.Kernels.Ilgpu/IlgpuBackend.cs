@@ -1,15 +1,24 @@
 using Transformer.Backends;
+using Transformer.Kernels.Ilgpu.Activations;
 using Transformer.Kernels.Ilgpu.AdamW;
+using Transformer.Kernels.Ilgpu.Add;
+using Transformer.Kernels.Ilgpu.AttentionMerge;
 using Transformer.Kernels.Ilgpu.Dropout;
 using Transformer.Kernels.Ilgpu.Embedding;
 using Transformer.Kernels.Ilgpu.FusedAttention;
 using Transformer.Kernels.Ilgpu.GeluFeedForward;
+using Transformer.Kernels.Ilgpu.GradientNorm;
+using Transformer.Kernels.Ilgpu.KvCacheAppend;
 using Transformer.Kernels.Ilgpu.Launch;
 using Transformer.Kernels.Ilgpu.LayerNorm;
 using Transformer.Kernels.Ilgpu.Linear;
+using Transformer.Kernels.Ilgpu.NegativeLogLikelihood;
 using Transformer.Kernels.Ilgpu.RmsNorm;
 using Transformer.Kernels.Ilgpu.RotaryEmbedding;
+using Transformer.Kernels.Ilgpu.Sampling;
+using Transformer.Kernels.Ilgpu.Softmax;
 using Transformer.Kernels.Ilgpu.SoftmaxCrossEntropy;
+using Transformer.Kernels.Ilgpu.TopK;
 using Transformer.Ops;
 
 namespace Transformer.Kernels.Ilgpu;
@@ -47,6 +56,20 @@ public sealed class IlgpuBackend : Backend
         Register(new AdamWIlgpu(queue));
         Register(new EmbeddingForwardIlgpu(queue));
         Register(new EmbeddingBackwardIlgpu(queue));
+        Register(new AddIlgpu(queue));
+        ActivationIlgpu activation = new(queue);
+        Register<ActivationForward>(activation);
+        Register<ActivationBackward>(activation);
+        SoftmaxIlgpu softmax = new(queue);
+        Register<SoftmaxForward>(softmax);
+        Register<LogSoftmaxForward>(softmax);
+        Register(new NegativeLogLikelihoodForwardIlgpu(queue));
+        Register(new NegativeLogLikelihoodBackwardIlgpu(queue));
+        Register(new AttentionMergeIlgpu(queue));
+        Register(new KvCacheAppendIlgpu(queue));
+        Register(new GradientNormIlgpu(queue));
+        Register(new TopKIlgpu(queue));
+        Register(new SamplingIlgpu(queue));
     }
 
     /// <inheritdoc/>

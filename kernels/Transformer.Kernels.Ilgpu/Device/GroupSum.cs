@@ -69,6 +69,19 @@ internal static class GroupSum
         return value;
     }
 
+    /// <summary>The sum of doubles, in every thread.</summary>
+    /// <param name="value">The thread's own.</param>
+    /// <param name="shared">One a thread.</param>
+    public static double OfDoubles(double value, ArrayView<double> shared)
+    {
+        shared[Group.IdxX] = value;
+        Group.Barrier();
+        double sum = 0;
+        for (int i = 0; i < Group.DimX; i++) sum += shared[i];
+        Group.Barrier();
+        return sum;
+    }
+
     /// <summary>The sum over a warp, in every lane.</summary>
     public static float OfWarp(float value)
     {

@@ -135,9 +135,9 @@ internal static class CrossEntropyKernels
 
         for (int i = Group.IdxX; i < p.Classes && p.Scale.Length > 0; i += Group.DimX)
             total += p.Weights.Length > 0 ? storage.Load(p.Weights, i) : 1;
-        counted = Sum(counted, shared);
-        losses = Sum(losses, shared);
-        total = Sum(total, shared);
+        counted = GroupSum.OfDoubles(counted, shared);
+        losses = GroupSum.OfDoubles(losses, shared);
+        total = GroupSum.OfDoubles(total, shared);
         if (Group.IdxX != 0) return;
         double scale = p.Mean == 0 ? 1 : counted == 0 ? 0 : 1 / counted;
         // A wrong label spoils the sum, too.
@@ -147,16 +147,6 @@ internal static class CrossEntropyKernels
         if (p.LossGradient.Length > 0) scale *= p.LossGradient[0];
         p.Scale[0] = (float)scale;
         p.Scale[1] = (float)total;
-    }
-
-    private static double Sum(double value, ArrayView<double> shared)
-    {
-        shared[Group.IdxX] = value;
-        Group.Barrier();
-        double sum = 0;
-        for (int i = 0; i < Group.DimX; i++) sum += shared[i];
-        Group.Barrier();
-        return sum;
     }
 
     // Zeros past the end.

@@ -57,6 +57,13 @@ public static class Atomic
         target += value;
         return before;
     }
+
+    public static long Add(ref long target, long value)
+    {
+        long before = target;
+        target += value;
+        return before;
+    }
 }
 
 /// <summary>Stand-in: bits of numbers.</summary>
