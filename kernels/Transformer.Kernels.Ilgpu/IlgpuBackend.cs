@@ -88,6 +88,20 @@ public sealed class IlgpuBackend : Backend
     public override BackendMemory Memory =>
         queue.UnavailableReason is null ? queue.Memory : BackendMemory.Host;
 
+    /// <summary>The context in which its kernels run, a CUcontext, and the stream that they enter,
+    /// a CUstream; both are the backend's own.</summary>
+    /// <remarks>ILGPU makes a context of its own and cannot enter another's, but others can enter
+    /// it: <c>CudaBackend.InContext(context, stream)</c> gives a backend of CUDA C kernels whose
+    /// tensors these kernels take as they are, and the other way round, in one order and without a
+    /// copy. So does any memory allocated in that context: view it with <c>new
+    /// BufferView(address, length, dtype)</c>.</remarks>
+    /// <exception cref="NotSupportedException">The backend is not for NVIDIA GPUs, or none can be
+    /// used; says why.</exception>
+    public (nint Context, nint Stream) Cuda => queue.UnavailableReason is { } reason
+        ? throw new NotSupportedException($"{Name}: {reason}.")
+        : queue.Cuda is { Context: not 0 } cuda ? cuda : throw new NotSupportedException(
+            $"{Name}: it runs on {queue.Device}, which has no CUDA context. Use ilgpu-cuda.");
+
     /// <inheritdoc/>
     public override void Synchronize()
     {

@@ -28,6 +28,10 @@ public static class IlgpuBackends
         public override int Priority => -1;
 
         public override string? UnavailableReason =>
+#if TRIMMED
+            "left out of this build: ILGPU finds methods by reflection, so nothing may be trimmed";
+#else
             "built without ILGPU, which no NuGet feed of the build had";
+#endif
     }
 }

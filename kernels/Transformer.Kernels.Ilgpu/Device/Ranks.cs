@@ -60,8 +60,8 @@ internal static class Ranks
 
     /// <summary>The largest rank whose elements, with all of larger rank, weigh enough together.
     /// </summary>
-    /// <remarks>Digits of 8 bits, the highest first: one pass over the row each, and none for digits
-    /// that are alike in every rank.</remarks>
+    /// <remarks>Digits of 8 bits, the highest first: one pass over the row each, and none for
+    /// digits that are alike in every rank.</remarks>
     /// <param name="view">The tensor.</param>
     /// <param name="row">Of the row's first element.</param>
     /// <param name="length">Of the row.</param>

@@ -12,6 +12,9 @@ internal sealed class CudaQueue : GpuQueue
 
     protected override string Kind => "NVIDIA GPU";
 
+    public override (nint Context, nint Stream) Cuda =>
+        (Accelerator.NativePtr, ((CudaStream)Accelerator.DefaultStream).StreamPtr);
+
     public override ArrayView<T> View<T>(nint address, long length) => address == 0
         ? default : new(space!, address / Interop.SizeOf<T>(), length);
 

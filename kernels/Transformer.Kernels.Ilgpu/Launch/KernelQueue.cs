@@ -19,6 +19,10 @@ internal abstract class KernelQueue
     /// <summary>The memory that views point into.</summary>
     public abstract BackendMemory Memory { get; }
 
+    /// <summary>The CUcontext and the CUstream that launches enter; zeros where it is no NVIDIA
+    /// GPU.</summary>
+    public virtual (nint Context, nint Stream) Cuda => default;
+
     /// <summary>Compiles a kernel for the device.</summary>
     /// <exception cref="NotSupportedException">It does not compile; says why.</exception>
     public abstract KernelLauncher<TArgument> Load<TArgument>(Action<TArgument> kernel)

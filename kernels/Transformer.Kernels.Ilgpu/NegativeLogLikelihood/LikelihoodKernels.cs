@@ -21,8 +21,8 @@ internal struct LikelihoodArgument<T> where T : unmanaged
 /// count = outer·inner.</para>
 /// <para>Work: a thread a label; backward: a group for one o, a thread an element of it. Shared
 /// memory: none.</para>
-/// <para>Bytes: one element of p a label; backward writes the gradient once, labels come from cache.
-/// </para>
+/// <para>Bytes: one element of p a label; backward writes the gradient once, labels come from
+/// cache.</para>
 /// <para>Numerics: float. A label that is neither a class nor ignored gives NaN: its loss, and its
 /// gradient at class 0; nothing is read or written out of bounds.</para>
 /// </remarks>

@@ -71,7 +71,7 @@ internal struct LineSum
         return result;
     }
 
-    // What is subtracted: the maximum, or 0 where there is none yet, so that −∞ − −∞ does not occur.
+    // What is subtracted: the maximum, or 0 where there is none yet: −∞ − −∞ does not occur.
     private static float Base(float maximum) =>
         maximum == float.NegativeInfinity ? 0 : maximum;
 }

@@ -14,8 +14,8 @@ internal struct TopKArgument<T> where T : unmanaged
     public int Padded;
 }
 
-/// <summary>indices[r, i] is the place of the i-th largest element of input[r, ·], values[r, i] that
-/// element.</summary>
+/// <summary>indices[r, i] is the place of the i-th largest element of input[r, ·], values[r, i]
+/// that element.</summary>
 /// <remarks>
 /// <para>Shapes: input [rows, length]; values, indices [rows, count].</para>
 /// <para>Work: a group a row. Four passes over it find the rank of the count-th largest element, a
