@@ -2,7 +2,6 @@ using Transformer.Backends;
 using Transformer.Kernels.Ilgpu.Device;
 using Transformer.Kernels.Ilgpu.Launch;
 using Transformer.Ops;
-using Transformer.Tensors;
 
 namespace Transformer.Kernels.Ilgpu.Softmax;
 
