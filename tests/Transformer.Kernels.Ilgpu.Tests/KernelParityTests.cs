@@ -20,8 +20,8 @@ public sealed class KernelParityTests
     public void MatchesReference(string op, OpDirection direction)
     {
         int passed = 0;
-        foreach (ParityCase parity in ParityCases.Select([op], quick: false, [])
-            .Where(c => c.Direction == direction))
+        foreach (ParityCase parity in TestCases.Of(op).Where(
+            c => c.Direction == direction))
         {
             ParityResult result = parity.Run(TestDevice.Backend);
             Assert.True(result.Passed, result.ToString());

@@ -68,7 +68,7 @@ public sealed class PtxTests
         PtxQueue queue = new();
         IlgpuBackend backend = new("ilgpu-ptx", -1, queue);
         foreach (string op in backend.Kernels.Select(k => k.Op).Distinct())
-            foreach (ParityCase parity in ParityCases.Select([op], quick: false, [])) Run(parity);
+            foreach (ParityCase parity in TestCases.Of(op)) Run(parity);
         return new(queue.Compiled);
 
         // Nothing is written; what counts is what was compiled and launched.
