@@ -79,6 +79,8 @@ internal static class AttentionBackwardKernels
         int low = p.Places.FirstKey(s, firstRow), high = p.Places.EndKey(s, lastRow - 1);
         for (int first = low / p.KeyTile * p.KeyTile; first < high; first += p.KeyTile)
         {
+            if (!p.Terms.ShowsTile(
+                head, head, firstRow, lastRow - 1, first, first + p.KeyTile)) continue;
             Group.Barrier(); // the last tile has been used
             AttentionTile.LoadQueries<T, TStorage>(p, s, head, firstRow, p.Query, p.QueryStrides,
                 p.HeadDimension, p.QueryAligned, t.Queries);
@@ -130,6 +132,7 @@ internal static class AttentionBackwardKernels
                 int last = (row + p.RowTile < s.Queries ? row + p.RowTile : s.Queries) - 1;
                 if (p.Places.EndKey(s, last) <= first) continue;
                 if (p.Places.FirstKey(s, row) >= first + p.KeyTile) continue;
+                if (!p.Terms.ShowsTile(head, head, row, last, first, first + p.KeyTile)) continue;
                 Group.Barrier(); // the last tile has been used
                 AttentionTile.LoadQueries<T, TStorage>(p, s, head, row, p.Query, p.QueryStrides,
                     p.HeadDimension, p.QueryAligned, t.Queries);

@@ -89,6 +89,8 @@ internal static class AttentionForwardKernel
         for (int t = begin; t < end; t++)
         {
             int first = t * p.KeyTile;
+            if (!p.Terms.ShowsTile(unit * p.HeadsPerUnit, ((unit + 1) * p.HeadsPerUnit) - 1,
+                firstQuery, lastQuery, first, first + p.KeyTile)) continue; // the whole group
             Group.Barrier(); // the last tile has been used
             AttentionTile.LoadKeys<T, TStorage>(p, s, keyHead, first, p.Key, p.KeyStrides,
                 p.HeadDimension, p.KeyAligned, keys);

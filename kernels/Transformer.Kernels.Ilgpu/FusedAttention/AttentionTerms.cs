@@ -47,6 +47,34 @@ internal struct AttentionTerms
         return HidesKeys == 0 || modifier.IsVisible(s.Batch, head, query, key);
     }
 
+    /// <summary>False where the block mask hides every key of a tile from every query of the heads.
+    /// </summary>
+    /// <param name="firstHead">Query head.</param>
+    /// <param name="lastHead">The last one.</param>
+    /// <param name="firstQuery">Position of a query.</param>
+    /// <param name="lastQuery">The last one.</param>
+    /// <param name="firstKey">Position of a key.</param>
+    /// <param name="endKey">Behind the last one; keys that do not exist may be among them.</param>
+    public readonly bool ShowsTile(
+        int firstHead, int lastHead, int firstQuery, int lastQuery, int firstKey, int endKey)
+    {
+        if (BlockMask.Length == 0) return true;
+        if (BlocksPerHead == 0) firstHead = lastHead = 0;
+        int lastColumn = (endKey - 1) / KeyBlock;
+        if (lastColumn >= BlockColumns) lastColumn = BlockColumns - 1;
+        for (int head = firstHead; head <= lastHead; head++)
+        {
+            for (int row = firstQuery / QueryBlock; row <= lastQuery / QueryBlock; row++)
+            {
+                long line = (((long)head * BlockRows) + row) * BlockColumns;
+                for (int column = firstKey / KeyBlock; column <= lastColumn; column++)
+                    if (BlockMask[line + column] != 0) return true;
+            }
+        }
+
+        return false;
+    }
+
     /// <summary>A capped score of a visible key with the modifier's, bias's and position's terms.
     /// </summary>
     public readonly float Shaped<TScore>(

@@ -69,6 +69,13 @@ public sealed class PtxTests
         IlgpuBackend backend = new("ilgpu-ptx", -1, queue);
         foreach (string op in backend.Kernels.Select(k => k.Op).Distinct())
             foreach (ParityCase parity in TestCases.Of(op)) Run(parity);
+        // For ptxas -v, which tells registers and spills.
+        if (Environment.GetEnvironmentVariable("TRANSFORMER_PTX_FOLDER") is { Length: > 0 } folder)
+        {
+            foreach ((string name, string ptx) in queue.Compiled)
+                File.WriteAllText(Path.Combine(folder, $"{name}.ptx"), ptx);
+        }
+
         return new(queue.Compiled);
 
         // Nothing is written; what counts is what was compiled and launched.

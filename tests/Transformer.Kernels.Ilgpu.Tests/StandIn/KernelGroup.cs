@@ -11,11 +11,11 @@ internal sealed class KernelGroup : IDisposable
     private const uint NotWritten = 0x7FC0DEAD; // not a number
 
     private readonly List<Lane> lanes = [];
+    private readonly Stack<LaneThread> idle = []; // whoever has the turn may touch it
     private readonly SemaphoreSlim finished = new(0);
     private uint[] shared = [];
     private Action kernel = () => { };
     private Exception? failure;
-    private bool closing;
 
     public LaunchShape Shape { get; private set; }
 
@@ -68,63 +68,85 @@ internal sealed class KernelGroup : IDisposable
         return Unsafe.ReadUnaligned<T>(ref Unsafe.As<ulong, byte>(ref bits));
     }
 
-    /// <summary>One lane's part of a group; false: the process has no more work for it.</summary>
-    public bool RunLane(Lane lane)
+    /// <summary>Runs a lane, and behind it those that no thread has begun.</summary>
+    /// <param name="lane">The first one.</param>
+    /// <param name="thread">Waits for lanes afterwards; null: the caller's own.</param>
+    public void RunLanes(Lane lane, LaneThread? thread)
     {
-        if (closing) return false;
-        try
+        while (true)
         {
-            if (failure is null) kernel();
-        }
-        catch (Exception exception)
-        {
-            failure ??= exception;
-        }
+            Lane.Current = lane;
+            lane.IsStarted = true;
+            try
+            {
+                if (failure is null) kernel();
+            }
+            catch (Exception exception)
+            {
+                failure ??= exception;
+            }
 
-        lane.State = LaneState.Done;
-        PassOn(lane);
-        return true;
+            lane.State = LaneState.Done;
+            Lane? next = Next(lane);
+            if (next is { IsStarted: false })
+            {
+                lane = next;
+                continue;
+            }
+
+            if (thread is not null) idle.Push(thread);
+            if (next is null) finished.Release();
+            else next.Wake();
+            return;
+        }
     }
 
     public void Dispose()
     {
-        closing = true;
-        foreach (Lane lane in lanes) lane.Wake();
+        foreach (LaneThread thread in idle) thread.Start(null);
+        foreach (Lane lane in lanes) lane.Dispose();
         finished.Dispose();
     }
 
     private void RunGroup()
     {
         shared.AsSpan().Fill(NotWritten);
-        for (int i = 0; i < Threads; i++) lanes[i].State = LaneState.Ready;
-        lanes[0].Wake();
+        for (int i = 0; i < Threads; i++)
+        {
+            lanes[i].State = LaneState.Ready;
+            lanes[i].IsStarted = false;
+        }
+
+        // A kernel without barriers ends on this thread.
+        RunLanes(lanes[0], null);
         finished.Wait();
     }
 
     private void Wait(Lane lane, LaneState why)
     {
         lane.State = why;
-        if (PassOn(lane) != lane) lane.WaitForTurn();
+        Lane next = Next(lane)!;
+        if (next != lane)
+        {
+            if (next.IsStarted) next.Wake();
+            else (idle.TryPop(out LaneThread? thread) ? thread : new(this)).Start(next);
+            lane.WaitForTurn();
+        }
+
         if (failure is not null) throw new OperationCanceledException("another thread failed");
     }
 
-    // Gives the turn to the next lane that can go on.
-    private Lane? PassOn(Lane from)
+    // Whose turn is next; null: all are done.
+    private Lane? Next(Lane from)
     {
         Lane? next = Ready(from);
         if (next is null && Release()) next = Ready(from);
-        if (next is null && !AllDone())
-        {
-            failure ??= new InvalidOperationException(
-                "a barrier is not reached by every thread of the group or warp");
-            foreach (Lane lane in lanes.Take(Threads))
-                if (lane.State != LaneState.Done) lane.State = LaneState.Ready;
-            next = Ready(from);
-        }
-
-        if (next is null) finished.Release();
-        else if (next != from) next.Wake();
-        return next;
+        if (next is not null || AllDone()) return next;
+        failure ??= new InvalidOperationException(
+            "a barrier is not reached by every thread of the group or warp");
+        foreach (Lane lane in lanes.Take(Threads))
+            if (lane.State != LaneState.Done) lane.State = LaneState.Ready;
+        return Ready(from);
     }
 
     private Lane? Ready(Lane from)
@@ -138,7 +160,12 @@ internal sealed class KernelGroup : IDisposable
         return null;
     }
 
-    private bool AllDone() => lanes.Take(Threads).All(l => l.State == LaneState.Done);
+    private bool AllDone()
+    {
+        for (int i = 0; i < Threads; i++)
+            if (lanes[i].State != LaneState.Done) return false;
+        return true;
+    }
 
     // Lets the lanes go on that have all arrived.
     private bool Release()
