@@ -7,7 +7,7 @@ namespace Transformer.Kernels.Ilgpu.Tests.StandIn;
 /// <summary>Runs kernels on threads of this process, group by group.</summary>
 internal sealed class StandInQueue : KernelQueue, IDisposable
 {
-    public const int WarpSize = 4;
+    public const int WarpSize = 2;
 
     private readonly Lock gate = new();
     private readonly KernelGroup group = new();
