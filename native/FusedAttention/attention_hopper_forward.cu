@@ -7,7 +7,7 @@
 // Shapes: query [B, Hq, Sq, D], key [B, Hkv, Skv, D], value [B, Hkv, Skv, Dv], output [B, Hq, Sq,
 //   Dv], with strides or packed; log_sum_exp [B, Hq, Sq] or [Hq, total].
 // Work: as many blocks as multiprocessors stay and go over tiles of 128 query rows of a head, last
-//   rows first, which are the longest where causal. Warpgroup 0 gives its registers away, and one of
+//   rows first, the longest where causal. Warpgroup 0 gives its registers away, and one of
 //   its threads asks for tiles: 128 queries, then 128 keys and 128 values at a time. Warpgroups 1
 //   and 2 own 64 rows each. One goes, for tile j,
 //     scores = Q·Kⱼ asked for | sums += P·Vⱼ₋₁ asked for | scores there: maximum, exponentials |

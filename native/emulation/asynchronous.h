@@ -2,9 +2,9 @@
 // for it: cp.async, the copy engine (cp.async.bulk), mbarriers, named barriers, and wgmma.
 //
 // Nothing happens sooner than it must, or it happens at once, by chance: a copy's place holds NaN
-// from when it was asked for until it lands, in any order and at any turn; a product's sums hold NaN
-// until somebody waits for them, and it reads its operands when it is asked for or when it is waited
-// for. So a wait that is missing shows from either side.
+// from when it was asked for until it lands, in any order and at any turn; a product's sums hold
+// NaN until somebody waits for them, and it reads its operands when it is asked for or when it is
+// waited for. So a wait that is missing shows from either side.
 #pragma once
 
 #include "../include/platform.cuh"

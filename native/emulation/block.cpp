@@ -273,7 +273,8 @@ Outcome Worker::run_block(u64 block, u64 seed, std::string &message) {
       inside = false;
       message = waits_for_an_ended_thread()
                     ? "a warp operation waits for a thread that has ended"
-                    : "threads wait for each other: a barrier or warp operation is not reached by all";
+                    : "threads wait for each other: a barrier or warp operation is not reached by "
+                      "all";
       return Outcome::failed;
     }
   }

@@ -1,19 +1,19 @@
 // Hopper's own operations (sm_90a): mbarriers, the copy engine, products of a warpgroup.
 //
-// An mbarrier is 8 bytes of shared memory. A phase of it ends when as many arrivals have come as it
-// counts and all bytes that arrivals announced have landed; phases have parity 0, 1, 0, … and
+// An mbarrier is 8 bytes of shared memory. A phase of it ends when as many arrivals have come as
+// it counts and all bytes that arrivals announced have landed; phases have parity 0, 1, 0, … and
 // barrier_wait(b, parity) returns once the phase of that parity has ended. A ring of stages has two
-// for each: full, where consumers wait for bytes, and empty, where the producer waits for consumers.
+// for each: full, where consumers wait for bytes, and empty, where the producer waits for them.
 // At a barrier where nobody has arrived, a wait for parity 1 returns at once.
 //
 // The copy engine moves a box of a tensor that a tensor map describes (written by
 // cuTensorMapEncodeTiled, passed as part of the kernel's argument) and tells an mbarrier; what lies
-// outside the tensor is filled with zeros and counts as bytes, too. With the 128-byte swizzle a box is
-// 64 elements of 16 bits wide, its rows lie 128 bytes apart, and 16-byte chunk c of row r lies at
-// place c ^ (r % 8), rows counted from a multiple of 1024 bytes: tile_offset<8> of tile.cuh.
+// outside the tensor is filled with zeros and counts as bytes, too. With the 128-byte swizzle a box
+// is 64 elements of 16 bits wide, its rows lie 128 bytes apart, and 16-byte chunk c of row r lies
+// at place c ^ (r % 8), rows counted from a multiple of 1024 bytes: tile_offset<8> of tile.cuh.
 //
 // A warpgroup is 4 warps that begin at a multiple of 4. multiply_warpgroup<T, N> asks for
-// d (+)= a·b with a 64×16, b 16×N and d 64×N in float. Operands lie in shared memory and are named by
+// d (+)= a·b with a 64×16, b 16×N and d 64×N in float. Operands lie in shared memory, named by
 // descriptors, or a comes from registers as a fragment of tile.cuh, warp w having rows 16·w and on;
 // d[n] is the fragment of columns [8·n, 8·n + 8). Tiles in shared memory:
 //   k along       tile [row][k], 64 of k a line; 8 lines after 1024 bytes. A step of 16 of k is 32
@@ -22,13 +22,13 @@
 //                 after `leading`. A step of 16 of k is 2048 bytes further. tile_across_k
 // Between an access to d or a's registers and the product that uses them stands products_fence;
 // products_commit ends a group, products_wait<N> returns when at most N groups are unfinished.
-// Until then neither registers nor tiles may be touched. What ordinary stores wrote to shared memory
-// is seen by copies and products after async_fence and a barrier.
+// Until then neither registers nor tiles may be touched. What ordinary stores wrote to shared
+// memory is seen by copies and products after async_fence and a barrier.
 //
 // Numerics: as tile.cuh.
 // Preconditions: whole warpgroups; tiles start on 1024 bytes; sm_90a, or the emulation.
-// Source: PTX ISA, "mbarrier", "cp.async.bulk.tensor", "wgmma", "setmaxnreg"; CUTLASS for the meaning
-// of a descriptor's two strides.
+// Source: PTX ISA, "mbarrier", "cp.async.bulk.tensor", "wgmma", "setmaxnreg"; CUTLASS for what
+// a descriptor's two strides mean.
 #pragma once
 
 #include "tile.cuh"

@@ -110,7 +110,8 @@ public sealed class HopperTests
                     sum += weights[j] == 0 ? 0 : weights[j] * (double)v[((place + j) * width) + d];
                 double expected = total == 0 ? 0 : sum / total;
                 double actual = (double)found[(row * width) + d];
-                Assert.True(Math.Abs(actual - expected) < 1e-3, $"{row}, {d}: {actual}, {expected}");
+                Assert.True(
+                    Math.Abs(actual - expected) < 1e-3, $"{row}, {d}: {actual}, {expected}");
             }
         }
     }
