@@ -1,6 +1,5 @@
 using System.Runtime.InteropServices;
 using Transformer.Cuda.Driver;
-using Transformer.Cuda.Memory;
 using Transformer.Tensors;
 
 namespace Transformer.Cuda.Tests;
