@@ -54,9 +54,23 @@ public sealed unsafe partial class HopperTileTests : IDisposable
     {
         double[] a = Numbers(Rows * Depth, 1), b = Numbers(Depth * Columns, 2);
         float[] right = Run(DType.Float16, a, b, false, false, false, Forgotten.Nothing);
-        int wrong = Enumerable.Range(0, 40).Count(_ =>
-            !right.SequenceEqual(Run(DType.Float16, a, b, false, false, false, forgotten)));
+        int wrong = Enumerable.Range(0, 40).Count(_ => Differs());
         Assert.InRange(wrong, 1, 40);
+
+        bool Differs()
+        {
+            try
+            {
+                return !right.SequenceEqual(
+                    Run(DType.Float16, a, b, false, false, false, forgotten));
+            }
+            catch (CudaException)
+            {
+                // The producer met a barrier in a phase that had not ended.
+                transformer_emulation_reset();
+                return true;
+            }
+        }
     }
 
     [SkippableTheory]
