@@ -71,7 +71,8 @@ __device__ __forceinline__ void sum_query_gradient(
       incoming, p.output_gradient, state.output, value_width, p.aligned & aligned_output_gradient);
   if (at < end) {
     copy_rows<Width, keys_each>(keys, p.key, state.key, width, p.aligned & aligned_key);
-    copy_rows<Width, keys_each>(values, p.value, state.value, value_width, p.aligned & aligned_value);
+    copy_rows<Width, keys_each>(
+        values, p.value, state.value, value_width, p.aligned & aligned_value);
   }
   copy_async_commit();
   while (at < end) {
