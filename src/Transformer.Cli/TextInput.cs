@@ -12,14 +12,17 @@ internal sealed class TextInput
     private readonly string command;
     private readonly Argument<string[]> text;
     private readonly Option<string?> input;
+    private readonly bool blankCounts;
 
     /// <summary>Adds the argument and <c>--input</c> to a command.</summary>
     /// <param name="command">The command.</param>
     /// <param name="name">Its name in full, for messages.</param>
     /// <param name="what">What the text is.</param>
-    public TextInput(Command command, string name, string what)
+    /// <param name="blankCounts">Whether white space alone is a text.</param>
+    public TextInput(Command command, string name, string what, bool blankCounts = false)
     {
         this.command = name;
+        this.blankCounts = blankCounts;
         text = new("TEXT")
         {
             Description = $"{what}; without it and --input, lines of standard input.",
@@ -27,7 +30,7 @@ internal sealed class TextInput
         };
         input = new("--input")
         {
-            Description = $"File with one {what.ToLowerInvariant()} a line.",
+            Description = $"File with one {char.ToLowerInvariant(what[0])}{what[1..]} a line.",
             HelpName = "FILE",
         };
         command.Add(text);
@@ -49,7 +52,7 @@ internal sealed class TextInput
                 $"{command}: both a text and --input '{file}' are given; expected one of them.");
         }
 
-        if (given && string.IsNullOrWhiteSpace(words))
+        if (given && (blankCounts ? words.Length == 0 : string.IsNullOrWhiteSpace(words)))
             throw new ArgumentException($"{command}: the text is empty; expected some words.");
         if (given) return [[words]];
         if (file is not null) return [TextFiles.ReadLines(file)];

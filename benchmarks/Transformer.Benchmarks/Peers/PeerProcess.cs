@@ -102,7 +102,7 @@ internal sealed class PeerProcess
         json.WriteStartObject("versions");
         json.WriteString("Transformer", library
             .GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion);
-        json.WriteString(".NET", RuntimeInformation.FrameworkDescription);
+        json.WriteString(".NET", Environment.Version.ToString());
         json.WriteEndObject();
     }
 

@@ -81,10 +81,11 @@ internal static class BenchCommand
             BackendRegistry.CpuThreads = Threads(parsed.GetValue(threads));
             if (parsed.GetValue(models))
             {
-                if (parsed.GetValue(op) is { Length: > 0 })
+                foreach (Option other in (Option[])[op, scaling, svg, html, plugin, size])
                 {
-                    throw new ArgumentException(
-                        "bench: both --op and --models are given; expected one of them.");
+                    if (parsed.GetResult(other) is not { Implicit: false }) continue;
+                    throw new ArgumentException($"bench: both {other.Name} and --models are " +
+                        "given; expected one of them.");
                 }
 
                 ModelBenchView.Run(
@@ -112,8 +113,7 @@ internal static class BenchCommand
             Outputs outputs = new(
                 target, parsed.GetValue(scaling), parsed.GetValue(svg), parsed.GetValue(html));
             outputs.Check();
-            Run(output, options, outputs, typed, cancellation);
-            return Task.FromResult(Application.Done);
+            return Task.FromResult(Run(output, options, outputs, typed, cancellation));
         });
         return command;
     }
@@ -133,7 +133,7 @@ internal static class BenchCommand
             $"bench: --threads is {count}; expected 1 to {MostThreads}. This machine has " +
             $"{Environment.ProcessorCount} processors."));
 
-    private static void Run(
+    private static int Run(
         TextWriter output, BenchOptions options, Outputs outputs, string command,
         CancellationToken cancellation)
     {
@@ -154,11 +154,13 @@ internal static class BenchCommand
             if (curves is not null) ScalingRun.WriteJson(writer, curves);
             writer.WriteEndObject();
         });
-        if (curves is null) return;
+        int result = rows.Any(row => row.Threw) ? Application.CheckFailed : Application.Done;
+        if (curves is null) return result;
         if (outputs.Svg is { } chart)
             AtomicFile.Write(chart, stream => ScalingChart.WriteFile(stream, curves));
         if (outputs.Html is { } page)
             new BenchPage(command, limits, rows, curves).Write(page);
+        return result;
     }
 
     /// <summary>Measures and prints a table.</summary>

@@ -4,51 +4,33 @@ using Transformer.Models;
 
 namespace Transformer.Cli.Commands;
 
-/// <summary><c>generate</c>: continues a text, shown as it is written.</summary>
+/// <summary><c>generate</c>: continues a text, shown as it is written; or several.</summary>
 internal static class GenerateCommand
 {
     /// <summary>Makes the command.</summary>
     public static Command Create()
     {
         Option<string> model = CommonOptions.Model();
-        Argument<string> prompt = new("PROMPT")
-        {
-            Description = "Beginning of the text.",
-        };
         NumberOption<int> tokens = new("--tokens")
         {
-            Description = "Tokens to add.",
+            Description = "Tokens to add at most.",
             HelpName = "N",
             DefaultValueFactory = _ => 200,
         };
-        NumberOption<double> temperature = new("--temperature")
+        Option<string[]> stops = new("--stop")
         {
-            Description = "Below 1 likely tokens gain; 0 takes the most likely one.",
-            HelpName = "X",
-            DefaultValueFactory = _ => new SamplingOptions().Temperature,
+            Description = "The text ends before this string; may be given again.",
+            HelpName = "TEXT",
         };
-        NumberOption<int> topK = new("--top-k")
-        {
-            Description = "Draw from so many of the most likely tokens; 0: from all.",
-            HelpName = "N",
-        };
-        NumberOption<double> topP = new("--top-p")
-        {
-            Description = "Draw from the most likely tokens of this probability together.",
-            HelpName = "X",
-            DefaultValueFactory = _ => new SamplingOptions().TopP,
-        };
-        NumberOption<ulong> seed = CommonOptions.Seed();
         Option<string?> backend = CommonOptions.Backend();
-        Command command = new("generate", "Continue a text with a decoder-only model.")
+        Command command = new("generate", "Continue texts with a decoder-only model.")
         {
-            prompt, model, tokens, temperature, topK, topP, seed, backend,
+            model, tokens, stops, backend,
         };
+        TextInput prompt = new(command, "generate", "Beginning of a text", blankCounts: true);
+        SamplingFlags sampling = new(command);
         command.SetAction((parsed, cancellation) => Task.Run(() =>
         {
-            string text = parsed.GetRequiredValue(prompt);
-            if (text.Length == 0)
-                throw new ArgumentException("generate: the prompt is empty; expected some text.");
             int count = parsed.GetValue(tokens);
             if (count < 1)
             {
@@ -56,30 +38,71 @@ internal static class GenerateCommand
                     $"generate: --tokens is {count}; expected 1 or more."));
             }
 
-            SamplingOptions options = new()
+            string[] ends = parsed.GetValue(stops) ?? [];
+            GenerationOptions? beam = sampling.ReadBeam(parsed);
+            if (beam is not null && ends.Length > 0)
             {
-                Temperature = parsed.GetValue(temperature),
-                TopK = parsed.GetValue(topK),
-                TopP = parsed.GetValue(topP),
-                Seed = parsed.GetValue(seed),
-            };
-            options.Validate();
+                throw new ArgumentException("generate: --stop does not go with --beam; a beam " +
+                    "has the length of --tokens. Leave one of them out.");
+            }
+
+            SamplingOptions options = sampling.Read(parsed);
             using TextGenerator generator = TextGenerator.Load(
                 parsed.GetRequiredValue(model), CommonOptions.Resolve(parsed.GetValue(backend)));
             TextWriter output = parsed.InvocationConfiguration.Output;
-            TranslateCommand.NoteUnknownWords(
-                [text], generator.Tokenizer, parsed.InvocationConfiguration.Error);
-            output.Write(text);
-            foreach (string piece in generator.Continue(text, count, options))
+            foreach (IReadOnlyList<string> texts in prompt.Batches(parsed))
             {
-                cancellation.ThrowIfCancellationRequested();
-                output.Write(piece);
-                output.Flush();
+                RequireTexts(texts);
+                TranslateCommand.NoteUnknownWords(
+                    texts, generator.Tokenizer, parsed.InvocationConfiguration.Error);
+                if (beam is not null)
+                    WriteAll(output, texts, generator.Beam(texts, count, beam));
+                else if (texts.Count > 1)
+                    WriteAll(output, texts, generator.ContinueAll(texts, count, options, ends));
+                else
+                {
+                    Stream(output, texts[0],
+                        generator.Continue(texts[0], count, options, ends), cancellation);
+                }
             }
 
-            output.WriteLine();
             return Application.Done;
         }, CancellationToken.None));
         return command;
+    }
+
+    private static void RequireTexts(IReadOnlyList<string> texts)
+    {
+        for (int i = 0; i < texts.Count; i++)
+        {
+            if (texts[i].Length > 0) continue;
+            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture,
+                $"generate: text {i + 1} is empty; expected some text. Leave the line out."));
+        }
+    }
+
+    private static void Stream(
+        TextWriter output, string text, IEnumerable<string> pieces, CancellationToken cancellation)
+    {
+        output.Write(text);
+        foreach (string piece in pieces)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            output.Write(piece);
+            output.Flush();
+        }
+
+        output.WriteLine();
+    }
+
+    /// <summary>Texts with their continuations, an empty line between.</summary>
+    private static void WriteAll(
+        TextWriter output, IReadOnlyList<string> texts, string[] continuations)
+    {
+        for (int i = 0; i < texts.Count; i++)
+        {
+            if (i > 0) output.WriteLine();
+            output.WriteLine(texts[i] + continuations[i]);
+        }
     }
 }

@@ -36,6 +36,16 @@ public sealed record AttentionNodeOptions
     /// <summary>Added to the scores; broadcasts as the mask does; has no gradient.</summary>
     public GraphTensor? Bias { get; init; }
 
+    /// <summary>[Hq] slopes m of ALiBi: −m·|distance| is added to a score; constant.</summary>
+    public Parameter? AlibiSlopes { get; init; }
+
+    /// <summary>[buckets, Hq]: added to the score of a key whose distance falls in that bucket of
+    /// <see cref="RelativeBuckets"/>.</summary>
+    public Parameter? RelativeBias { get; init; }
+
+    /// <summary>Present exactly where <see cref="RelativeBias"/> is.</summary>
+    public RelativePositionBuckets? RelativeBuckets { get; init; }
+
     /// <summary>Which scores are written to the output <see cref="ScoresName"/>.</summary>
     public ScoreOutput ScoreOutput { get; init; }
 

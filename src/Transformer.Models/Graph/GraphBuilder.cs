@@ -136,6 +136,20 @@ public sealed class GraphBuilder
         return node.Outputs[0];
     }
 
+    /// <summary>Rotates heads by the positions of their tokens.</summary>
+    /// <param name="x">[B, S, heads · D].</param>
+    /// <param name="heads">Heads of x.</param>
+    /// <param name="cosines">[positions, D/2], constant; as RotaryTable.Fill makes them.</param>
+    /// <param name="sines">[positions, D/2], constant.</param>
+    /// <param name="positionIds">[B, S] Int32: rows of the tables; null: 0, 1, 2, ….</param>
+    /// <param name="name">Name of the node.</param>
+    /// <returns>[B, S, heads · D].</returns>
+    /// <exception cref="ArgumentException">Types or shapes do not fit.</exception>
+    public GraphTensor Rotate(
+        GraphTensor x, int heads, Parameter cosines, Parameter sines,
+        GraphTensor? positionIds = null, string? name = null) => Record(new RotaryNode(
+            name ?? Numbered("rotary"), x, heads, cosines, sines, positionIds));
+
     /// <summary>Writes new rows into a cache: row i of sequence b at positions[b] + i.</summary>
     /// <param name="source">[B, new, W].</param>
     /// <param name="positions">[B] Int32: rows that the cache holds already.</param>

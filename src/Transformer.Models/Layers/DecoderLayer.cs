@@ -23,7 +23,8 @@ public sealed class DecoderLayer
     {
         Attention = new(parameters, $"{name}.attention", options.Attention);
         attentionSublayer = new(parameters, $"{name}.attention", options);
-        CrossAttention = new(parameters, $"{name}.crossAttention", options.Attention);
+        CrossAttention = new(parameters, $"{name}.crossAttention",
+            options.Attention with { Positions = null });
         crossSublayer = new(parameters, $"{name}.crossAttention", options);
         feedForward = new(parameters, $"{name}.feedForward", options.Width, options.Hidden,
             options.Activation, options.HiddenDropout, options.Weights);

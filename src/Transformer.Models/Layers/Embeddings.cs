@@ -11,7 +11,8 @@ public sealed record EmbeddingsOptions
     /// <summary>D: width of a vector.</summary>
     public required int Width { get; init; }
 
-    /// <summary>How positions are marked.</summary>
+    /// <summary>How positions are marked; those kinds that self-attention sees add nothing here.
+    /// </summary>
     public PositionKind Positions { get; init; } = PositionKind.Sinusoidal;
 
     /// <summary>Rows of the position table: the longest sequence.</summary>
@@ -53,7 +54,7 @@ public sealed class Embeddings
             ? options.InitialDeviation : 1 / Math.Sqrt(width));
         Tokens = tokens ?? parameters.Declare(
             $"{name}.tokens.weight", new(options.Vocabulary, width), normal);
-        if (options.Positions != PositionKind.None)
+        if (options.Positions is PositionKind.Sinusoidal or PositionKind.Learned)
         {
             bool learned = options.Positions == PositionKind.Learned;
             Positions = parameters.Declare(
@@ -82,7 +83,7 @@ public sealed class Embeddings
     /// <summary>Looks up and sums the vectors.</summary>
     /// <param name="g">The graph.</param>
     /// <param name="ids">[B, S] Int32.</param>
-    /// <param name="positionIds">[B, S] Int32; null: 0, 1, 2, ….</param>
+    /// <param name="positionIds">[B, S] Int32; null: 0, 1, 2, …. Not read without a table.</param>
     /// <param name="segmentIds">[B, S] Int32; present exactly where segments are.</param>
     /// <returns>[B, S, D].</returns>
     /// <exception cref="ArgumentException">Types or shapes do not fit.</exception>
@@ -90,6 +91,7 @@ public sealed class Embeddings
         GraphBuilder g, GraphTensor ids, GraphTensor? positionIds = null,
         GraphTensor? segmentIds = null)
     {
+        if (Positions is null) positionIds = null;
         double scale = options.ScaleByRootWidth ? Math.Sqrt(options.Width) : 1;
         GraphTensor sum = g.Embedding(
             ids, Tokens, Positions, positionIds, SegmentTable, segmentIds, scale, name);

@@ -22,6 +22,10 @@ public sealed record MultiHeadAttentionOptions
 
     /// <summary>How weights begin; null: Xavier uniform.</summary>
     public WeightInitializers? Weights { get; init; }
+
+    /// <summary>How attention of a sequence to itself learns of positions; null: not by itself.
+    /// </summary>
+    public AttentionPositions? Positions { get; init; }
 }
 
 /// <summary>Key and value of each position, projected once and used many times.</summary>
@@ -33,7 +37,10 @@ public readonly record struct KeyValue(GraphTensor Key, GraphTensor Value);
 /// <param name="Positions">[B] Int32: rows that the caches hold before the new ones.</param>
 /// <param name="KeyLengths">[B] Int32: rows that they hold with the new ones.</param>
 /// <param name="Capacity">Rows that they can hold.</param>
-public sealed record KeyValueCache(GraphTensor Positions, GraphTensor KeyLengths, int Capacity);
+/// <param name="PositionIds">[B, new] Int32: positions of the new rows, for layers that rotate;
+/// null: none do.</param>
+public sealed record KeyValueCache(
+    GraphTensor Positions, GraphTensor KeyLengths, int Capacity, GraphTensor? PositionIds = null);
 
 /// <summary>
 /// Query, key and value projections, fused attention over all heads, output projection.
@@ -69,8 +76,7 @@ public sealed class MultiHeadAttention
 
         int width = options.Width;
         int memory = options.MemoryWidth == 0 ? width : options.MemoryWidth;
-        KeyValueWidth = width / options.Heads *
-            (options.KeyValueHeads == 0 ? options.Heads : options.KeyValueHeads);
+        KeyValueWidth = width / options.Heads * KeyValueHeads;
         Parameter[] weights = DeclareWeights(parameters, width, memory);
         Parameter?[] biases = options.Bias
             ? parameters.DeclareGroup(
@@ -82,6 +88,9 @@ public sealed class MultiHeadAttention
         output = new(parameters, $"{name}.output", width, width, options.Bias,
             options.Weights?.Residual);
     }
+
+    private int KeyValueHeads =>
+        options.KeyValueHeads == 0 ? options.Heads : options.KeyValueHeads;
 
     /// <summary>Hkv·D: width of a key and of a value over all heads.</summary>
     public int KeyValueWidth { get; }
@@ -99,7 +108,15 @@ public sealed class MultiHeadAttention
         AttentionNodeOptions? visibility = null)
     {
         GraphTensor queries = query.Apply(g, x);
-        return Attend(g, queries, ProjectKeyValue(g, memory ?? x), visibility);
+        KeyValue all = ProjectKeyValue(g, memory ?? x);
+        if (memory is not null || options.Positions is not { } positions)
+            return Attend(g, queries, all, visibility);
+        queries = positions.Rotate(g, queries, options.Heads, null, $"{name}.query");
+        all = all with
+        {
+            Key = positions.Rotate(g, all.Key, KeyValueHeads, null, $"{name}.key"),
+        };
+        return Attend(g, queries, all, positions.AddTo(visibility ?? new()));
     }
 
     /// <summary>Attends from x to keys and values that are projected already.</summary>
@@ -129,8 +146,22 @@ public sealed class MultiHeadAttention
         GraphBuilder g, GraphTensor x, KeyValueCache cache,
         AttentionNodeOptions? visibility = null, GraphTensor? rows = null)
     {
-        GraphTensor queries = query.Apply(g, rows is null ? x : g.Gather(x, rows));
         KeyValue added = ProjectKeyValue(g, x);
+        GraphTensor queries;
+        if (options.Positions is { Rotates: true } rotary)
+        {
+            added = added with
+            {
+                Key = rotary.Rotate(g, added.Key, KeyValueHeads, cache.PositionIds, $"{name}.key"),
+            };
+
+            // The wanted rows alone would need their positions apart.
+            queries = rotary.Rotate(
+                g, query.Apply(g, x), options.Heads, cache.PositionIds, $"{name}.query");
+            if (rows is not null) queries = g.Gather(queries, rows);
+        }
+        else queries = query.Apply(g, rows is null ? x : g.Gather(x, rows));
+
         Tensors.TensorShape shape = new(x.Shape[0], cache.Capacity, KeyValueWidth);
         KeyValue all = new(
             g.KvCacheAppend(added.Key, cache.Positions, g.State($"{name}.cache.key", shape),
@@ -142,7 +173,7 @@ public sealed class MultiHeadAttention
             Causal = Ops.CausalAlignment.BottomRight,
             KeyLengths = cache.KeyLengths,
         };
-        return Attend(g, queries, all, visibility);
+        return Attend(g, queries, all, options.Positions?.AddTo(visibility) ?? visibility);
     }
 
     /// <summary>Keys and values of a memory, to be kept.</summary>

@@ -1,18 +1,5 @@
 namespace Transformer.Models.Layers;
 
-/// <summary>How a model marks positions.</summary>
-public enum PositionKind
-{
-    /// <summary>Not at all.</summary>
-    None,
-
-    /// <summary>A constant table of sines and cosines.</summary>
-    Sinusoidal,
-
-    /// <summary>A table that is learned.</summary>
-    Learned,
-}
-
 /// <summary>The sinusoidal position table.</summary>
 public static class PositionalEncoding
 {

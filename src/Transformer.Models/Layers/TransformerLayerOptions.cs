@@ -55,11 +55,15 @@ public sealed record TransformerLayerOptions
     /// <summary>How weights begin; null: Xavier uniform.</summary>
     public WeightInitializers? Weights { get; init; }
 
+    /// <summary>How self-attention learns of positions; null: not by itself.</summary>
+    public AttentionPositions? Positions { get; init; }
+
     internal MultiHeadAttentionOptions Attention => new()
     {
         Weights = Weights,
         Width = Width,
         Heads = Heads,
         KeyValueHeads = KeyValueHeads,
+        Positions = Positions,
     };
 }

@@ -75,7 +75,7 @@ public sealed partial record BertConfig
         }
 
         fields.Require("hidden_act", [.. Activations.Select(a => a.Name)]);
-        fields.Require("position_embedding_type", "absolute");
+        fields.Require(PositionKinds.Field, [.. PositionKinds.Names]);
         fields.Require("tie_word_embeddings", only: true);
         fields.Require("is_decoder", only: false);
         fields.Require("add_cross_attention", only: false);
@@ -86,6 +86,7 @@ public sealed partial record BertConfig
         {
             Vocabulary = fields.Integer("vocab_size", null),
             Positions = fields.Integer("max_position_embeddings", null),
+            PositionKind = PositionKinds.Read(fields),
             Segments = fields.Integer("type_vocab_size", 2),
             Layers = fields.Integer("num_hidden_layers", null),
             Heads = fields.Integer("num_attention_heads", null),
@@ -123,7 +124,7 @@ public sealed partial record BertConfig
             json.WriteNumber("attention_probs_dropout_prob", 0);
             json.WriteNumber("layer_norm_eps", Epsilon);
             json.WriteNumber("pad_token_id", PadId);
-            json.WriteString("position_embedding_type", "absolute");
+            json.WriteString(PositionKinds.Field, PositionKinds.Name(PositionKind));
             json.WriteBoolean("tie_word_embeddings", true);
             more?.Invoke(json);
             json.WriteEndObject();

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Numerics;
+using Transformer.Models.Layers;
 using Transformer.Ops;
 
 namespace Transformer.Models;
@@ -19,6 +20,9 @@ public sealed partial record BertConfig
 
     /// <summary>P: the longest text, special tokens included.</summary>
     public int Positions { get; init; } = 512;
+
+    /// <summary>How tokens learn of their positions; BERT's are learned.</summary>
+    public PositionKind PositionKind { get; init; } = PositionKind.Learned;
 
     /// <summary>Kinds of segments that a text may have.</summary>
     public int Segments { get; init; } = 2;
@@ -99,6 +103,7 @@ public sealed partial record BertConfig
                 "Gelu, GeluTanh or Relu.");
         }
 
+        PositionKinds.Require(nameof(BertConfig), PositionKind, Width, Heads);
         if (!(Dropout >= 0 && Dropout < 1))
             Throw("dropout", Dropout, "at least 0 and less than 1", "Use 0.1, or 0 for none.");
         if (!(Epsilon > 0 && Epsilon <= 1))

@@ -31,10 +31,10 @@ internal sealed class BertEncoder
         {
             Vocabulary = config.Vocabulary,
             Width = config.Width,
-            Positions = PositionKind.Learned,
+            Positions = config.PositionKind,
             MaxPositions = config.Positions,
             Segments = config.Segments,
-            ScaleByRootWidth = false,
+            ScaleByRootWidth = config.PositionKind == PositionKind.Sinusoidal,
             InitialDeviation = Deviation,
         });
         norm = new(parameters, "embeddings.norm", config.Width, config.Epsilon);
@@ -47,6 +47,9 @@ internal sealed class BertEncoder
             Norm = NormPlacement.Post,
             Epsilon = config.Epsilon,
             Dropout = config.Dropout,
+            Positions = AttentionPositions.Declare(parameters, Positions, config.PositionKind,
+                new(config.Heads, config.Width / config.Heads, config.Positions,
+                    Bidirectional: true)),
             Weights = new(Weights, Weights),
         };
         layers = [.. Enumerable.Range(0, config.Layers).Select(
@@ -92,7 +95,18 @@ internal sealed class BertEncoder
     public IEnumerable<StoredTensor> Stored()
     {
         yield return Same("embeddings.word_embeddings.weight", "embeddings.tokens.weight");
-        yield return Same("embeddings.position_embeddings.weight", "embeddings.positions.weight");
+        if (embeddings.Positions is { Trainable: true })
+        {
+            yield return
+                Same("embeddings.position_embeddings.weight", "embeddings.positions.weight");
+        }
+
+        if (parameters.All.Any(p => p.Name == PositionKinds.RelativeBias(Positions)))
+        {
+            yield return Same(
+                "encoder.relative_attention_bias.weight", PositionKinds.RelativeBias(Positions));
+        }
+
         yield return Same("embeddings.token_type_embeddings.weight", "embeddings.segments.weight");
         foreach (string kind in Kinds)
             yield return Same($"embeddings.LayerNorm.{kind}", $"embeddings.norm.{kind}");
@@ -127,7 +141,7 @@ internal sealed class BertEncoder
     public static bool IsCounter(string name) =>
         name is $"{Prefix}embeddings.position_ids" or $"{Prefix}embeddings.token_type_ids";
 
-    private const string Prefix = "bert.";
+    private const string Prefix = "bert.", Positions = "positions";
 
     private static readonly string[] Kinds = ["weight", "bias"];
 

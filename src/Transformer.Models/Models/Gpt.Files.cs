@@ -51,9 +51,13 @@ public sealed partial class Gpt
     /// binary32: input_ids [batch, sequence] Int64 → logits [batch, sequence, V].</summary>
     /// <param name="path">The file to create or replace.</param>
     /// <exception cref="NotSupportedException">The model is larger than 2 GiB, which an ONNX file
-    /// can hold.</exception>
+    /// can hold, or its positions are not learned.</exception>
     /// <exception cref="IOException">The file cannot be written; what was there stays.</exception>
-    public void SaveOnnx(string path) => GptOnnx.Write(path, Config, Stored);
+    public void SaveOnnx(string path)
+    {
+        PositionKinds.RequireLearned("Gpt.SaveOnnx", Config.PositionKind);
+        GptOnnx.Write(path, Config, Stored);
+    }
 
     /// <summary>Replaces all weights by those of a file.</summary>
     /// <param name="path">A safetensors file, or the name that several and their index go by, with

@@ -14,10 +14,12 @@ namespace Transformer.Models;
 /// Not safe for use by several threads at once.</remarks>
 public sealed partial class Gpt : IGptTrainingModel, IDisposable
 {
+    private const int MostSessions = 2;
+
     private readonly GptNetwork network;
     private readonly GraphArena arena;
     private readonly Dictionary<GraphKey, CompiledGraph> graphs = [];
-    private GptSession? session;
+    private readonly List<GptSession> sessions = [];
 
     private readonly record struct GraphKey(
         bool Training, int Batch, int Length, double LabelSmoothing);
@@ -83,13 +85,32 @@ public sealed partial class Gpt : IGptTrainingModel, IDisposable
     {
         foreach (CompiledGraph graph in graphs.Values) graph.Dispose();
         graphs.Clear();
-        session?.Dispose();
+        foreach (GptSession session in sessions) session.Dispose();
+        sessions.Clear();
         arena.Dispose();
         Parameters.Dispose();
     }
 
-    /// <summary>The graphs that continue a text.</summary>
-    internal GptSession Session => session ??= new(Config, network, Parameters);
+    /// <summary>The graphs that continue one text.</summary>
+    internal GptSession Session => SessionOf(1);
+
+    /// <summary>The graphs that continue texts together; those of the sizes used last are kept.
+    /// </summary>
+    /// <param name="rows">Texts.</param>
+    internal GptSession SessionOf(int rows)
+    {
+        GptSession? session = sessions.Find(s => s.Rows == rows);
+        if (session is not null) sessions.Remove(session);
+        else if (sessions.Count == MostSessions)
+        {
+            sessions[0].Dispose();
+            sessions.RemoveAt(0);
+        }
+
+        session ??= new(Config, network, Parameters, rows);
+        sessions.Add(session);
+        return session;
+    }
 
     /// <summary>The graph of training or evaluation, not compiled.</summary>
     internal GraphBuilder BuildLoss(

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Transformer.Models.Interchange;
+using Transformer.Models.Layers;
 using Transformer.Models.Text;
 
 namespace Transformer.Models;
@@ -57,6 +58,8 @@ public sealed partial record GptConfig
             json.WriteEndArray();
             json.WriteNumber("vocab_size", Vocabulary);
             json.WriteNumber("n_positions", Positions);
+            if (PositionKind != PositionKind.Learned)
+                json.WriteString(PositionKinds.Field, PositionKinds.Name(PositionKind));
             json.WriteNumber("n_embd", Width);
             json.WriteNumber("n_layer", Layers);
             json.WriteNumber("n_head", Heads);
@@ -84,6 +87,7 @@ public sealed partial record GptConfig
                 "writes it.");
         }
 
+        fields.Require(PositionKinds.Field, [.. PositionKinds.Names]);
         fields.Require("activation_function", Activation, "gelu_pytorch_tanh");
         fields.Require("tie_word_embeddings", only: true);
         fields.Require("scale_attn_weights", only: true);
@@ -93,6 +97,7 @@ public sealed partial record GptConfig
         {
             Vocabulary = fields.Integer("vocab_size", null),
             Positions = fields.Integer("n_positions", fields.Optional("n_ctx")),
+            PositionKind = PositionKinds.Read(fields),
             Width = fields.Integer("n_embd", null),
             Layers = fields.Integer("n_layer", null),
             Heads = fields.Integer("n_head", null),

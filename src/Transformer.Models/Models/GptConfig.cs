@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Numerics;
+using Transformer.Models.Layers;
 
 namespace Transformer.Models;
 
@@ -18,6 +19,10 @@ public sealed partial record GptConfig
 
     /// <summary>P: the most tokens that the model sees at once.</summary>
     public int Positions { get; init; } = 1024;
+
+    /// <summary>How tokens learn of their positions; GPT-2's are learned. With the others
+    /// <see cref="Positions"/> may be larger than the texts that the model is trained on.</summary>
+    public PositionKind PositionKind { get; init; } = PositionKind.Learned;
 
     /// <summary>L: layers.</summary>
     public int Layers { get; init; } = 12;
@@ -80,6 +85,7 @@ public sealed partial record GptConfig
                 $"Use {(Width + Heads - 1) / Heads * Heads}, or another number of heads.");
         }
 
+        PositionKinds.Require(nameof(GptConfig), PositionKind, Width, Heads);
         if (!(Dropout >= 0 && Dropout < 1))
             Throw("dropout", Dropout, "at least 0 and less than 1", "Use 0.1, or 0 for none.");
         if (!(Epsilon > 0 && Epsilon <= 1))

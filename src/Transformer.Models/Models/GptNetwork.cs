@@ -12,13 +12,14 @@ namespace Transformer.Models;
 internal sealed record LastRows(GraphTensor Rows, GraphTensor Lengths);
 
 /// <summary>The layers of a <see cref="Gpt"/> and how they are connected.</summary>
-/// <remarks>Radford et al. 2019, §2.3: learned positions, pre-norm, one more norm after the last
+/// <remarks>Radford et al. 2019, §2.3: learned positions by default, pre-norm, one more norm after the last
 /// layer, weights of the residual stream scaled by 1/√(2L) at first; the logits are products with
 /// the token table. GELU by the tanh form.</remarks>
 internal sealed class GptNetwork
 {
     private const double Deviation = 0.02;
-    private const string Prefix = "transformer.", Head = "lm_head.weight";
+    private const string Prefix = "transformer.", Head = "lm_head.weight",
+        Positions = "positions";
 
     private readonly Embeddings embeddings;
     private readonly EncoderLayer[] layers;
@@ -36,9 +37,11 @@ internal sealed class GptNetwork
         {
             Vocabulary = config.Vocabulary,
             Width = config.Width,
-            Positions = PositionKind.Learned,
+            Positions = config.PositionKind,
             MaxPositions = config.Positions,
-            ScaleByRootWidth = false,
+
+            // Else sinusoids would drown the vectors of the tokens.
+            ScaleByRootWidth = config.PositionKind == PositionKind.Sinusoidal,
             Dropout = config.Dropout,
             InitialDeviation = Deviation,
         });
@@ -50,6 +53,9 @@ internal sealed class GptNetwork
             Norm = NormPlacement.Pre,
             Epsilon = config.Epsilon,
             Dropout = config.Dropout,
+            Positions = AttentionPositions.Declare(parameters, Positions, config.PositionKind,
+                new(config.Heads, config.Width / config.Heads, config.Positions,
+                    Bidirectional: false)),
             Weights = new(Initializer.Normal(Deviation),
                 Initializer.Normal(Deviation / Math.Sqrt(2.0 * config.Layers))),
         };
@@ -78,6 +84,7 @@ internal sealed class GptNetwork
         GraphBuilder g, GraphTensor ids, GraphTensor positionIds, KeyValueCache cache,
         LastRows? last)
     {
+        cache = cache with { PositionIds = positionIds };
         GraphTensor x = embeddings.Apply(g, ids, positionIds);
         foreach (EncoderLayer layer in last is null ? layers : layers[..^1])
             x = layer.ApplyCached(g, x, cache);
@@ -105,7 +112,14 @@ internal sealed class GptNetwork
     private IEnumerable<StoredTensor> StoredTensors()
     {
         yield return Same("wte.weight", "embeddings.tokens.weight");
-        yield return Same("wpe.weight", "embeddings.positions.weight");
+        if (embeddings.Positions is { Trainable: true })
+            yield return Same("wpe.weight", "embeddings.positions.weight");
+        if (parameters.All.Any(p => p.Name == PositionKinds.RelativeBias(Positions)))
+        {
+            yield return Same(
+                "relative_attention_bias.weight", PositionKinds.RelativeBias(Positions));
+        }
+
         for (int i = 0; i < layers.Length; i++)
         {
             string layer = Named(i);

@@ -35,6 +35,8 @@ public static class HuggingFace
     /// <exception cref="FileNotFoundException">A file is missing.</exception>
     /// <exception cref="InvalidDataException">A file is damaged, the model is of another kind, or
     /// weights and configuration do not fit; the message names file and tensor.</exception>
+    /// <exception cref="NotSupportedException">The model marks positions as other libraries
+    /// cannot.</exception>
     /// <exception cref="IOException">A file cannot be read or written, or the target is not
     /// empty.</exception>
     public static ConvertedModel Import(string source, string target) =>
@@ -48,6 +50,7 @@ public static class HuggingFace
     /// <exception cref="FileNotFoundException">As for <see cref="Import"/>, like the others.
     /// </exception>
     /// <exception cref="InvalidDataException">As there.</exception>
+    /// <exception cref="NotSupportedException">As there.</exception>
     /// <exception cref="IOException">As there.</exception>
     public static ConvertedModel Export(
         string source, string target, ExportOptions? options = null)
@@ -92,6 +95,7 @@ public static class HuggingFace
             case "gpt2":
                 using (Gpt model = Gpt.Load(source, BackendRegistry.Cpu))
                 {
+                    PositionKinds.RequireLearned(source, model.Config.PositionKind);
                     return Write(source, target, "GPT2LMHeadModel", model.Stored,
                         model.Config.Save, options);
                 }
@@ -106,6 +110,7 @@ public static class HuggingFace
             case BertConfig.ModelType:
                 using (Bert model = Bert.Load(source, BackendRegistry.Cpu))
                 {
+                    PositionKinds.RequireLearned(source, model.Config.PositionKind);
                     return Write(source, target, "BertForPreTraining", model.Stored,
                         model.Config.Save, options);
                 }

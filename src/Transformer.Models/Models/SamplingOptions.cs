@@ -22,11 +22,23 @@ public sealed record SamplingOptions
     /// </remarks>
     public double TopP { get; init; } = 1;
 
+    /// <summary>θ: logits of tokens that the text has already are divided by it where they are
+    /// positive, multiplied where they are negative; above 1 repeats become rarer.</summary>
+    /// <remarks>Keskar et al.: "CTRL", 2019, §4.1; before <see cref="Temperature"/>. The prompt
+    /// counts as text.</remarks>
+    public double RepetitionPenalty { get; init; } = 1;
+
     /// <summary>The same seed draws the same tokens.</summary>
     public ulong Seed { get; init; }
 
     /// <summary>Tokens that are never chosen.</summary>
     public IReadOnlyList<int> Excluded { get; init; } = [];
+
+    /// <summary>Tokens that end a text; the one that did is not part of it.</summary>
+    public IReadOnlyList<int> Ends { get; init; } = [];
+
+    /// <summary>Texts that are continued together where several are given.</summary>
+    public int BatchRows { get; init; } = 8;
 
     /// <summary>Keeps keys and values of earlier positions. False computes the whole context again
     /// for each token: for checking.</summary>
@@ -40,6 +52,9 @@ public sealed record SamplingOptions
             "0 (greedy) or more");
         Require(TopK >= 0, "TopK", TopK, "0 (all) or more");
         Require(TopP > 0 && TopP <= 1, "TopP", TopP, "more than 0 and at most 1 (all)");
+        Require(RepetitionPenalty > 0 && double.IsFinite(RepetitionPenalty), "RepetitionPenalty",
+            RepetitionPenalty, "more than 0; 1 is none");
+        Require(BatchRows >= 1, "BatchRows", BatchRows, "1 or more");
     }
 
     private static void Require(bool holds, string name, double value, string expected)

@@ -136,8 +136,7 @@ public sealed partial record Seq2SeqConfig
                 $"Use {(Width + Heads - 1) / Heads * Heads}, or another number of heads.");
         }
 
-        if (Positions == PositionKind.Sinusoidal && Width % 2 != 0)
-            Throw("width", Width, "an even number", "Sinusoids come in pairs.");
+        PositionKinds.Require(nameof(Seq2SeqConfig), Positions, Width, Heads);
         if (!(Dropout >= 0 && Dropout < 1))
             Throw("dropout", Dropout, "at least 0 and less than 1", "Use 0.1, or 0 for none.");
         if (TieEmbeddings && SourceVocabulary != TargetVocabulary)
@@ -148,12 +147,11 @@ public sealed partial record Seq2SeqConfig
         }
 
         RequireDefined("norm", Norm);
-        RequireDefined("positions", Positions);
         RequireDefined("activation", Activation);
         if (Positions == PositionKind.None)
         {
-            throw new ArgumentException("Seq2SeqConfig: 'positions' is None; expected Sinusoidal " +
-                "or Learned. Without positions word order is lost.");
+            throw new ArgumentException("Seq2SeqConfig: 'positions' is None; expected Sinusoidal, " +
+                "Learned, Rotary, Alibi or Relative. Without positions word order is lost.");
         }
 
         ValidateSpecialTokens();

@@ -36,13 +36,20 @@ internal sealed class Seq2SeqNetwork
             Norm = config.Norm,
             Dropout = config.Dropout,
         };
+        AttentionPositions? Kind(string stack, bool bidirectional) => AttentionPositions.Declare(
+            parameters, $"{stack}.positions", config.Positions,
+            new(config.Heads, config.Width / config.Heads, config.MaxPositions, bidirectional));
         source = new(parameters, "source", EmbeddingOptions(config.SourceVocabulary));
         target = new(parameters, "target", EmbeddingOptions(config.TargetVocabulary),
             config.TieEmbeddings ? source.Tokens : null);
+        TransformerLayerOptions encoderOptions =
+            options with { Positions = Kind("encoder", bidirectional: true) };
         encoder = Stack(config.EncoderLayers, i => new EncoderLayer(
-            parameters, Named("encoder", i), options));
+            parameters, Named("encoder", i), encoderOptions));
+        TransformerLayerOptions decoderOptions =
+            options with { Positions = Kind("decoder", bidirectional: false) };
         decoder = Stack(config.DecoderLayers, i => new DecoderLayer(
-            parameters, Named("decoder", i), options));
+            parameters, Named("decoder", i), decoderOptions));
         if (finalNorms ?? config.Norm == NormPlacement.Pre)
         {
             encoderNorm = new(parameters, "encoder.norm", config.Width);
@@ -115,6 +122,7 @@ internal sealed class Seq2SeqNetwork
         GraphBuilder g, GraphTensor ids, GraphTensor positionIds, KeyValueCache cache,
         IReadOnlyList<KeyValue> memory, GraphTensor lengths)
     {
+        cache = cache with { PositionIds = positionIds };
         GraphTensor x = target.Apply(g, ids, positionIds);
         AttentionNodeOptions crossVisibility = new() { KeyLengths = lengths };
         for (int i = 0; i < decoder.Length; i++)

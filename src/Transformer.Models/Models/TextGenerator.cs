@@ -1,5 +1,6 @@
 using System.Text;
 using Transformer.Backends;
+using Transformer.Models.Generation;
 using Transformer.Models.Text;
 
 namespace Transformer.Models;
@@ -8,9 +9,6 @@ namespace Transformer.Models;
 /// <remarks>Not safe for use by several threads at once.</remarks>
 public sealed class TextGenerator : IDisposable
 {
-    // The longest UTF-8 form of a character: byte-level tokens can be parts of one.
-    private const int MostPartsOfACharacter = 4;
-
     /// <summary>Puts a model and its tokenizer together.</summary>
     /// <param name="model">Disposed with the generator.</param>
     /// <param name="tokenizer">The one that the model was trained with.</param>
@@ -57,45 +55,109 @@ public sealed class TextGenerator : IDisposable
 
     /// <summary>Continues a text, piece by piece as they are asked for.</summary>
     /// <param name="prompt">The beginning, not empty.</param>
-    /// <param name="tokens">How many tokens to add.</param>
+    /// <param name="tokens">How many tokens to add at most.</param>
     /// <param name="options">Null: the defaults. Special tokens are never chosen.</param>
+    /// <param name="stops">The text ends before the first of these strings that its continuation
+    /// has; null: none.</param>
     /// <returns>Pieces of the continuation, whole characters each.</returns>
-    /// <exception cref="ArgumentException">The prompt is empty, or an option is out of range.
-    /// </exception>
+    /// <exception cref="ArgumentException">The prompt or a stop string is empty, or an option is
+    /// out of range.</exception>
     public IEnumerable<string> Continue(
-        string prompt, int tokens, SamplingOptions? options = null)
+        string prompt, int tokens, SamplingOptions? options = null,
+        IReadOnlyList<string>? stops = null)
     {
-        options ??= new();
-        SpecialTokens special = Tokenizer.Special;
-        options = options with
+        TokenStream stream = new(Tokenizer, stops ?? []);
+        return Decode(
+            Model.Generate(Tokenizer.Encode(prompt), tokens, WithoutSpecial(options)), stream);
+    }
+
+    /// <summary>Continues several texts, some of them together.</summary>
+    /// <param name="prompts">The beginnings, not empty.</param>
+    /// <param name="tokens">As for <see cref="Continue"/>.</param>
+    /// <param name="options">As for <see cref="Continue"/>; text i, from 0 on, draws what it would
+    /// draw alone with the seed plus i.</param>
+    /// <param name="stops">As for <see cref="Continue"/>.</param>
+    /// <returns>The continuation of each, in the order given.</returns>
+    /// <exception cref="ArgumentException">As for <see cref="Continue"/>.</exception>
+    public string[] ContinueAll(
+        IReadOnlyList<string> prompts, int tokens, SamplingOptions? options = null,
+        IReadOnlyList<string>? stops = null)
+    {
+        ArgumentNullException.ThrowIfNull(prompts);
+        options = WithoutSpecial(options);
+        options.Validate();
+        List<string> texts = [];
+        foreach (string[] chunk in prompts.Chunk(options.BatchRows))
         {
-            Excluded =
-                [.. options.Excluded, special.Pad, special.Unknown, special.Bos, special.Eos],
-        };
-        return Decode(Model.Generate(Tokenizer.Encode(prompt), tokens, options));
+            TokenStream[] streams =
+                Array.ConvertAll(chunk, _ => new TokenStream(Tokenizer, stops ?? []));
+            StringBuilder[] written = Array.ConvertAll(chunk, _ => new StringBuilder());
+            GptContinuation drawn = Model.Begin(
+                Array.ConvertAll(chunk, prompt => (IReadOnlyList<int>)Tokenizer.Encode(prompt)),
+                tokens, options, texts.Count);
+            for (int n = 0; n < tokens && !drawn.AllEnded; n++) Add(drawn, streams, written);
+            for (int i = 0; i < chunk.Length; i++)
+                texts.Add(written[i].Append(streams[i].Finish()).ToString());
+        }
+
+        return [.. texts];
+    }
+
+    /// <summary>Continues texts with the likeliest continuations that beam search finds.</summary>
+    /// <param name="prompts">The beginnings, not empty.</param>
+    /// <param name="tokens">How many tokens to add; with the prompt within the model's positions.
+    /// </param>
+    /// <param name="options">Null: the defaults. Special tokens are never chosen.</param>
+    /// <returns>The continuation of each, in the order given.</returns>
+    /// <exception cref="ArgumentException">A prompt is empty or too long, or an option is out of
+    /// range.</exception>
+    public string[] Beam(
+        IReadOnlyList<string> prompts, int tokens, GenerationOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(prompts);
+        BeamResult[] results = Model.Beam(
+            [.. prompts.Select(prompt => (IReadOnlyList<int>)Tokenizer.Encode(prompt))],
+            tokens, options, WithoutSpecial(null).Excluded);
+        return Array.ConvertAll(
+            results, result => Tokenizer.Decode(result.Best.Tokens.ToArray()));
     }
 
     /// <summary>Returns the model's memory.</summary>
     public void Dispose() => Model.Dispose();
 
-    private IEnumerable<string> Decode(IEnumerable<int> tokens)
+    private static void Add(
+        GptContinuation drawn, TokenStream[] streams, StringBuilder[] written)
     {
-        List<int> pending = [];
-        foreach (int token in tokens)
+        ReadOnlySpan<int> tokens = drawn.Next();
+        for (int i = 0; i < tokens.Length; i++)
         {
-            pending.Add(token);
-            string text = Decode(pending);
-            if (IsCutOff(text) && pending.Count < MostPartsOfACharacter) continue;
-            pending.Clear();
-            yield return text;
+            if (tokens[i] < 0) continue;
+            written[i].Append(streams[i].Add(tokens[i]));
+            if (streams[i].Stopped) drawn.End(i);
         }
-
-        if (pending.Count > 0) yield return Decode(pending);
     }
 
-    private string Decode(List<int> tokens) =>
-        Tokenizer.Decode(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(tokens));
+    private static IEnumerable<string> Decode(IEnumerable<int> tokens, TokenStream stream)
+    {
+        foreach (int token in tokens)
+        {
+            string text = stream.Add(token);
+            if (text.Length > 0) yield return text;
+            if (stream.Stopped) yield break;
+        }
 
-    private static bool IsCutOff(string text) =>
-        text.EndsWith((char)Rune.ReplacementChar.Value);
+        string rest = stream.Finish();
+        if (rest.Length > 0) yield return rest;
+    }
+
+    private SamplingOptions WithoutSpecial(SamplingOptions? options)
+    {
+        options ??= new();
+        SpecialTokens special = Tokenizer.Special;
+        return options with
+        {
+            Excluded =
+                [.. options.Excluded, special.Pad, special.Unknown, special.Bos, special.Eos],
+        };
+    }
 }

@@ -51,9 +51,9 @@ internal static class RowBatches
     public const int RowsPerBatch = 16;
 
     /// <summary>Batches for that many rows.</summary>
-    public static int Count(int rows) => (rows + RowsPerBatch - 1) / RowsPerBatch;
+    public static int Count(int rows) => (int)(((long)rows + RowsPerBatch - 1) / RowsPerBatch);
 
     /// <summary>The rows [First, Last) of one batch.</summary>
     public static (int First, int Last) Range(int batch, int rows) =>
-        (batch * RowsPerBatch, Math.Min(rows, (batch + 1) * RowsPerBatch));
+        (batch * RowsPerBatch, (int)Math.Min(rows, (batch + 1L) * RowsPerBatch));
 }

@@ -46,6 +46,23 @@ internal static unsafe class NormRows
     /// double, so that its error does not grow with its length.</summary>
     public const int SumLength = 4096;
 
+    /// <summary>A sum of squares from which on none that vanished in binary32 counts: 0 where ε
+    /// hides them anyway.</summary>
+    public static float FewestSquares(double epsilon)
+    {
+        const float SmallSum = 1e-24f;
+        return epsilon > SmallSum ? 0 : SmallSum;
+    }
+
+    /// <summary>Σ (x − center)² in double, for rows whose squares leave the range of binary32.
+    /// </summary>
+    public static double Squares(float* x, int count, float center)
+    {
+        double sum = 0;
+        for (int i = 0; i < count; i++) sum += ((double)x[i] - center) * ((double)x[i] - center);
+        return sum;
+    }
+
     /// <summary>result = a, or a + b where there is a b; the result may be either.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Add<T>(float* a, float* b, int width, float* result)

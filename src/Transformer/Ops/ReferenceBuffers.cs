@@ -10,10 +10,17 @@ internal static unsafe class ReferenceBuffers
     /// <summary>Every element; an absent buffer gives an empty array.</summary>
     public static double[] Read(BufferView view)
     {
-        double[] values = new double[view.IsAbsent ? 0 : checked((int)view.Length)];
+        double[] values = Make(view.IsAbsent ? 0 : view.Length);
         for (int i = 0; i < values.Length; i++) values[i] = Get(view, i);
         return values;
     }
+
+    /// <summary>So many zeros.</summary>
+    /// <exception cref="NotSupportedException">More than an array holds.</exception>
+    public static double[] Make(long count) => count <= Array.MaxLength ? new double[count]
+        : throw new NotSupportedException("The reference copies tensors to arrays of at most " +
+            $"{Array.MaxLength} elements; {count} are needed. Use another backend or smaller " +
+            "tensors.");
 
     /// <summary>Overwrites every element; does nothing for an absent buffer.</summary>
     public static void Write(BufferView view, double[] values)

@@ -8,7 +8,7 @@ internal static class ReferenceMatrix
     public static double[] Product(
         double[] input, double[] weight, double[] bias, int rows, int inner, int outer)
     {
-        double[] output = new double[rows * outer];
+        double[] output = ReferenceBuffers.Make((long)rows * outer);
         for (int r = 0; r < rows; r++)
         {
             ReadOnlySpan<double> x = input.AsSpan(r * inner, inner);
@@ -28,7 +28,7 @@ internal static class ReferenceMatrix
     public static double[] InputGradient(
         double[] gradient, double[] weight, int rows, int inner, int outer)
     {
-        double[] result = new double[rows * inner];
+        double[] result = ReferenceBuffers.Make((long)rows * inner);
         for (int r = 0; r < rows; r++)
         {
             Span<double> target = result.AsSpan(r * inner, inner);
@@ -47,7 +47,7 @@ internal static class ReferenceMatrix
     public static double[] WeightGradient(
         double[] gradient, double[] input, int rows, int inner, int outer)
     {
-        double[] result = new double[outer * inner];
+        double[] result = ReferenceBuffers.Make((long)outer * inner);
         for (int o = 0; o < outer; o++)
         {
             Span<double> target = result.AsSpan(o * inner, inner);

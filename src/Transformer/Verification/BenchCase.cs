@@ -6,6 +6,8 @@ namespace Transformer.Verification;
 /// <summary>One call to be timed.</summary>
 public abstract class BenchCase
 {
+    internal const string ThrewPrefix = "it threw ";
+
     private protected BenchCase(string shape, BenchWork work, DType dtype)
     {
         Sizes = shape;
@@ -72,7 +74,7 @@ public abstract class BenchCase
         catch (Exception exception) when (exception is not OutOfMemoryException)
         {
             // A kernel that throws is a finding about that kernel, not the end of the run.
-            unsupported = $"it threw {exception.GetType().Name}: {exception.Message}";
+            unsupported = $"{ThrewPrefix}{exception.GetType().Name}: {exception.Message}";
             return null;
         }
     }

@@ -89,4 +89,8 @@ public sealed record BenchRow(
 
     /// <summary>Bytes that a call allocated on the managed heap; null where not measured.</summary>
     public long? AllocatedBytes { get; init; }
+
+    /// <summary>Whether there is no time because the kernel threw.</summary>
+    public bool Threw =>
+        Unsupported?.StartsWith(BenchCase.ThrewPrefix, StringComparison.Ordinal) == true;
 }

@@ -27,6 +27,13 @@ public static class BenchRunner
             BackendRegistry.All.Where(b => b.IsAvailable && b != BackendRegistry.Reference));
         IReadOnlyList<BenchCase> cases = Cases(options.Size ?? BenchSize.Base);
         IReadOnlyList<BenchCase> small = Cases(BenchSize.Small);
+        if (small.Count != cases.Count)
+        {
+            throw new ArgumentException($"bench: the cases are {small.Count} at size " +
+                $"{BenchSize.Small.Name} and {cases.Count} at the size asked for; expected the " +
+                "same calls at every size. Correct the plug-in's cases.");
+        }
+
         TimeSpan budget = options.Budget ?? TimeSpan.FromSeconds(0.2);
         return WarmedUp(small, On).Zip(cases)
             .SelectMany(pair => Rows(pair.Second, pair.First, On(pair.Second), limits, budget,

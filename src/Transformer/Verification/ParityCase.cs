@@ -195,5 +195,8 @@ public sealed class ParityCase<TCall> : ParityCase where TCall : struct, IOpCall
     private ParityResult Result(Backend backend, OutputComparison comparison, string? skipped) =>
         new(Op, backend.Name, Name, DType, Direction, comparison.MaxAbs, comparison.RelL2,
             Tolerance.Value, skipped is null && comparison.Passed, comparison.Detail ?? "",
-            skipped);
+            skipped)
+        {
+            Features = Features,
+        };
 }

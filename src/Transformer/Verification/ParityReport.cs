@@ -59,6 +59,13 @@ public static class ParityReport
         writer.WriteBoolean("passed", result.Passed);
         writer.WriteString("detail", result.Detail);
         writer.WriteString("unsupported", result.Skipped);
+        if (result.Features.Count > 0)
+        {
+            writer.WriteStartArray("features");
+            foreach (string feature in result.Features) writer.WriteStringValue(feature);
+            writer.WriteEndArray();
+        }
+
         writer.WriteEndObject();
     }
 }

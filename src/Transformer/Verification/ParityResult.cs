@@ -19,6 +19,9 @@ public sealed record ParityResult(
     string Op, string Backend, string Case, DType DType, OpDirection Direction, double MaxAbs,
     double RelL2, double Tolerance, bool Passed, string Detail, string? Skipped)
 {
+    /// <summary>Options of the op that the case uses, as the README's table names them.</summary>
+    public IReadOnlyList<string> Features { get; init; } = [];
+
     /// <summary>Ran, and did not agree.</summary>
     public bool Failed => !Passed && Skipped is null;
 

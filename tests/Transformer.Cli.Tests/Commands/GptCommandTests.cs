@@ -72,6 +72,34 @@ public sealed class GptCommandTests(TrainedGpt model) : IClassFixture<TrainedGpt
     }
 
     [Fact]
+    public void Generate_ContinuesManyTexts_EachAsAlone()
+    {
+        string lines = files.Text("prompts.txt", "hickory dic", "the mo", "clock. hickory d");
+        string[] cold = ["--tokens", "20", "--temperature", "0", "--batch", "2"];
+        string all = Generate(["--input", lines, .. cold]);
+        string[] alone = [.. File.ReadAllLines(lines).Select(text => Generate([text, .. cold]))];
+        Assert.Equal(string.Join(Environment.NewLine, alone), all);
+    }
+
+    [Fact]
+    public void Generate_StopsBeforeAStop_AndSearchesABeam()
+    {
+        string[] cold = ["--tokens", "40", "--temperature", "0"];
+        string greedy = Generate(["hickory dic", .. cold]);
+        string stopped = Generate(["hickory dic", .. cold, "--stop", "zzz", "--stop", "mouse"]);
+        Assert.Equal(
+            greedy[..greedy.IndexOf("mouse", StringComparison.Ordinal)] + Environment.NewLine,
+            stopped);
+        string beam = Generate("hickory dic", "--tokens", "12", "--beam", "3");
+        Assert.Equal("hickory dickory dock, t" + Environment.NewLine, beam);
+        string penalised = Generate(["hickory dic", .. cold, "--repetition-penalty", "1e6"]);
+
+        // Greedy it repeats words; with the penalty letters that the text lacks come first.
+        Assert.True(
+            penalised[11..25].Distinct().Count() > greedy[11..25].Distinct().Count(), penalised);
+    }
+
+    [Fact]
     public void Evaluate_GivesLossAndAccuracy()
     {
         string output = CommandLine.Run(
@@ -117,15 +145,32 @@ public sealed class GptCommandTests(TrainedGpt model) : IClassFixture<TrainedGpt
             .IsBadInput("train gpt: --out", "is not empty", "--resume");
         CommandLine.Run("train", "gpt", "--out", model.Folder, "--resume", "--width", "64")
             .IsBadInput("'n_embd' is 32 in the checkpoint and 64");
-        CommandLine.Run("generate", "--model", model.Folder, "").IsBadInput("prompt is empty");
+        CommandLine.Run("generate", "--model", model.Folder, "").IsBadInput("text is empty");
         CommandLine.Run("generate", "--model", model.Folder, "a", "--tokens", "0")
             .IsBadInput("--tokens is 0");
         CommandLine.Run("generate", "--model", model.Folder, "a", "--top-p", "2")
             .IsBadInput("'TopP' is 2");
+        CommandLine.Run("generate", "--model", model.Folder, "a", "--repetition-penalty", "0")
+            .IsBadInput("'RepetitionPenalty' is 0");
+        CommandLine.Run("generate", "--model", model.Folder, "a", "--stop", "")
+            .IsBadInput("a stop string is empty");
+        CommandLine.Run("generate", "--model", model.Folder, "a", "--beam", "2", "--top-k", "3")
+            .IsBadInput("--top-k does not go with --beam");
+        CommandLine.Run("generate", "--model", model.Folder, "a", "--beam", "2", "--stop", "b")
+            .IsBadInput("--stop does not go with --beam");
+        CommandLine.Run("generate", "--model", model.Folder, "a", "--length-penalty", "1")
+            .IsBadInput("--length-penalty needs --beam");
+        CommandLine.Run("generate", "--model", model.Folder, "a", "--beam", "2", "--tokens", "24")
+            .IsBadInput("exceed the model's 24 positions");
+        CommandLine.Run("generate", "--model", model.Folder, "--input",
+            files.Text("gap.txt", "a", "", "b")).IsBadInput("text 2 is empty");
         CommandLine.Run("generate", "--model", files["none"], "a").IsBadInput("none", "Train");
         CommandLine.Run("translate", "--model", model.Folder, "a").IsBadInput("modelType");
         CommandLine.Run("bench", "--quick").IsBadInput("--quick goes with --models");
-        CommandLine.Run("bench", "--models", "--op", "Linear").IsBadInput("expected one of them");
+        string[][] others =
+            [["--op", "Linear"], ["--scaling"], ["--svg", files["s"]], ["--size", "small"]];
+        Assert.All(others, other => CommandLine.Run(["bench", "--models", .. other])
+            .IsBadInput($"both {other[0]} and --models", "expected one of them"));
     }
 
     [Fact]

@@ -125,7 +125,7 @@ public sealed partial class ReadmeTests
         ("table", "attention") => AttentionTable(),
         ("table", "attention-costs") => AttentionCostsTable(),
         ("table", "speed") => SpeedTable(),
-        ("table", "targets") => TargetsTable.Of(ResultFiles.Committed),
+        ("table", "targets") => TargetsTable.Of(ResultFiles.Committed, ResultFiles.Again),
         ("table", "peers") => PeersTable.Of(ResultFiles.Committed),
         ("table", "translation") => TranslationTable(),
         ("table", "models") => ModelsTable(),

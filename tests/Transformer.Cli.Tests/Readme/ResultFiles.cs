@@ -15,6 +15,9 @@ internal sealed class ResultFiles(string folder)
     /// <summary>The files that are committed.</summary>
     public static ResultFiles Committed { get; } = new(Path.Combine(Root(), Folder));
 
+    /// <summary>The same measured once more.</summary>
+    public static ResultFiles Again { get; } = new(Path.Combine(Root(), Folder, "again"));
+
     /// <summary>A file's path.</summary>
     public string PathOf(string file) => Path.Combine(folder, file);
 

@@ -20,17 +20,25 @@ public sealed class TargetsTableTests
                "sizes": {}, "others": [
                  {"peer": "PyTorch", "variant": "addmm", "ms": {"median": 60}}]}]}
             """);
-        string[] lines = TargetsTable.Of(new(folder.Path)).Split('\n');
+        Directory.CreateDirectory(folder["again"]);
+        File.WriteAllText(Path.Combine(folder["again"], "work-split.json"), """
+            {"rows": [{"memoryBound": false, "twoThreads": 1.95},
+                      {"memoryBound": true, "twoThreads": 1.2}]}
+            """);
+        string[] lines =
+            TargetsTable.Of(new(folder.Path), new(folder["again"])).Split('\n');
 
         Assert.Contains("| attention forward, S ≥ 1024, D 64 and 128 | ≥ 80 % of FMA peak | " +
-            "79 % to 81 % | no |", lines);
+            "79 % to 81 % | no | – |", lines);
         // The peer's fastest way counts.
-        Assert.Contains("| the same, S to 2048 | ≥ 1.3× ONNX Runtime | 1.20× | no |", lines);
-        Assert.Contains("| the same, S 4096 | ≥ 1.1× ONNX Runtime | 1.15× | yes |", lines);
+        Assert.Contains("| the same, S to 2048 | ≥ 1.3× ONNX Runtime | 1.20× | no | – |", lines);
+        Assert.Contains("| the same, S 4096 | ≥ 1.1× ONNX Runtime | 1.15× | yes | – |", lines);
         // Ours is missing: nothing was measured.
         Assert.Contains("| nanoGPT's small configuration, training step | ≥ 3× PyTorch | " +
-            "not measured yet | – |", lines);
+            "not measured yet | – | – |", lines);
         Assert.Contains("| first attention result of a new process | ≤ 150 ms | " +
-            "not measured yet | – |", lines);
+            "not measured yet | – | – |", lines);
+        Assert.Contains("| two threads over one, ops bound by arithmetic | ≥ 1.9× | " +
+            "not measured yet | – | 1.95× |", lines);
     }
 }

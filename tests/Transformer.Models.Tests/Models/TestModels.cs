@@ -23,7 +23,8 @@ internal static class TestModels
     };
 
     /// <summary>Pre- and post-norm, all kinds of tying, positions and activations.</summary>
-    public static TheoryData<string> Variants => ["pre", "post", "tied", "untied", "gelu"];
+    public static TheoryData<string> Variants =>
+        ["pre", "post", "tied", "untied", "gelu", "rotary", "alibi", "relative"];
 
     public static Seq2SeqConfig Variant(string name) => name switch
     {
@@ -31,6 +32,9 @@ internal static class TestModels
         "post" => Config with { Norm = NormPlacement.Post, DecoderLayers = 3 },
         "tied" => Config with { SourceVocabulary = Vocabulary, TieEmbeddings = true },
         "untied" => Config with { Positions = PositionKind.Learned, TieOutput = false },
+        "rotary" => Config with { Positions = PositionKind.Rotary },
+        "alibi" => Config with { Positions = PositionKind.Alibi },
+        "relative" => Config with { Positions = PositionKind.Relative },
         _ => Config with { Activation = Activation.Gelu, Positions = PositionKind.Learned },
     };
 

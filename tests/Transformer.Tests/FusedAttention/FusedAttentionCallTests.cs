@@ -67,7 +67,8 @@ public class FusedAttentionCallTests : KernelTest
             () => AttentionMaskLayout.FromShape(new(3, 3), Sizes));
         Assert.Equal(
             "FusedAttention: mask or bias of shape [3, 3] does not broadcast to [1, 2, 2, 3]. " +
-            "Use 1 or the full size on each axis, right-aligned.",
+            "Use 1 or the full size on each axis but the last, right-aligned, and at most the " +
+            "keys on that.",
             error.Message);
     }
 

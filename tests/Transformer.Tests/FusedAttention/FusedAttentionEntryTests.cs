@@ -185,7 +185,20 @@ public class FusedAttentionEntryTests
                 default, new float[query.Length], new float[key.Length],
                 new float[value.Length]));
         Assert.Equal("FusedAttention: backend 'simd' cannot run this call: score modifier " +
-            "'SoftCapModifier' has no derivative. Choose another backend or option.",
+            "'SoftCapModifier' has no derivative; implement IDifferentiableScoreModifier. Choose " +
+            "another backend or option.",
+            exception.Message);
+    }
+
+    [Fact]
+    public void TwoModifiers_AreRefused()
+    {
+        ArgumentException exception = Assert.Throws<ArgumentException>(() =>
+            Attention.Forward<float, SoftCapModifier>(query, key, value,
+                new AttentionExtras { Score = ScoreModifier.Of(new SoftCapModifier(3)) }, Sizes,
+                default, new SoftCapModifier(2), new float[query.Length]));
+        Assert.Equal("FusedAttention: two score modifiers are given, 'SoftCapModifier' among the " +
+            "extras and another as an argument; expected one. Compose them in one struct.",
             exception.Message);
     }
 

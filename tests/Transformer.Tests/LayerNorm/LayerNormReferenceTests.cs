@@ -209,4 +209,36 @@ public class LayerNormReferenceTests : KernelTest
             "LayerNorm: 'inverseStd' has 3 elements; expected 2 for shape [2]. Pass a buffer of " +
             "that size.");
     }
+
+    /// <summary>Squares beyond the range of binary32, either end.</summary>
+    [Theory]
+    [InlineData(1e30f, null)]
+    [InlineData(3e19f, null)]
+    [InlineData(1e-21f, 1e-60)]
+    [InlineData(1e-25f, 1e-60)]
+    public unsafe void Simd_OfHugeAndTinyElements_AgreesWithTheReference(
+        float size, double? epsilon)
+    {
+        const int width = 37;
+        float[] x = [.. Enumerable.Range(1, 2 * width).Select(i => size * MathF.Sin(i))];
+        float[][] outputs = [new float[x.Length], new float[x.Length]];
+        Backend[] backends = [Reference, BackendRegistry.Cpu];
+        for (int i = 0; i < 2; i++)
+        {
+            fixed (float* input = x, output = outputs[i])
+            {
+                backends[i].Run(new LayerNormForward
+                {
+                    Input = BufferView.Of(input, x.Length),
+                    Output = BufferView.Of(output, x.Length), Rows = 2, Width = width,
+                    Epsilon = epsilon,
+                });
+            }
+        }
+
+        // A scale of 24 bits, a product rounded once.
+        for (int i = 0; i < x.Length; i++)
+            Assert.Equal(outputs[0][i], outputs[1][i], MathF.Abs(outputs[0][i]) * 3e-7f);
+        Assert.Contains(outputs[0], value => MathF.Abs(value) > 1);
+    }
 }

@@ -24,9 +24,10 @@ public sealed class DeterminismTests
     public void Simd_GivesTheSameBits_OnOneTwoAndThreeThreadsAndAgain(
         string op, OpDirection direction)
     {
+        int compared = 0;
         foreach (ParityCase single in ParityCases.Select([op], quick: false))
         {
-            if (single.Direction != direction || single.DType != DType.Float32) continue;
+            if (single.Direction != direction) continue;
             IReadOnlyDictionary<string, byte[]>[] runs;
             try
             {
@@ -35,8 +36,12 @@ public sealed class DeterminismTests
             }
             catch (NotSupportedException)
             {
+                // AdamW of 16-bit tensors.
+                Assert.NotEqual(DType.Float32, single.DType);
                 continue;
             }
+
+            compared++;
 
             foreach ((string output, byte[] bytes) in runs[0])
             {
@@ -44,6 +49,8 @@ public sealed class DeterminismTests
                     bytes.AsSpan().SequenceEqual(run[output]), $"{single.Name}: {output}"));
             }
         }
+
+        Assert.True(compared > 0, "no case ran");
     }
 
     private static IReadOnlyDictionary<string, byte[]> Execute(ParityCase single, int threads)

@@ -34,7 +34,13 @@ internal sealed class RunOptions
     // Multiply-adds that the reference does in about a third of a second on one core.
     private const long SmallWork = 1L << 28;
 
-    private readonly Option<string?> backend = CommonOptions.Backend();
+    private readonly Option<string?> backend = new("--backend")
+    {
+        Description = "Backend to run on; by default the best available (see 'devices'), small " +
+            "calls on 'reference'.",
+        HelpName = "NAME",
+    };
+
     private readonly Option<bool> bfloat16 = new("--bf16")
     {
         Description = "Files of '<u2' hold bfloat16 bit patterns; results are written so, too.",

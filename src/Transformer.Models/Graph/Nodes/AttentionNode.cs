@@ -23,12 +23,20 @@ internal sealed class AttentionNode : GraphNode
     {
         this.options = options;
         Sizes = sizes;
+        Slopes = ParameterBlock.Of(options.AlibiSlopes);
+        RelativeBias = ParameterBlock.Of(options.RelativeBias);
     }
 
     public override string Kind => Inputs[1] == Inputs[2] && keyColumn != valueColumn
         ? Op + "+packed" : Op;
 
     public AttentionSizes Sizes { get; }
+
+    public ParameterBlock? RelativeBias { get; }
+
+    public override IEnumerable<ParameterBlock?> Parameters => [Slopes, RelativeBias];
+
+    private ParameterBlock? Slopes { get; }
 
     public override bool IsOptional(int output) => output == 1;
 
@@ -61,6 +69,8 @@ internal sealed class AttentionNode : GraphNode
         MaskLayout = Layout(slots[4]),
         Bias = binder.View(slots[5]),
         BiasLayout = Layout(slots[5]),
+        AlibiSlopes = binder.Value(Slopes),
+        RelativeBias = binder.Value(RelativeBias),
         Sizes = Sizes,
         Options = new AttentionOptions
         {
@@ -69,6 +79,7 @@ internal sealed class AttentionNode : GraphNode
             Causal = options.Causal,
             PastLength = options.PastLength,
             Window = options.Window,
+            RelativeBuckets = options.RelativeBuckets,
         },
     };
 
@@ -221,6 +232,23 @@ internal sealed class AttentionNode : GraphNode
             NodeCheck.Type(Op, name, bias, DType.Float32);
             AttentionMaskLayout.FromShape(bias.Shape, sizes);
         }
+
+        NodeCheck.Vector(Op, name, "slopes", options.AlibiSlopes, sizes.QueryHeads);
+        if (options.AlibiSlopes is { Trainable: true } slopes)
+            NodeCheck.Throw(Op, name, $"slopes '{slopes.Name}' are trainable; expected constants.");
+        if ((options.RelativeBias is null) != (options.RelativeBuckets is null))
+        {
+            NodeCheck.Throw(Op, name,
+                "the relative bias and its buckets go together. Pass both or neither.");
+        }
+
+        if (options.RelativeBias is { } table &&
+            table.Shape != new TensorShape(options.RelativeBuckets!.Value.Count, sizes.QueryHeads))
+        {
+            NodeCheck.Throw(Op, name, $"relative bias '{table.Name}' has shape {table.Shape}; " +
+                $"expected [{options.RelativeBuckets.Value.Count}, {sizes.QueryHeads}], buckets " +
+                "and query heads.");
+        }
     }
 }
 
@@ -235,6 +263,10 @@ internal sealed class AttentionBackwardNode(
 
     public override OpDirection Direction => OpDirection.Backward;
 
+    public override IEnumerable<ParameterBlock?> Parameters => forward.Parameters;
+
+    public override bool HasSideEffect => forward.RelativeBias is { Trainable: true };
+
     public override void Bind(Binder binder)
     {
         (BufferView query, BufferView key, BufferView value) = forward.BindGradients(
@@ -248,6 +280,7 @@ internal sealed class AttentionBackwardNode(
             QueryGradient = query,
             KeyGradient = key,
             ValueGradient = value,
+            RelativeBiasGradient = binder.Gradient(forward.RelativeBias),
         });
     }
 }

@@ -138,6 +138,7 @@ internal sealed class BeamSearch
             int chosen = TopTokens.Select(values, special, top);
             for (int rank = 0; rank < chosen; rank++)
             {
+                if (float.IsNegativeInfinity(values[top[rank]])) break;
                 double logProbability =
                     logProbabilities[row] + (values[top[rank]] - normaliser);
                 candidates[count++] = new(logProbability, row, rank, top[rank]);

@@ -31,14 +31,13 @@ internal sealed class DecodingSession : IStepDecoder, IDisposable
     private readonly CompiledGraph encoder;
     private readonly CompiledGraph stepper;
     private readonly List<(GraphTensor Sentence, GraphTensor Row)> crossStates = [];
-    private readonly GraphTensor[] caches;
+    private readonly CacheRows caches;
     private readonly int[] source;
     private readonly int[] sentenceLengths;
     private readonly int[] rowLengths;
     private readonly int[] ids;
     private readonly int[] numbers;
     private readonly float[] fetched;
-    private MemoryBlock? scratch;
     private int position;
 
     /// <summary>Compiles the two graphs.</summary>
@@ -55,10 +54,9 @@ internal sealed class DecodingSession : IStepDecoder, IDisposable
         GraphBuilder step = BuildStep(network, parameters);
         foreach ((string name, GraphTensor state) in encode.States)
             crossStates.Add((state, step.States[name]));
-        caches =
-        [
-            .. step.States.Where(s => !encode.States.ContainsKey(s.Key)).Select(s => s.Value),
-        ];
+        caches = new(arena, memory,
+            [.. step.States.Where(s => !encode.States.ContainsKey(s.Key)).Select(s => s.Value)],
+            shape.Rows, shape.Capacity);
         encoder = encode.Compile(options);
         stepper = step.Compile(options);
         source = new int[shape.Sentences * shape.SourceLength];
@@ -102,7 +100,7 @@ internal sealed class DecodingSession : IStepDecoder, IDisposable
     /// <inheritdoc/>
     public ReadOnlySpan<float> Step(ReadOnlySpan<int> parents, ReadOnlySpan<int> tokens)
     {
-        if (Shape.Beam > 1 && position > 0) Reorder(parents);
+        if (Shape.Beam > 1 && position > 0) caches.Reorder(parents, position);
         Array.Fill(ids, config.PadId);
         tokens.CopyTo(ids);
         stepper.Feed<int>("target", ids);
@@ -123,8 +121,8 @@ internal sealed class DecodingSession : IStepDecoder, IDisposable
     {
         encoder.Dispose();
         stepper.Dispose();
+        caches.Dispose();
         arena.Dispose();
-        scratch?.Dispose();
     }
 
     private GraphBuilder BuildEncoder(Seq2SeqNetwork network, ParameterSet parameters)
@@ -185,31 +183,6 @@ internal sealed class DecodingSession : IStepDecoder, IDisposable
             long bytes = sentence.Bytes / Shape.Sentences;
             for (int i = 0; i < Shape.Rows; i++)
                 memory.Copy(from + (nint)(i / Shape.Beam * bytes), to + (nint)(i * bytes), bytes);
-        }
-    }
-
-    /// <summary>Gives each row the caches of its parent, by way of a copy.</summary>
-    private void Reorder(ReadOnlySpan<int> parents)
-    {
-        foreach (GraphTensor cache in caches)
-        {
-            nint address = arena.State(cache).Address;
-            long stride = cache.Bytes / Shape.Rows;
-            long used = stride / Shape.Capacity * position;
-            scratch ??= memory.Allocate(cache.Bytes);
-            for (int row = 0; row < parents.Length; row++)
-            {
-                if (parents[row] == row) continue;
-                memory.Copy(address + (nint)(parents[row] * stride),
-                    scratch.Address + (nint)(row * stride), used);
-            }
-
-            for (int row = 0; row < parents.Length; row++)
-            {
-                if (parents[row] == row) continue;
-                memory.Copy(scratch.Address + (nint)(row * stride),
-                    address + (nint)(row * stride), used);
-            }
         }
     }
 }

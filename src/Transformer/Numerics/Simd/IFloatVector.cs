@@ -27,7 +27,7 @@ public interface IFloatVector<TSelf> where TSelf : struct, IFloatVector<TSelf>
     /// </summary>
     static abstract TSelf Min(TSelf a, TSelf b);
 
-    /// <summary>Lane-wise eˣ, within 1 ulp.</summary>
+    /// <summary>Lane-wise eˣ, within 2 ulp.</summary>
     static abstract TSelf Exp(TSelf a);
 
     /// <summary>Lane-wise hyperbolic tangent, within 2.2 ulp; what the soft cap takes.</summary>

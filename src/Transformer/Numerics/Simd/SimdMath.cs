@@ -9,7 +9,7 @@ internal static partial class SimdMath
     /// eˣ: x = n·ln 2 + r with |r| ≤ ½ ln 2, eˣ = 2ⁿ·p(r), p of degree 6.
     /// </summary>
     /// <remarks>
-    /// At most 1 ulp from the exact value for x in [−87.3, 88.7]; 0 below −87.34 (where the result
+    /// At most 2 ulp from the exact value for x in [−87.3, 88.7]; 0 below −87.34 (where the result
     /// would be subnormal) and +∞ above 88.72; NaN stays NaN. ln 2 is subtracted in two parts
     /// (Cody, Waite), the first product being exact.
     /// 2ⁿ is applied in two factors because n may be 128, which has no power of its own.

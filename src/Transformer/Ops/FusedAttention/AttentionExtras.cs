@@ -9,15 +9,15 @@ public readonly ref struct AttentionExtras
     /// <summary>true = may attend; of shape <see cref="MaskShape"/>.</summary>
     public ReadOnlySpan<bool> Mask { get; init; }
 
-    /// <summary>Right-aligned to [B, Hq, Sq, Skv], size-1 axes broadcast; <c>default</c> means that
-    /// shape in full. A last axis of 0 keys hides all of them.</summary>
+    /// <summary>Right-aligned to [B, Hq, Sq, Skv]; size-1 axes before the last broadcast; keys that
+    /// a shorter last axis lacks are hidden. <c>default</c> means that shape in full.</summary>
     public TensorShape MaskShape { get; init; }
 
     /// <summary>Added to the scores, −∞ allowed; of shape <see cref="BiasShape"/>.</summary>
     public ReadOnlySpan<float> Bias { get; init; }
 
-    /// <summary>Right-aligned to [B, Hq, Sq, Skv], size-1 axes broadcast; <c>default</c> means that
-    /// shape in full. A last axis of 0 keys hides all of them.</summary>
+    /// <summary>Right-aligned to [B, Hq, Sq, Skv]; size-1 axes before the last broadcast; keys that
+    /// a shorter last axis lacks are hidden. <c>default</c> means that shape in full.</summary>
     public TensorShape BiasShape { get; init; }
 
     /// <summary>[B], each in [0, Skv]: keys from there on are padding.</summary>

@@ -89,7 +89,7 @@ internal unsafe ref partial struct AttentionForwardUnit<T, TScore>
         if (work.Splits > 1)
         {
             first = Math.Max(first, split * SplitKeys);
-            end = Math.Min(end, (split + 1) * SplitKeys);
+            end = (int)Math.Min(end, (split + 1L) * SplitKeys);
         }
 
         rangeFirst = first;

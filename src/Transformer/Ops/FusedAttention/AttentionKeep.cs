@@ -17,7 +17,7 @@ internal readonly unsafe struct AttentionKeep
         if (inputs.Options.DropoutProbability == 0 || inputs.Sizes.Batch == 0) return;
         key = AttentionDropout.Key(inputs);
         probability = (float)inputs.Options.DropoutProbability;
-        scale = 1 / (1 - probability);
+        scale = (float)(1 / (1 - inputs.Options.DropoutProbability));
         heads = inputs.Sizes.QueryHeads;
         IsPresent = true;
     }

@@ -90,7 +90,8 @@ public readonly record struct AttentionStrides(long Batch, long Head, long Seque
 public readonly record struct AttentionMaskLayout(long Batch, long Head, long Query, int KeyCount)
 {
     /// <summary>Layout of a dense mask whose shape is right-aligned to [B, Hq, Sq, Skv]: size-1
-    /// axes broadcast, and a last axis shorter than Skv hides the missing keys.</summary>
+    /// axes before the last broadcast; a last axis shorter than Skv, also of 1, hides the missing
+    /// keys.</summary>
     /// <param name="shape">Rank 1 to 4; rank 3 is (Hq, Sq, Skv).</param>
     /// <param name="sizes">The call's sizes.</param>
     /// <exception cref="ArgumentException">The shape does not broadcast to the sizes.</exception>
@@ -114,7 +115,7 @@ public readonly record struct AttentionMaskLayout(long Batch, long Head, long Qu
         {
             OpCheck.Throw("FusedAttention", $"mask or bias of shape {shape} does not broadcast " +
                 $"to [{full[0]}, {full[1]}, {full[2]}, {sizes.KeyLength}]. Use 1 or the full " +
-                "size on each axis, right-aligned.");
+                "size on each axis but the last, right-aligned, and at most the keys on that.");
         }
 
         return new(strides[0], strides[1], strides[2], (int)shape[^1]);

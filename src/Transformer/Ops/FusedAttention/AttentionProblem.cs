@@ -65,7 +65,7 @@ internal readonly struct AttentionProblem
     /// <summary>At most one register block of rows reads each key: scores are then dot products
     /// on the keys in place, in the output pass and in the score writer alike, so that both
     /// see the same bits.</summary>
-    public bool HasFewRows => Group * Sizes.QueryLength <= AttentionMultiply.Rows;
+    public bool HasFewRows => (long)Group * Sizes.QueryLength <= AttentionMultiply.Rows;
 
     /// <summary>Floats of scratch that reading one tile of keys and values takes.</summary>
     public long TileScratch =>
@@ -74,16 +74,25 @@ internal readonly struct AttentionProblem
 
     /// <summary>Why a CPU vector kernel cannot take these buffers; null when it can.</summary>
     public static string? Unsupported(in AttentionInputs inputs) =>
+        TooManyRows(inputs.Sizes) ??
         SimdSupport.Storage("query", inputs.Query) ?? SimdSupport.Storage("key", inputs.Key) ??
         SimdSupport.Storage("value", inputs.Value) ?? SimdSupport.Storage("bias", inputs.Bias) ??
         SimdSupport.Storage("alibiSlopes", inputs.AlibiSlopes) ??
         SimdSupport.Storage("relativeBias", inputs.RelativeBias) ??
         SimdSupport.Storage("sinks", inputs.Sinks);
 
+    private static string? TooManyRows(AttentionSizes s)
+    {
+        long rows = (long)(s.QueryHeads / Math.Max(1, s.KeyValueHeads)) * s.QueryLength;
+        return rows <= int.MaxValue ? null
+            : $"counts the query rows of a key head in 32 bits; {rows} are given";
+    }
+
     /// <summary>The reason where a score modifier cannot be differentiated.</summary>
     public static string? NoDerivative(ScoreModifier? score) =>
         score is null || score.IsDifferentiable ? null
-            : $"score modifier '{score.Name}' has no derivative";
+            : $"score modifier '{score.Name}' has no derivative; implement " +
+                nameof(IDifferentiableScoreModifier);
 }
 
 /// <summary>Sizes of the tiles that the vector kernels work on.</summary>

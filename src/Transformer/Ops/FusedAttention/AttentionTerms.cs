@@ -33,10 +33,10 @@ internal readonly unsafe struct AttentionTerms
         relative = carver.Take((long)heads * Stride);
         float* table = carver.Take((long)heads * buckets.Count);
         FloatStorage.Widen(inputs.RelativeBias.DType, (void*)inputs.RelativeBias.Address, table,
-            heads * buckets.Count);
+            checked(heads * buckets.Count));
         for (int at = 0; at < Stride; at++)
         {
-            float* row = table + (buckets.Bucket(at - Reach) * heads);
+            float* row = table + ((long)buckets.Bucket(at - Reach) * heads);
             for (int h = 0; h < heads; h++) relative[((long)h * Stride) + at] = row[h];
         }
     }

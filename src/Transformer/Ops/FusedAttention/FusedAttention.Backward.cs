@@ -129,6 +129,7 @@ public static unsafe partial class FusedAttention
         in AttentionExtraGradients extraGradients = default, Backend? backend = null)
         where T : unmanaged where TScore : struct, IDifferentiableScoreModifier
     {
+        RequireNoScore(extras);
         using ScoreModifier.Loan<TScore> loan = ScoreModifier.LendDifferentiable(score);
         Backward(query, key, value, output, logSumExp, outputGradient,
             extras with { Score = loan.Modifier }, sizes, options, queryGradient, keyGradient,

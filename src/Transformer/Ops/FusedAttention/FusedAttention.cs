@@ -110,9 +110,17 @@ public static unsafe partial class FusedAttention
         TScore score, Span<T> output, Span<float> logSumExp = default, Backend? backend = null)
         where T : unmanaged where TScore : struct, IScoreModifier
     {
+        RequireNoScore(extras);
         using ScoreModifier.Loan<TScore> loan = ScoreModifier.Lend(score);
         Forward(query, key, value, extras with { Score = loan.Modifier }, sizes, options, output,
             logSumExp, backend: backend);
+    }
+
+    private static void RequireNoScore(in AttentionExtras extras)
+    {
+        if (extras.Score is not { } given) return;
+        OpCheck.Throw("FusedAttention", $"two score modifiers are given, '{given.Name}' among " +
+            "the extras and another as an argument; expected one. Compose them in one struct.");
     }
 
     /// <summary>Attention on native memory; the pointers are trusted to the lengths that the call

@@ -19,7 +19,7 @@ public interface IScoreModifier
     static virtual bool HidesKeys => true;
 
     /// <summary>True tells the CPU's kernels to call <see cref="ApplyVector"/> in place of
-    /// <see cref="Apply"/>; the reference and GPUs call Apply.</summary>
+    /// <see cref="Apply"/>; the reference calls Apply.</summary>
     static virtual bool IsVectorised => false;
 
     /// <summary>The new score.</summary>

@@ -60,7 +60,7 @@ public abstract class ScoreModifier
 
     private NotSupportedException NoDerivative() => new(
         $"FusedAttention: '{Name}' has no derivative. Implement " +
-        $"{nameof(IDifferentiableScoreModifier)}.");
+        $"{nameof(IDifferentiableScoreModifier)} and wrap it with {nameof(OfDifferentiable)}.");
 
     /// <summary>A wrapper on loan; goes back empty, so that nothing that the struct refers to
     /// outlives the call.</summary>

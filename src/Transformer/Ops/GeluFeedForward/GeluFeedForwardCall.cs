@@ -3,7 +3,8 @@ using Transformer.Tensors;
 
 namespace Transformer.Ops;
 
-/// <summary>output = f(input · weight1ᵀ + bias1) · weight2ᵀ + bias2, f = GELU or ReLU.</summary>
+/// <summary>output = f(input · weight1ᵀ + bias1) · weight2ᵀ + bias2, f = GELU, ReLU or
+/// tanh.</summary>
 /// <remarks>The position-wise feed-forward network of Vaswani et al. 2017, §3.3. When the
 /// pre-activation is not asked for, no [Rows, Hidden] buffer is written in full.</remarks>
 public readonly record struct GeluFeedForwardForward : IOpCall
@@ -48,7 +49,7 @@ public readonly record struct GeluFeedForwardForward : IOpCall
     /// <summary>Width of the output; usually Width.</summary>
     public int OutputWidth { get; init; }
 
-    /// <summary>Gelu, GeluTanh or Relu.</summary>
+    /// <summary>Gelu, GeluTanh, Relu or Tanh.</summary>
     public Activation Activation { get; init; }
 
     /// <inheritdoc/>

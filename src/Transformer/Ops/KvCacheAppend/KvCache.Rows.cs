@@ -70,9 +70,9 @@ public sealed partial class KvCache
         keyCall.Validate();
         valueCall.Validate();
         bool appended = false;
-        if (Pool is not null) TakePages(newLength);
         try
         {
+            if (Pool is not null) TakePages(newLength);
             Backend.Run(in keyCall);
             Backend.Run(in valueCall);
             appended = true;

@@ -18,7 +18,8 @@ namespace Transformer.Ops;
 /// Else the mean is summed in double and split into a binary32 center and the rest; x − center is
 /// exact where the mean is large, and the rest is subtracted apart, so that the output keeps the
 /// digits that a rounded mean has lost. Squares of 4,096 differences at a time are summed in
-/// binary32, these sums in double.
+/// binary32, these sums in double; where they leave the range of binary32, for differences beyond
+/// 1e19 or, with a tiny ε, below 1e-19, they are made anew in double.
 /// Preconditions: a validated call; buffers of 16 bits come widened from RowKernel. The row being
 /// normalised is kept in sum, or in output where sum is absent, so either may be the input itself.
 /// Source: Ba, Kiros, Hinton 2016.
@@ -43,6 +44,9 @@ internal sealed unsafe class LayerNormForwardSimd
         private readonly float* input, residual, weight, bias, sum, output, mean, inverseStd;
         private readonly int rows, width;
         private readonly double epsilon;
+
+        // Below this sum, squares that vanished in binary32 count; ε may hide them.
+        private readonly float fewest;
         private readonly bool streaming;
 
         public Work(in LayerNormForward call)
@@ -58,6 +62,7 @@ internal sealed unsafe class LayerNormForwardSimd
             rows = call.Rows;
             width = call.Width;
             epsilon = call.EffectiveEpsilon;
+            fewest = NormRows.FewestSquares(epsilon);
             streaming = SimdStream.Pays(output, rows, width);
         }
 
@@ -95,9 +100,10 @@ internal sealed unsafe class LayerNormForwardSimd
             center = shift = scale = 0;
             if (width > NormRows.SumLength) return false;
             center = Total(x) / width;
-            float variance = Squares(x, width, center, in next, 0) / width;
+            float squares = Squares(x, width, center, in next, 0);
+            float variance = squares / width;
             scale = 1f / MathF.Sqrt(variance + (float)epsilon);
-            return center * center <= variance;
+            return squares >= fewest && squares <= float.MaxValue && center * center <= variance;
         }
 
         /// <summary>The moments in double; the mean is center + shift.</summary>
@@ -137,8 +143,10 @@ internal sealed unsafe class LayerNormForwardSimd
             double squares = 0;
             for (int start = 0; start < width; start += NormRows.SumLength)
             {
-                squares += Squares(
-                    x + start, Math.Min(NormRows.SumLength, width - start), center, in next, start);
+                int count = Math.Min(NormRows.SumLength, width - start);
+                float part = Squares(x + start, count, center, in next, start);
+                squares += part >= fewest && part <= float.MaxValue
+                    ? part : NormRows.Squares(x + start, count, center);
             }
 
             return squares;

@@ -23,8 +23,6 @@ namespace Transformer.Ops;
 internal sealed unsafe class RmsNormForwardSimd
     : RowKernel<RmsNormForward, RmsNormForwardRows>
 {
-    private const float SmallSum = 1e-24f;
-
     protected override void RunSingle(in RmsNormForward call) =>
         SimdDispatch.Run(new RmsNormForwardAction(call));
 
@@ -58,7 +56,7 @@ internal sealed unsafe class RmsNormForwardSimd
             rows = call.Rows;
             width = call.Width;
             epsilon = call.EffectiveEpsilon;
-            fewest = epsilon > SmallSum ? 0 : SmallSum;
+            fewest = NormRows.FewestSquares(epsilon);
             streaming = SimdStream.Pays(output, rows, width);
         }
 
@@ -85,7 +83,7 @@ internal sealed unsafe class RmsNormForwardSimd
                     int count = Math.Min(NormRows.SumLength, width - start);
                     float part = Squares(x + start, count, in next, start);
                     squares += part >= fewest && part <= float.MaxValue
-                        ? part : WideSquares(x + start, count);
+                        ? part : NormRows.Squares(x + start, count, 0);
                 }
 
                 float scale = (float)(1 / Math.Sqrt((squares / width) + epsilon));
@@ -94,13 +92,6 @@ internal sealed unsafe class RmsNormForwardSimd
             }
 
             if (streaming) SimdStream.Fence();
-        }
-
-        private static double WideSquares(float* x, int count)
-        {
-            double sum = 0;
-            for (int i = 0; i < count; i++) sum += (double)x[i] * x[i];
-            return sum;
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]

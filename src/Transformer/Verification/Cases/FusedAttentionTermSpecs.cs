@@ -30,6 +30,7 @@ internal static class FusedAttentionTermSpecs
         spec => spec with { Sinks = true, SinksHaveInfinity = true },
         spec => With(spec, o => o with { DropoutProbability = 0.1 }),
         spec => With(spec, o => o with { DropoutProbability = 0.5, DropoutStream = 9 }),
+        spec => With(spec, o => o with { DropoutProbability = 0.999 }),
         spec => spec with { Score = CaseScores.Decay },
         spec => spec with { Score = CaseScores.Documents },
         spec => spec with { Blocks = new(7, 13, false) },
