@@ -66,8 +66,8 @@ def assemble(ptxas, path, target):
 
 
 def cell(row):
-    """Registers, and what did not fit into them."""
-    if row is None:
+    """Registers, and what did not fit into them; nothing for a kernel that does nothing there."""
+    if row is None or row["registers"] <= 4:
         return "–"
     spilled = row["spillStoreBytes"] + row["spillLoadBytes"]
     return f"{row['registers']} + {spilled} B" if spilled else str(row["registers"])
@@ -88,7 +88,8 @@ def table(ptxas, files):
         "Registers of a thread on each architecture, and bytes of spills (stores and loads) where",
         f"there are any, as ptxas of CUDA {release.group(1) if release else '?'} assembles the PTX "
         "that such a device takes.",
-        "Kernels have no shared memory of their own: launches bring it. Written by",
+        "– where it takes another kernel. Kernels have no shared memory of their own: launches "
+        "bring it. Written by",
         "`dotnet msbuild native/native.proj -t:Resources [-p:Ptxas=FILE]`.",
     ]
     for source in sorted({name for name, _ in found}):

@@ -29,7 +29,8 @@ public sealed partial class KernelCompilerTests : IDisposable
     public void Compile_TakesTheNewestArchitectureOfTheDevice(int capability, string target)
     {
         string ptx = Text(new KernelCompiler(folder.FullName).Compile("add", "text", capability));
-        Assert.StartsWith($"// add.cu --gpu-architecture={target} --std=c++17", ptx,
+        Assert.StartsWith($"// add.cu --gpu-architecture={target} --std=c++17 " +
+            "--device-as-default-execution-space", ptx,
             StringComparison.Ordinal);
         Assert.EndsWith(".version 8.4\n", ptx, StringComparison.Ordinal);
     }
