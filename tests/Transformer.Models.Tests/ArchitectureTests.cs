@@ -30,7 +30,10 @@ public sealed class ArchitectureTests
             "Transformer.Ops",
         ],
         ["Transformer.Models.Layers"] =
-            ["Transformer.Tensors", "Transformer.Ops", "Transformer.Models.Graph"],
+        [
+            "Transformer.Tensors", "Transformer.Ops", "Transformer.Layers",
+            "Transformer.Models.Graph",
+        ],
         ["Transformer.Models.Interchange"] = ["Transformer.Tensors"],
         ["Transformer.Models.Text"] = ["Transformer.Models.Interchange"],
         ["Transformer.Models.Training"] =
