@@ -12,9 +12,9 @@ namespace Transformer.Models;
 internal sealed record LastRows(GraphTensor Rows, GraphTensor Lengths);
 
 /// <summary>The layers of a <see cref="Gpt"/> and how they are connected.</summary>
-/// <remarks>Radford et al. 2019, §2.3: learned positions by default, pre-norm, one more norm after the last
-/// layer, weights of the residual stream scaled by 1/√(2L) at first; the logits are products with
-/// the token table. GELU by the tanh form.</remarks>
+/// <remarks>Radford et al. 2019, §2.3: learned positions by default, pre-norm, one more norm after
+/// the last layer, weights of the residual stream scaled by 1/√(2L) at first; the logits are
+/// products with the token table. GELU by the tanh form.</remarks>
 internal sealed class GptNetwork
 {
     private const double Deviation = 0.02;

@@ -150,8 +150,8 @@ public sealed partial record Seq2SeqConfig
         RequireDefined("activation", Activation);
         if (Positions == PositionKind.None)
         {
-            throw new ArgumentException("Seq2SeqConfig: 'positions' is None; expected Sinusoidal, " +
-                "Learned, Rotary, Alibi or Relative. Without positions word order is lost.");
+            throw new ArgumentException("Seq2SeqConfig: 'positions' is None; expected " +
+                "Sinusoidal, Learned, Rotary, Alibi or Relative. Without positions word order is lost.");
         }
 
         ValidateSpecialTokens();

@@ -113,16 +113,16 @@ public sealed class PositionKindTests
             Assert.Throws<NotSupportedException>(
                 () => model.SaveOnnx(folder.File("m.onnx"))).Message);
         Assert.Contains("other libraries know learned ones alone",
-            Assert.Throws<NotSupportedException>(
-                () => Transformer.Models.HuggingFace.Export(folder.Path, folder.File("out"))).Message);
+            Assert.Throws<NotSupportedException>(() => Transformer.Models.HuggingFace.Export(
+                folder.Path, folder.File("out"))).Message);
     }
 
     [Fact]
     public void HeadsOfOddWidth_DoNotRotate()
     {
         GptConfig odd = TestGpt.Config with { PositionKind = PositionKind.Rotary, Width = 18 };
-        Assert.Equal("GptConfig: heads of width 9; expected an even number. Rotation takes pairs: " +
-            "use another width or number of heads.",
+        Assert.Equal("GptConfig: heads of width 9; expected an even number. Rotation takes " +
+            "pairs: use another width or number of heads.",
             Assert.Throws<ArgumentException>(odd.Validate).Message);
         Assert.Contains("position_embedding_type", Assert.ThrowsAny<Exception>(() =>
             GptConfig.FromJson(TestGpt.Config.ToJson().Replace(

@@ -16,7 +16,8 @@ public sealed class TokenStreamTests
     [InlineData("one. two. ", "one", true, ". two", ". ")]
     [InlineData("one. two", "one", true, ".")]
     [InlineData("none", "none", false)]
-    public void StopsBeforeTheFirstStop(string text, string expected, bool stopped, params string[] stops)
+    public void StopsBeforeTheFirstStop(
+        string text, string expected, bool stopped, params string[] stops)
     {
         CharacterTokenizer tokenizer = CharacterTokenizer.Train(["abcxyesontw .-"]);
         TokenStream stream = new(tokenizer, stops);
