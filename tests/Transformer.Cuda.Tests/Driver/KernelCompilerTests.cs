@@ -146,6 +146,24 @@ public sealed partial class KernelCompilerTests : IDisposable
             ChildProgram.Sources(Native()).Keys.Select(name => $"source/{name}").Order(), names);
     }
 
+    // A device takes the newest PTX that it runs and its driver reads; 'a' is for one device alone.
+    [Theory]
+    [InlineData(75, "norm.sm_75.ptx")]
+    [InlineData(79, "norm.sm_75.ptx")]
+    [InlineData(86, "norm.sm_80.ptx")]
+    [InlineData(90, "norm.sm_90a.ptx")]
+    [InlineData(90, "norm.sm_80.ptx", "norm.sm_90a.ptx")]
+    [InlineData(120, "norm.sm_80.ptx")]
+    [InlineData(70, null)]
+    public void Choose_TakesTheNewestThatRuns(
+        int computeCapability, string? expected, params string[] unreadable)
+    {
+        string[] resources = ["norm.sm_75.ptx", "norm.sm_90a.ptx", "norm.sm_80.ptx",
+            "norm_backward.sm_90.ptx", "source/norm.cu"];
+        Assert.Equal(expected, KernelLibrary.Choose(
+            resources, "norm", computeCapability, r => !unreadable.Contains(r)));
+    }
+
     [Theory]
     [InlineData(11040, 74)]
     [InlineData(11080, 78)]
