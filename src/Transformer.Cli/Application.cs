@@ -7,6 +7,7 @@ using Transformer.Cli.Commands.Run;
 using Transformer.Cli.Commands.Train;
 using Transformer.Cli.Output;
 using Transformer.Cuda;
+using Transformer.Kernels.Ilgpu;
 
 namespace Transformer.Cli;
 
@@ -37,6 +38,7 @@ public static class Application
     public static int Run(string[] args, TextWriter output, TextWriter error)
     {
         CudaBackend.Register();
+        IlgpuBackends.Register();
         ParseResult parsed = CreateRoot().Parse(args);
         if (parsed.Errors.Count > 0) return Report(error, FirstError(parsed), BadInput);
         if ((EmptyPath(parsed) ?? BadThreadCount()) is { } wrong)

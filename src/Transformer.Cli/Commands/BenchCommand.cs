@@ -178,6 +178,8 @@ internal static class BenchCommand
         console.Write(Table(rows, console.Profile.Width));
         console.WriteLine("of limit: share of the roofline of this machine's main memory and " +
             "arithmetic; above 100 % where operands stay in cache");
+        if (NamedOnly.Line(options.Backends, options.Candidates) is { } left)
+            console.WriteLine(left);
         if (rows.Any(r => r.ReferenceEstimated))
         {
             console.WriteLine("~: the reference was timed at size small and scaled by the work");

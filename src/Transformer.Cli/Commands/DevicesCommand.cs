@@ -47,6 +47,7 @@ internal static class DevicesCommand
         IAnsiConsole console = Terminal.For(json, output);
         Print(console);
         PrintKernels(console);
+        GpuDefaults.Print(console);
         json.Write(output, WriteJson);
         return Application.Done;
     }
@@ -100,6 +101,7 @@ internal static class DevicesCommand
         }
 
         writer.WriteEndArray();
+        GpuDefaults.WriteJson(writer);
         writer.WriteEndObject();
     }
 }

@@ -4,7 +4,7 @@ using Transformer.Models.Text;
 
 namespace Transformer.Cli.Commands;
 
-/// <summary><c>tokenizer train|encode|decode</c>.</summary>
+/// <summary><c>tokenizer train|encode|decode|convert|report</c>.</summary>
 internal static class TokenizerCommand
 {
     /// <summary>Makes the command.</summary>
@@ -14,16 +14,19 @@ internal static class TokenizerCommand
             CreateTrain(),
             CreateEncode(),
             CreateDecode(),
+            CreateConvert(),
+            TokenizerReportCommand.Create(),
         };
 
     private static Command CreateTrain()
     {
-        Option<string> kind = new("--kind")
+        Option<string> kind = new("--kind", "--type")
         {
-            Description = "word (words and punctuation), bpe (byte pairs) or char (characters).",
+            Description = "word (words and punctuation), char (characters), bpe (byte pairs, " +
+                "GPT-2), wordpiece (BERT) or unigram (SentencePiece).",
             Required = true,
         };
-        kind.AcceptOnlyFromAmong("word", "bpe", "char");
+        kind.AcceptOnlyFromAmong(TokenizerTraining.Kinds);
         Option<string[]> input = new("--input")
         {
             Description = "Text files to learn from, UTF-8.",
@@ -33,29 +36,39 @@ internal static class TokenizerCommand
         };
         OptionalNumberOption<int> vocabulary = new("--vocabulary")
         {
-            Description = "Most tokens, special ones included; by default every word, or 10000 " +
-                "byte pairs.",
+            Description = "Most tokens, special ones included; by default every word, 10000 " +
+                "byte pairs, 30000 word pieces or 8000 unigram pieces.",
             HelpName = "N",
         };
-        Option<bool> lowercase = new("--lowercase") { Description = "Fold to lower case (word)." };
-        Option<string> target = new("--out")
+        Option<bool> lowercase = new("--lowercase")
         {
-            Description = "Receives the tokenizer.json.",
-            HelpName = "FILE",
-            Required = true,
+            Description = "Fold to lower case (word, unigram).",
         };
+        Option<bool> cased = new("--cased")
+        {
+            Description = "Keep case and accents (wordpiece, which folds them by default).",
+        };
+        Option<bool> bytes = new("--byte-fallback")
+        {
+            Description = "Spell unknown characters in bytes (unigram).",
+        };
+        Option<string> target = Target();
+        Option<string> format = Format();
         Command command = new("train", "Learn a vocabulary from text.")
         {
-            kind, input, vocabulary, lowercase, target,
+            kind, input, vocabulary, lowercase, cased, bytes, target, format,
         };
         command.SetAction((parsed, cancellation) => Task.Run(() =>
         {
+            string name = parsed.GetRequiredValue(kind);
+            TokenizerFiles.Require(parsed.GetRequiredValue(format), name);
             string[] lines = [.. parsed.GetRequiredValue(input).SelectMany(TextFiles.ReadLines)];
-            Tokenizer tokenizer = TokenizerTraining.Train(
-                parsed.GetRequiredValue(kind), lines, parsed.GetValue(vocabulary),
-                parsed.GetValue(lowercase), cancellation);
+            TokenizerSettings settings = new(
+                parsed.GetValue(vocabulary), parsed.GetValue(lowercase), parsed.GetValue(cased),
+                parsed.GetValue(bytes));
+            Tokenizer tokenizer = TokenizerTraining.Train(name, lines, settings, cancellation);
             string file = parsed.GetRequiredValue(target);
-            tokenizer.Save(file);
+            TokenizerFiles.Write(tokenizer, parsed.GetRequiredValue(format), file);
             parsed.InvocationConfiguration.Output.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
                 $"{tokenizer.VocabularySize} tokens from {lines.Length} lines: {file}"));
@@ -67,30 +80,68 @@ internal static class TokenizerCommand
     private static Command CreateEncode()
     {
         Option<string> tokenizer = TokenizerFile();
+        Option<bool> cased = Cased();
         Option<bool> pieces = new("--pieces")
         {
             Description = "Print the pieces as the tokenizer's file spells them, not their ids.",
         };
+        Option<bool> offsets = new("--offsets")
+        {
+            Description = "Add each token's place in its line, from:to, in UTF-16 units.",
+        };
+        Option<bool> special = new("--special")
+        {
+            Description = "Read names of special tokens in the text as those tokens.",
+        };
+        OptionalNumberOption<double> sample = new("--sample")
+        {
+            Description = "Draw a way to cut the text, smoothed by ALPHA, 0 to 1 (unigram).",
+            HelpName = "ALPHA",
+        };
+        NumberOption<ulong> seed = CommonOptions.Seed();
         Command command = new("encode", "Turn text into token ids, one line a line.")
         {
-            tokenizer, pieces,
+            tokenizer, cased, pieces, offsets, special, sample, seed,
         };
         TextInput text = new(command, "tokenizer encode", "Text");
         command.SetAction(parsed =>
         {
-            Tokenizer loaded = Tokenizer.Load(parsed.GetRequiredValue(tokenizer));
-            bool spelled = parsed.GetValue(pieces);
+            Tokenizer loaded = TokenizerFiles.Read(
+                parsed.GetRequiredValue(tokenizer), parsed.GetValue(cased));
+            EncodingOptions options = new() { ParseSpecialTokens = parsed.GetValue(special) };
+            Func<int, string> spell = parsed.GetValue(pieces)
+                ? loaded.Token : id => id.ToString(CultureInfo.InvariantCulture);
+            Func<string, string> convert = line => string.Join(
+                ' ', loaded.Encode(line, options).Select(spell));
+            if (parsed.GetValue(sample) is { } alpha)
+                convert = Sampler(loaded, alpha, parsed.GetValue(seed), spell);
+            else if (parsed.GetValue(offsets))
+                convert = line => WithOffsets(loaded.Tokenize(line, options), spell);
             foreach (string line in text.Batches(parsed).SelectMany(batch => batch))
-            {
-                int[] ids = loaded.Encode(line);
-                parsed.InvocationConfiguration.Output.WriteLine(
-                    spelled ? string.Join(' ', ids.Select(loaded.Token)) : string.Join(' ', ids));
-            }
-
+                parsed.InvocationConfiguration.Output.WriteLine(convert(line));
             return Application.Done;
         });
         return command;
     }
+
+    private static Func<string, string> Sampler(
+        Tokenizer tokenizer, double alpha, ulong seed, Func<int, string> spell)
+    {
+        if (tokenizer is not UnigramTokenizer unigram)
+        {
+            throw new ArgumentException(
+                "tokenizer encode: --sample is for unigram tokenizers, which have several ways " +
+                "to cut a text. Leave the option out.");
+        }
+
+        ulong line = 0;
+        return text => string.Join(
+            ' ', unigram.EncodeSample(text, alpha, seed + line++).Select(spell));
+    }
+
+    private static string WithOffsets(TokenizedText tokens, Func<int, string> spell) =>
+        string.Join(' ', tokens.Ids.Zip(tokens.Offsets, (id, place) => string.Create(
+            CultureInfo.InvariantCulture, $"{spell(id)}@{place.Start}:{place.End}")));
 
     private static Command CreateDecode()
     {
@@ -110,6 +161,27 @@ internal static class TokenizerCommand
         return command;
     }
 
+    private static Command CreateConvert()
+    {
+        Option<string> tokenizer = TokenizerFile();
+        Option<bool> cased = Cased();
+        Option<string> target = Target();
+        Option<string> format = Format();
+        Command command = new("convert", "Write a tokenizer in another format.")
+        {
+            tokenizer, cased, target, format,
+        };
+        command.SetAction(parsed =>
+        {
+            Tokenizer loaded = TokenizerFiles.Read(
+                parsed.GetRequiredValue(tokenizer), parsed.GetValue(cased));
+            TokenizerFiles.Write(
+                loaded, parsed.GetRequiredValue(format), parsed.GetRequiredValue(target));
+            return Application.Done;
+        });
+        return command;
+    }
+
     private static int[] Ids(string line) => Array.ConvertAll(
         line.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries),
         word => int.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out int id)
@@ -119,8 +191,34 @@ internal static class TokenizerCommand
 
     private static Option<string> TokenizerFile() => new("--tokenizer")
     {
-        Description = "A tokenizer.json of model type WordLevel or BPE.",
+        Description = "A tokenizer.json, BERT's vocab.txt, GPT-2's vocab.json with merges.txt " +
+            "beside it, or a folder with one of these.",
         HelpName = "FILE",
         Required = true,
     };
+
+    private static Option<bool> Cased() => new("--cased")
+    {
+        Description = "Of vocab.txt: keep case and accents; by default they are folded where no " +
+            "token has a capital letter.",
+    };
+
+    private static Option<string> Target() => new("--out")
+    {
+        Description = "Receives the tokenizer: a file, or a folder for GPT-2's two files.",
+        HelpName = "FILE",
+        Required = true,
+    };
+
+    private static Option<string> Format()
+    {
+        Option<string> format = new("--format")
+        {
+            Description = "json (tokenizer.json), gpt2 (vocab.json and merges.txt) or bert " +
+                "(vocab.txt).",
+            DefaultValueFactory = _ => TokenizerFiles.Json,
+        };
+        format.AcceptOnlyFromAmong(TokenizerFiles.Formats);
+        return format;
+    }
 }

@@ -80,6 +80,8 @@ internal static class VerifyCommand
             Line($"'{lack.Key.Backend}' lacks {lack.Count()}: {lack.Key.Skipped}");
         }
 
+        if (NamedOnly.Line(options.Backends, options.Candidates) is { } left)
+            console.WriteLine(left);
         console.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"{results.Count(r => r.Passed)} passed, {results.Count(r => r.Failed)} failed, " +
             $"{results.Count(r => r.Skipped is not null)} not supported, " +

@@ -14,8 +14,8 @@ internal ref struct ByteLevelSplitter(ReadOnlySpan<char> text)
     public const string Pattern =
         @"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 
-    private static readonly Kind[] KindOfAscii =
-        [.. Enumerable.Range(0, 128).Select(c => KindOf(new Rune(c)))];
+    private static readonly Kind[] KindOfChar = [.. Enumerable.Range(0, 0x10000)
+        .Select(c => char.IsSurrogate((char)c) ? Kind.Surrogate : KindOf(new Rune(c)))];
 
     private readonly ReadOnlySpan<char> _text = text;
     private int _next;
@@ -26,6 +26,7 @@ internal ref struct ByteLevelSplitter(ReadOnlySpan<char> text)
         Letter,
         Number,
         Other,
+        Surrogate,
     }
 
     public ReadOnlySpan<char> Current { get; private set; }
@@ -68,16 +69,23 @@ internal ref struct ByteLevelSplitter(ReadOnlySpan<char> text)
 
     private static int RunEnd(ReadOnlySpan<char> text, int index, Kind kind)
     {
-        while (index < text.Length && KindAt(text, index, out int length) == kind) index += length;
+        Kind[] kinds = KindOfChar;
+        while (index < text.Length)
+        {
+            Kind here = kinds[text[index]];
+            int length = 1;
+            if (here == Kind.Surrogate) here = KindAt(text, index, out length);
+            if (here != kind) break;
+            index += length;
+        }
         return index;
     }
 
     private static Kind KindAt(ReadOnlySpan<char> text, int index, out int length)
     {
-        char c = text[index];
         length = 1;
-        if (c < 128) return KindOfAscii[c];
-        if (!char.IsSurrogate(c)) return KindOf(new Rune(c));
+        Kind kind = KindOfChar[text[index]];
+        if (kind != Kind.Surrogate) return kind;
         Rune.DecodeFromUtf16(text[index..], out Rune rune, out length);
         return KindOf(rune);
     }

@@ -59,20 +59,23 @@ internal static class BytePairFile
     }
 
     /// <summary>Refuses tokens that spell no bytes, and alphabets that are not whole.</summary>
-    public static void CheckPieces(TokenizerFile file, Vocabulary vocabulary)
+    /// <param name="error">Makes the error of a fault.</param>
+    /// <param name="vocabulary">What was read.</param>
+    public static void CheckPieces(
+        Func<string, InvalidDataException> error, Vocabulary vocabulary)
     {
         for (int id = 0; id < vocabulary.Count; id++)
         {
-            file.Require(
-                vocabulary.IsSpecial(id) || ByteAlphabet.TryToBytes(vocabulary[id], out _),
+            if (vocabulary.IsSpecial(id) || ByteAlphabet.TryToBytes(vocabulary[id], out _))
+                continue;
+            throw error(
                 $"has token '{vocabulary[id]}', which is not in the byte-level alphabet.");
         }
         for (int b = 0; b < 256; b++)
         {
             string piece = ByteAlphabet.ToChar((byte)b).ToString();
-            file.Require(
-                vocabulary.TryGetPiece(piece, out _),
-                $"lacks a token for byte {b} ('{piece}'); expected all 256.");
+            if (!vocabulary.TryGetPiece(piece, out _))
+                throw error($"lacks a token for byte {b} ('{piece}'); expected all 256.");
         }
     }
 
@@ -83,21 +86,14 @@ internal static class BytePairFile
             array.ValueKind == JsonValueKind.Array;
         file.Require(hasMerges, "has no 'model.merges' array.");
 
-        BytePairMerge[] merges = new BytePairMerge[array.GetArrayLength()];
-        HashSet<ulong> seen = new(merges.Length);
-        int count = 0;
+        MergeList merges = new(vocabulary, array.GetArrayLength());
         foreach (JsonElement entry in array.EnumerateArray())
         {
-            (string left, string right) = Split(file, entry, count + 1);
-            BytePairMerge merge = new(
-                Piece(file, vocabulary, left, count + 1),
-                Piece(file, vocabulary, right, count + 1),
-                Piece(file, vocabulary, left + right, count + 1));
-            bool isNew = seen.Add(PairQueue.Key(merge.Left, merge.Right));
-            file.Require(isNew, $"has merge {count + 1} '{left} {right}' a second time.");
-            merges[count++] = merge;
+            int number = merges.Count + 1;
+            if (merges.Add(Parts(entry)) is { } fault)
+                throw file.Error($"has merge {number} {fault}");
         }
-        return merges;
+        return merges.ToArray();
     }
 
     private static void WriteByteLevel(Utf8JsonWriter json, string section)
@@ -113,26 +109,12 @@ internal static class BytePairFile
     private static bool IsFlag(JsonElement section, string name, JsonValueKind expected) =>
         section.TryGetProperty(name, out JsonElement value) && value.ValueKind == expected;
 
-    private static (string Left, string Right) Split(
-        TokenizerFile file, JsonElement entry, int number)
+    private static string[] Parts(JsonElement entry) => entry.ValueKind switch
     {
-        string[] parts = entry.ValueKind switch
-        {
-            JsonValueKind.String => entry.GetString()!.Split(' '),
-            JsonValueKind.Array => [.. entry.EnumerateArray()
-                .Where(part => part.ValueKind == JsonValueKind.String)
-                .Select(part => part.GetString()!)],
-            _ => [],
-        };
-        bool isPair = parts is [{ Length: > 0 }, { Length: > 0 }];
-        file.Require(isPair, $"has merge {number} that is not a pair of pieces.");
-        return (parts[0], parts[1]);
-    }
-
-    private static int Piece(TokenizerFile file, Vocabulary vocabulary, string piece, int number)
-    {
-        bool known = vocabulary.TryGetPiece(piece, out int id);
-        file.Require(known, $"has merge {number} that names the unknown piece '{piece}'.");
-        return id;
-    }
+        JsonValueKind.String => entry.GetString()!.Split(' '),
+        JsonValueKind.Array => [.. entry.EnumerateArray()
+            .Where(part => part.ValueKind == JsonValueKind.String)
+            .Select(part => part.GetString()!)],
+        _ => [],
+    };
 }

@@ -12,15 +12,20 @@ public sealed record BytePairOptions
     /// <summary>Times a pair must occur to be merged; at least 1.</summary>
     public int MinFrequency { get; init; } = 2;
 
+    /// <summary>Names of special tokens besides the four; they follow those.</summary>
+    public IReadOnlyList<string> MoreSpecialTokens { get; init; } = [];
+
     /// <exception cref="ArgumentException">A value is out of range.</exception>
     internal void Validate()
     {
-        if (VocabularySize < SmallestVocabulary)
+        int smallest = SmallestVocabulary + MoreSpecialTokens.Count;
+        if (VocabularySize < smallest)
         {
             throw new ArgumentException(
                 $"BytePairTokenizer: 'VocabularySize' is {VocabularySize}; expected at least " +
-                $"{SmallestVocabulary}: the special tokens and 256 bytes.");
+                $"{smallest}: the special tokens and 256 bytes.");
         }
+        SpecialTokens.CheckMore(nameof(BytePairTokenizer), MoreSpecialTokens);
         if (MinFrequency < 1)
         {
             throw new ArgumentException(

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Text;
 using System.Text.Json;
 
@@ -14,16 +13,10 @@ public sealed class BytePairTokenizer : Tokenizer
 {
     internal const string ModelType = "BPE";
 
-    private const int LongestRememberedWord = 64;
-    private const int MostRememberedWords = 1 << 17;
-
     private readonly BytePairMerge[] _merges;
     private readonly BytePairMerger _merger;
     private readonly byte[][] _bytesOf;
-    private readonly ConcurrentDictionary<string, int[]> _remembered = new();
-    private readonly ConcurrentDictionary<string, int[]>.AlternateLookup<ReadOnlySpan<char>>
-        _rememberedBySpan;
-    private int _rememberedCount;
+    private readonly PieceCache _remembered = new();
 
     /// <param name="vocabulary">Holds every byte; spelled in <see cref="ByteAlphabet"/>.</param>
     /// <param name="merges">Merges in the order learnt; each pair once.</param>
@@ -42,7 +35,6 @@ public sealed class BytePairTokenizer : Tokenizer
         for (int b = 0; b < idOfByte.Length; b++)
             idOfByte[b] = vocabulary.Id($"{ByteAlphabet.ToChar((byte)b)}");
         _merger = new(idOfByte, merges);
-        _rememberedBySpan = _remembered.GetAlternateLookup<ReadOnlySpan<char>>();
     }
 
     /// <summary>Number of merges learnt.</summary>
@@ -54,8 +46,8 @@ public sealed class BytePairTokenizer : Tokenizer
     /// <param name="options">Size; null gives 10,000 pieces.</param>
     /// <param name="progress">Told the part done, 0 to 1.</param>
     /// <param name="cancellation">Stops the training.</param>
-    /// <returns>Ids 0 to 3 are the special tokens, 4 to 259 the bytes, then pieces in the order
-    /// learnt; fewer than asked for where no pair is frequent enough.</returns>
+    /// <returns>Special tokens, ids 0 to 3 and more if asked for, 256 bytes, then pieces in the
+    /// order learnt; fewer than asked for where no pair is frequent enough.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="lines"/> is null.</exception>
     /// <exception cref="ArgumentException">An option is out of range, or there is no text.
     /// </exception>
@@ -76,33 +68,74 @@ public sealed class BytePairTokenizer : Tokenizer
             throw new ArgumentException(
                 "BytePairTokenizer: the training text is empty; expected lines of text.");
         }
-        int specials = SpecialTokens.Names.Count;
-        BytePairTrainer trainer = new(counts, firstId: specials);
+        int specials = SpecialTokens.Names.Count + options.MoreSpecialTokens.Count;
+        BytePairTrainer trainer = BytePairTrainer.OverBytes(counts, firstId: specials);
         trainer.Run(
             options.VocabularySize - specials, options.MinFrequency, progress, cancellation);
-        Vocabulary vocabulary = Vocabulary.WithSpecialTokens(trainer.Pieces);
+        Vocabulary vocabulary =
+            Vocabulary.WithSpecialTokens(trainer.Pieces, options.MoreSpecialTokens);
         return new(vocabulary, [.. trainer.Merges]);
+    }
+
+    /// <summary>Reads GPT-2's two files.</summary>
+    /// <param name="vocabularyPath">vocab.json: an object of ids by token.</param>
+    /// <param name="mergesPath">merges.txt: a merge a line, first learnt first.</param>
+    /// <returns>Special are the tokens with names in use for that, such as &lt;|endoftext|&gt;.
+    /// </returns>
+    /// <exception cref="FileNotFoundException">A file is missing.</exception>
+    /// <exception cref="InvalidDataException">A file is damaged, or they do not belong together;
+    /// the message names the file, and the line where there is one.</exception>
+    /// <exception cref="IOException">A file cannot be read.</exception>
+    public static BytePairTokenizer LoadGpt2(string vocabularyPath, string mergesPath)
+    {
+        Vocabulary vocabulary = Gpt2Files.ReadVocabulary(vocabularyPath);
+        return new(vocabulary, Gpt2Files.ReadMerges(mergesPath, vocabulary));
+    }
+
+    /// <summary>Writes GPT-2's two files.</summary>
+    /// <param name="vocabularyPath">Receives vocab.json.</param>
+    /// <param name="mergesPath">Receives merges.txt.</param>
+    /// <exception cref="IOException">A file cannot be written.</exception>
+    public void SaveGpt2(string vocabularyPath, string mergesPath)
+    {
+        Gpt2Files.WriteVocabulary(vocabularyPath, Vocabulary);
+        Gpt2Files.WriteMerges(mergesPath, Vocabulary, _merges);
+    }
+
+    /// <summary>The tokenizer that training would have given with a smaller vocabulary.</summary>
+    internal BytePairTokenizer Shortened(int size)
+    {
+        int merges = Array.FindIndex(_merges, merge => merge.Id >= size);
+        Vocabulary vocabulary = new(
+            [.. Enumerable.Range(0, size).Select(id => Vocabulary[id])],
+            Enumerable.Range(0, size).Where(Vocabulary.IsSpecial), Special);
+        return new(vocabulary, merges < 0 ? _merges : _merges[..merges]);
     }
 
     internal static BytePairTokenizer Read(TokenizerFile file)
     {
         BytePairFile.CheckSections(file);
-        Vocabulary vocabulary = file.ReadVocabulary();
-        BytePairFile.CheckPieces(file, vocabulary);
+        Vocabulary vocabulary = file.ReadVocabulary(unknown: null);
+        BytePairFile.CheckPieces(file.Error, vocabulary);
         return new(vocabulary, BytePairFile.ReadMerges(file, vocabulary));
     }
 
-    private protected override void AppendIds(ReadOnlySpan<char> text, List<int> ids)
+    private protected override void AppendTokens(ReadOnlySpan<char> text, TokenSink sink)
     {
+        int start = 0;
         foreach (ReadOnlySpan<char> word in new ByteLevelSplitter(text))
         {
-            if (!_rememberedBySpan.TryGetValue(word, out int[]? pieces))
+            ulong hash = PieceCache.Hash(word);
+            int[]? pieces = _remembered.Find(word, hash);
+            if (pieces is null)
             {
                 pieces = _merger.Encode(word);
-                Remember(word, pieces);
+                _remembered.Add(word, hash, pieces);
             }
-            if (pieces.Length == 1) ids.Add(pieces[0]);
-            else ids.AddRange(pieces);
+            if (pieces.Length == 1) sink.Add(pieces[0]);
+            else sink.AddRange(pieces);
+            if (sink.WantsOffsets) AddOffsets(word, start, pieces, sink);
+            start += word.Length;
         }
     }
 
@@ -123,9 +156,25 @@ public sealed class BytePairTokenizer : Tokenizer
     private protected override void WriteSections(Utf8JsonWriter json) =>
         BytePairFile.WriteSections(json, Vocabulary, _merges);
 
-    private void Remember(ReadOnlySpan<char> word, int[] pieces)
+    /// <summary>Places of a word's pieces: all characters that a piece has a byte of.</summary>
+    private void AddOffsets(
+        ReadOnlySpan<char> word, int start, ReadOnlySpan<int> pieces, TokenSink sink)
     {
-        if (word.Length > LongestRememberedWord || _rememberedCount >= MostRememberedWords) return;
-        if (_rememberedBySpan.TryAdd(word, pieces)) Interlocked.Increment(ref _rememberedCount);
+        int index = 0, bytesLeft = 0, last = 0;
+        foreach (int id in pieces)
+        {
+            // A character that the piece before ended within begins this one, too.
+            int first = bytesLeft > 0 ? last : index;
+            int bytes = _bytesOf[id].Length - bytesLeft;
+            while (bytes > 0)
+            {
+                Rune.DecodeFromUtf16(word[index..], out Rune rune, out int length);
+                last = index;
+                index += length;
+                bytes -= rune.Utf8SequenceLength;
+            }
+            bytesLeft = -bytes;
+            sink.AddOffset(start + first, start + index);
+        }
     }
 }

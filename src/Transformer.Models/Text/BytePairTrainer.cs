@@ -5,7 +5,7 @@ namespace Transformer.Models.Text;
 
 /// <summary>Learns merges: again and again the most frequent pair becomes one symbol.</summary>
 /// <remarks>Sennrich, Haddow and Birch, "Neural Machine Translation of Rare Words with Subword
-/// Units" (2016), over bytes. Only words that hold the merged pair are rewritten, and only the
+/// Units" (2016). Only words that hold the merged pair are rewritten, and only the
 /// counts that changed are touched. The result depends on the counts of words alone, not on
 /// the order of the text.</remarks>
 internal sealed class BytePairTrainer
@@ -23,32 +23,46 @@ internal sealed class BytePairTrainer
     private readonly Dictionary<ulong, long> _changes = [];
     private readonly int[][] _words;
     private readonly long[] _frequencies;
+    private readonly int _firstId;
+    private readonly string _continuation;
     private readonly bool[] _goes;
     private readonly bool[] _comes;
 
-    /// <param name="frequencies">Times that each piece of text occurs; at least one piece.
+    /// <param name="alphabet">Symbols that pieces are made of.</param>
+    /// <param name="words">Words as ids of symbols; at least one.</param>
+    /// <param name="frequencies">Times that each word occurs.</param>
+    /// <param name="firstId">Id of the first symbol; the others follow, then merged pieces.
     /// </param>
-    /// <param name="firstId">Id of byte 0; bytes follow in order, then merged pieces.</param>
-    public BytePairTrainer(IReadOnlyDictionary<string, long> frequencies, int firstId)
+    /// <param name="continuation">What marks a piece within a word; a merged piece keeps that of
+    /// its left part.</param>
+    public BytePairTrainer(
+        IEnumerable<string> alphabet, int[][] words, long[] frequencies, int firstId,
+        string continuation = "")
     {
-        _pieces = [.. Enumerable.Range(0, 256).Select(b => $"{ByteAlphabet.ToChar((byte)b)}")];
-        FirstId = firstId;
+        _pieces = [.. alphabet];
+        (_words, _frequencies, _firstId, _continuation) =
+            (words, frequencies, firstId, continuation);
         for (int i = 0; i < _pieces.Count; i++) _ids.Add(_pieces[i], firstId + i);
-        _words = [.. frequencies.Keys.Select(
-            word => Encoding.UTF8.GetBytes(word).Select(b => firstId + b).ToArray())];
-        _frequencies = [.. frequencies.Values];
         int longest = _words.Max(word => word.Length);
         (_goes, _comes) = (new bool[longest], new bool[longest]);
     }
 
-    /// <summary>Pieces learnt, the 256 bytes first, spelled in <see cref="ByteAlphabet"/>.
-    /// </summary>
+    /// <summary>Pieces learnt, the alphabet first.</summary>
     public IReadOnlyList<string> Pieces => _pieces;
 
     /// <summary>Merges in the order learnt.</summary>
     public IReadOnlyList<BytePairMerge> Merges => _merges;
 
-    private int FirstId { get; }
+    /// <summary>A trainer over bytes, spelled in <see cref="ByteAlphabet"/>.</summary>
+    /// <param name="frequencies">Times that each piece of text occurs; at least one piece.
+    /// </param>
+    /// <param name="firstId">Id of byte 0.</param>
+    public static BytePairTrainer OverBytes(
+        IReadOnlyDictionary<string, long> frequencies, int firstId) => new(
+        Enumerable.Range(0, 256).Select(b => $"{ByteAlphabet.ToChar((byte)b)}"),
+        [.. frequencies.Keys.Select(
+            word => Encoding.UTF8.GetBytes(word).Select(b => firstId + b).ToArray())],
+        [.. frequencies.Values], firstId);
 
     /// <summary>Counts the pieces that <see cref="ByteLevelSplitter"/> cuts lines into.</summary>
     public static Dictionary<string, long> Count(
@@ -104,11 +118,12 @@ internal sealed class BytePairTrainer
 
     private void Merge(int left, int right, List<int> words)
     {
-        string piece = _pieces[left - FirstId] + _pieces[right - FirstId];
+        string piece = _pieces[left - _firstId] +
+            _pieces[right - _firstId][_continuation.Length..];
         // Two pairs may spell the same piece ("ab"+"c", "a"+"bc"): then it has one id.
         if (!_ids.TryGetValue(piece, out int merged))
         {
-            merged = FirstId + _pieces.Count;
+            merged = _firstId + _pieces.Count;
             _pieces.Add(piece);
             _ids.Add(piece, merged);
         }

@@ -52,13 +52,12 @@ public sealed class CharacterTokenizer : Tokenizer
         return new(file.ReadVocabulary());
     }
 
-    private protected override void AppendIds(ReadOnlySpan<char> text, List<int> ids)
+    private protected override void AppendTokens(ReadOnlySpan<char> text, TokenSink sink)
     {
-        while (!text.IsEmpty)
+        for (int i = 0, length; i < text.Length; i += length)
         {
-            int length = char.IsHighSurrogate(text[0]) && text.Length > 1 ? 2 : 1;
-            ids.Add(Vocabulary.IdOfText(text[..length]));
-            text = text[length..];
+            length = char.IsHighSurrogate(text[i]) && i + 1 < text.Length ? 2 : 1;
+            sink.Add(Vocabulary.IdOfText(text.Slice(i, length)), i, i + length);
         }
     }
 

@@ -23,6 +23,38 @@ public interface ITokenizer
     /// <exception cref="ArgumentNullException"><paramref name="text"/> is null.</exception>
     int[] Encode(string text, bool addBos, bool addEos);
 
+    /// <summary>Ids of <paramref name="text"/>.</summary>
+    /// <param name="text">Any text.</param>
+    /// <param name="options">What to add, and whether to look for special tokens.</param>
+    /// <returns>Token ids [length].</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="text"/> is null.</exception>
+    int[] Encode(string text, EncodingOptions options);
+
+    /// <summary>Tokens of <paramref name="text"/> and where each of them stands in it.</summary>
+    /// <param name="text">Any text.</param>
+    /// <param name="options">What to add, and whether to look for special tokens.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="text"/> is null.</exception>
+    TokenizedText Tokenize(string text, EncodingOptions options = default);
+
+    /// <summary>Ids of many texts, encoded on many threads.</summary>
+    /// <param name="texts">Texts [batch].</param>
+    /// <param name="options">What to add, and whether to look for special tokens.</param>
+    /// <param name="threads">Most threads; 0: one for each processor.</param>
+    /// <returns>Token ids [batch] in the order of the texts, each as <see
+    /// cref="Encode(string, EncodingOptions)"/> gives them.</returns>
+    /// <exception cref="ArgumentException">A text is null, or <paramref name="threads"/> is
+    /// negative.</exception>
+    int[][] EncodeBatch(
+        IReadOnlyList<string> texts, EncodingOptions options = default, int threads = 0);
+
+    /// <summary>Texts of many token sequences, decoded on many threads.</summary>
+    /// <param name="ids">Token ids [batch].</param>
+    /// <param name="threads">Most threads; 0: one for each processor.</param>
+    /// <returns>Texts [batch], each as <see cref="Decode"/> gives them.</returns>
+    /// <exception cref="ArgumentException">A sequence is null or has an id outside the
+    /// vocabulary, or <paramref name="threads"/> is negative.</exception>
+    string[] DecodeBatch(IReadOnlyList<int[]> ids, int threads = 0);
+
     /// <summary>Text of <paramref name="ids"/>; special tokens are left out.</summary>
     /// <param name="ids">Token ids [length].</param>
     /// <exception cref="ArgumentException">An id is outside the vocabulary.</exception>

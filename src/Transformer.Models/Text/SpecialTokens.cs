@@ -26,6 +26,20 @@ public sealed record SpecialTokens(int Pad, int Unknown, int Bos, int Eos)
     public static IReadOnlyList<string> Names { get; } =
         [PadName, UnknownName, BosName, EosName];
 
+    /// <summary>Requires more special tokens to be distinct names.</summary>
+    internal static void CheckMore(
+        string tokenizer, IReadOnlyList<string> more, params IEnumerable<string> others)
+    {
+        HashSet<string> names = [.. Names, .. others];
+        foreach (string name in more)
+        {
+            if (!string.IsNullOrEmpty(name) && names.Add(name)) continue;
+            throw new ArgumentException(
+                $"{tokenizer}: 'MoreSpecialTokens' has '{name}', which is empty or there " +
+                "already; expected new names.");
+        }
+    }
+
     /// <inheritdoc/>
     public override string ToString() =>
         $"{PadName}={Pad} {UnknownName}={Unknown} {BosName}={Bos} {EosName}={Eos}";

@@ -31,14 +31,25 @@ internal sealed class TokenizerFile : IDisposable
     /// <summary>Opens a file and checks that it is JSON with a typed model.</summary>
     public static TokenizerFile Open(string path)
     {
+        TokenizerFile file = new(path, Parse(path));
+        file.Require(file.Root.ValueKind == JsonValueKind.Object, "is not a JSON object.");
+        file.Require(
+            file.Read(() => file.TypeOf(file.Root, "model")) is not null,
+            "has no 'model' with a 'type'; expected a tokenizer.json file.");
+        return file;
+    }
+
+    /// <summary>The JSON of a file, whatever it holds.</summary>
+    /// <exception cref="InvalidDataException">It is none; the message names the place.</exception>
+    public static JsonDocument Parse(string path)
+    {
         byte[] bytes = TextFiles.ReadBytes(path, "tokenizer file");
         if (bytes.Length == 0) throw Error(path, "is empty; expected a tokenizer.json file.");
         ReadOnlyMemory<byte> json = bytes;
         if (bytes.AsSpan().StartsWith("\uFEFF"u8)) json = json[3..];
-        TokenizerFile file;
         try
         {
-            file = new(path, JsonDocument.Parse(json));
+            return JsonDocument.Parse(json);
         }
         catch (JsonException e)
         {
@@ -47,11 +58,6 @@ internal sealed class TokenizerFile : IDisposable
                 $"line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}");
             throw Error(path, $"is not JSON or is cut off: {place}.");
         }
-        file.Require(file.Root.ValueKind == JsonValueKind.Object, "is not a JSON object.");
-        file.Require(
-            file.Read(() => file.TypeOf(file.Root, "model")) is not null,
-            "has no 'model' with a 'type'; expected a tokenizer.json file.");
-        return file;
     }
 
     public void Dispose() => _document.Dispose();
@@ -91,22 +97,25 @@ internal sealed class TokenizerFile : IDisposable
         return element.GetProperty("type").GetString();
     }
 
-    /// <summary>Vocabulary of model.vocab and added_tokens together, checked to be whole.</summary>
-    public Vocabulary ReadVocabulary()
+    /// <summary>Vocabulary of model.vocab and added_tokens together, checked to be whole, with
+    /// the four special tokens by their names here.</summary>
+    public Vocabulary ReadVocabulary() => ReadVocabulary(ReadIds(), (find, file) =>
     {
-        bool hasVocabulary = Model.TryGetProperty("vocab", out JsonElement vocabulary) &&
-            vocabulary.ValueKind == JsonValueKind.Object;
-        Require(hasVocabulary, "has no 'model.vocab' object.");
-
-        Dictionary<string, int> ids = new(StringComparer.Ordinal);
-        foreach (JsonProperty entry in vocabulary.EnumerateObject())
+        foreach (string name in SpecialTokens.Names)
         {
-            bool isNew = ids.TryAdd(entry.Name, Id(entry.Value, entry.Name));
-            Require(isNew, $"has token '{entry.Name}' twice in 'model.vocab'.");
+            file.Require(
+                find(name) is not null, $"lacks the special token '{name}' in 'added_tokens'.");
         }
-        List<int> special = ReadAddedTokens(ids);
-        return new(InOrder(ids), special);
-    }
+        return SpecialRoles.Find(find);
+    });
+
+    /// <summary>The same, with special tokens by any of the names in use.</summary>
+    /// <param name="unknown">Name of the unknown token where the file states it.</param>
+    public Vocabulary ReadVocabulary(string? unknown) => ReadVocabulary(ReadIds(), unknown);
+
+    /// <summary>Vocabulary of ids read from the model and of added_tokens.</summary>
+    public Vocabulary ReadVocabulary(Dictionary<string, int> ids, string? unknown) =>
+        ReadVocabulary(ids, (find, _) => SpecialRoles.Find(find, unknown));
 
     public static void WriteHeader(Utf8JsonWriter json, Vocabulary vocabulary)
     {
@@ -177,15 +186,42 @@ internal sealed class TokenizerFile : IDisposable
                 special.Add(id);
             }
         }
-        foreach (string name in SpecialTokens.Names)
-        {
-            bool known = ids.TryGetValue(name, out int id) && special.Contains(id);
-            Require(known, $"lacks the special token '{name}' in 'added_tokens'.");
-        }
         return special;
     }
 
-    private string[] InOrder(Dictionary<string, int> ids)
+    private Vocabulary ReadVocabulary(
+        Dictionary<string, int> ids,
+        Func<Func<string, int?>, TokenizerFile, SpecialTokens?> roles)
+    {
+        List<int> special = ReadAddedTokens(ids);
+        string[] tokens = InOrder(ids);
+        SpecialTokens? found = roles(
+            name => ids.TryGetValue(name, out int id) && special.Contains(id) ? id : null, this);
+        Require(found is not null, SpecialRoles.Missing);
+        return new(tokens, special, found!);
+    }
+
+    /// <summary>Ids of model.vocab, an object.</summary>
+    private Dictionary<string, int> ReadIds()
+    {
+        bool hasVocabulary = Model.TryGetProperty("vocab", out JsonElement vocabulary) &&
+            vocabulary.ValueKind == JsonValueKind.Object;
+        Require(hasVocabulary, "has no 'model.vocab' object.");
+
+        Dictionary<string, int> ids = new(StringComparer.Ordinal);
+        foreach (JsonProperty entry in vocabulary.EnumerateObject())
+        {
+            bool isNew = ids.TryAdd(entry.Name, Id(entry.Value, entry.Name));
+            Require(isNew, $"has token '{entry.Name}' twice in 'model.vocab'.");
+        }
+        return ids;
+    }
+
+    private string[] InOrder(Dictionary<string, int> ids) => InOrder(ids, Error);
+
+    /// <summary>Tokens by id; refuses gaps and ids given twice.</summary>
+    public static string[] InOrder(
+        Dictionary<string, int> ids, Func<string, InvalidDataException> error)
     {
         string?[] tokens = new string?[ids.Count];
         int outside = 0;
@@ -196,14 +232,17 @@ internal sealed class TokenizerFile : IDisposable
                 outside++;
                 continue;
             }
-            Require(tokens[id] is null, $"gives id {id} to '{tokens[id]}' and to '{token}'.");
+            if (tokens[id] is { } other)
+                throw error($"gives id {id} to '{other}' and to '{token}'.");
             tokens[id] = token;
         }
         int gap = Array.IndexOf(tokens, null);
-        Require(
-            outside == 0 && gap < 0,
-            $"has no token with id {gap}; expected ids 0 to {tokens.Length - 1} for its " +
-            $"{tokens.Length} tokens.");
+        if (outside > 0 || gap >= 0)
+        {
+            throw error(
+                $"has no token with id {gap}; expected ids 0 to {tokens.Length - 1} for its " +
+                $"{tokens.Length} tokens.");
+        }
         return tokens!;
     }
 

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Collections.Frozen;
 
 namespace Transformer.Models.Text;
@@ -7,12 +8,15 @@ internal sealed class Vocabulary
 {
     private readonly string[] _tokens;
     private readonly bool[] _isSpecial;
+    private readonly SearchValues<string> _specialNames;
     private readonly FrozenDictionary<string, int> _ids;
     private readonly FrozenDictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> _bySpan;
 
-    /// <param name="tokens">Distinct tokens, id = index; holds the four special names.</param>
-    /// <param name="specialIds">Ids that stand for no text, the four among them.</param>
-    public Vocabulary(string[] tokens, IEnumerable<int> specialIds)
+    /// <param name="tokens">Distinct tokens, id = index.</param>
+    /// <param name="specialIds">Ids that stand for no text, those of the roles among them.
+    /// </param>
+    /// <param name="special">Ids of the roles.</param>
+    public Vocabulary(string[] tokens, IEnumerable<int> specialIds, SpecialTokens special)
     {
         _tokens = tokens;
         _isSpecial = new bool[tokens.Length];
@@ -22,9 +26,9 @@ internal sealed class Vocabulary
         for (int id = 0; id < tokens.Length; id++) ids.Add(tokens[id], id);
         _ids = ids.ToFrozenDictionary(StringComparer.Ordinal);
         _bySpan = _ids.GetAlternateLookup<ReadOnlySpan<char>>();
-        Special = new(
-            _ids[SpecialTokens.PadName], _ids[SpecialTokens.UnknownName],
-            _ids[SpecialTokens.BosName], _ids[SpecialTokens.EosName]);
+        Special = special;
+        _specialNames = SearchValues.Create(
+            [.. SpecialNames.Where(name => name.Length > 0)], StringComparison.Ordinal);
     }
 
     /// <summary>A vocabulary whose first tokens are the four special ones, then more of them.
@@ -32,11 +36,32 @@ internal sealed class Vocabulary
     public static Vocabulary WithSpecialTokens(
         IEnumerable<string> pieces, params IReadOnlyList<string> more) =>
         new([.. SpecialTokens.Names, .. more, .. pieces],
-            Enumerable.Range(0, SpecialTokens.Names.Count + more.Count));
+            Enumerable.Range(0, SpecialTokens.Names.Count + more.Count), SpecialTokens.Default);
+
+    /// <summary>Finds the first name of a special token in a text, the longest one there.
+    /// </summary>
+    public bool FindSpecial(ReadOnlySpan<char> text, out int start, out int id)
+    {
+        id = -1;
+        start = text.IndexOfAny(_specialNames);
+        if (start < 0) return false;
+        for (int candidate = 0; candidate < Count; candidate++)
+        {
+            if (_isSpecial[candidate] && text[start..].StartsWith(_tokens[candidate]) &&
+                (id < 0 || _tokens[candidate].Length > _tokens[id].Length))
+            {
+                id = candidate;
+            }
+        }
+        return true;
+    }
 
     public int Count => _tokens.Length;
 
     public SpecialTokens Special { get; }
+
+    /// <summary>Names of the special tokens.</summary>
+    public IEnumerable<string> SpecialNames => _tokens.Where((_, id) => _isSpecial[id]);
 
     public string this[int id] => _tokens[id];
 

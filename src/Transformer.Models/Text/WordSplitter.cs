@@ -19,6 +19,9 @@ internal ref struct WordSplitter(ReadOnlySpan<char> text)
 
     public ReadOnlySpan<char> Current { get; private set; }
 
+    /// <summary>Index of the current piece in the text.</summary>
+    public readonly int Start => _next - Current.Length;
+
     public readonly WordSplitter GetEnumerator() => this;
 
     public bool MoveNext()

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text;
 using System.Text.Json;
 
 namespace Transformer.Models.Text;
@@ -11,11 +12,19 @@ public sealed class WordTokenizer : Tokenizer
 {
     internal const string ModelType = "WordLevel";
 
-    private WordTokenizer(Vocabulary vocabulary, bool lowercase)
-        : base(vocabulary) => Lowercase = lowercase;
+    private readonly TextNormalizer _normalizer;
+
+    private WordTokenizer(Vocabulary vocabulary, TextNormalizer normalizer)
+        : base(vocabulary) => _normalizer = normalizer;
 
     /// <summary>Whether text is folded to lower case first.</summary>
-    public bool Lowercase { get; }
+    public bool Lowercase => _normalizer.Lowercase;
+
+    /// <summary>Whether accents are dropped first.</summary>
+    public bool StripAccents => _normalizer.StripAccents;
+
+    /// <summary>Unicode normalization form of the words; null: as they are.</summary>
+    public NormalizationForm? Form => _normalizer.Form;
 
     /// <summary>Builds a vocabulary of the most frequent words.</summary>
     /// <param name="lines">Training text; the order of the lines does not matter.</param>
@@ -32,11 +41,13 @@ public sealed class WordTokenizer : Tokenizer
         options ??= new();
         options.Validate();
 
+        TextNormalizer normalizer = options.Normalizer();
         Dictionary<string, long> counts = new(StringComparer.Ordinal);
         var bySpan = counts.GetAlternateLookup<ReadOnlySpan<char>>();
         foreach (string line in lines)
         {
-            foreach (ReadOnlySpan<char> word in new WordSplitter(Fold(line, options.Lowercase)))
+            ReadOnlySpan<char> folded = Fold(WellFormed(line), normalizer);
+            foreach (ReadOnlySpan<char> word in new WordSplitter(folded))
                 CollectionsMarshal.GetValueRefOrAddDefault(bySpan, word, out _)++;
         }
         string[] words = [.. counts
@@ -53,31 +64,32 @@ public sealed class WordTokenizer : Tokenizer
                 $"WordTokenizer: the training text has no word that occurs at least " +
                 $"{options.MinFrequency} times. Give more text or lower 'MinFrequency'.");
         }
-        return new(
-            Vocabulary.WithSpecialTokens(words, options.MoreSpecialTokens), options.Lowercase);
+        return new(Vocabulary.WithSpecialTokens(words, options.MoreSpecialTokens), normalizer);
     }
 
     internal static WordTokenizer Read(TokenizerFile file)
     {
-        bool lowercase = file.TypeOf(file.Root, "normalizer") switch
-        {
-            null => false,
-            "Lowercase" => true,
-            string other => throw file.Error(
-                $"has normalizer '{other}'; a WordLevel file here has Lowercase or null."),
-        };
+        TextNormalizer normalizer = NormalizerFile.Read(file);
         file.Require(
             file.TypeOf(file.Root, "pre_tokenizer") == "Split" && IsOurSplit(file.Root),
             "has a 'pre_tokenizer' that cuts words in another way; expected Split with the " +
             "pattern that WordTokenizer writes.");
-        return new(file.ReadVocabulary(), lowercase);
+        return new(file.ReadVocabulary(), normalizer);
     }
 
-    private protected override void AppendIds(ReadOnlySpan<char> text, List<int> ids)
+    private protected override void AppendTokens(ReadOnlySpan<char> text, TokenSink sink)
     {
-        if (Lowercase) text = Fold(text.ToString(), lowercase: true);
-        foreach (ReadOnlySpan<char> word in new WordSplitter(text))
-            ids.Add(Vocabulary.IdOfText(word));
+        AlignedText? normal =
+            _normalizer.IsIdentity ? null : _normalizer.Apply(text, sink.WantsOffsets);
+        WordSplitter words = new(normal is null ? text : normal.Text);
+        while (words.MoveNext())
+        {
+            sink.Add(Vocabulary.IdOfText(words.Current));
+            if (!sink.WantsOffsets) continue;
+            TokenOffset place = new(words.Start, words.Start + words.Current.Length);
+            if (normal is not null) place = normal.Origin(place.Start, place.End);
+            sink.AddOffset(place.Start, place.End);
+        }
     }
 
     private protected override string Join(ReadOnlySpan<int> ids)
@@ -89,7 +101,7 @@ public sealed class WordTokenizer : Tokenizer
 
     private protected override void WriteSections(Utf8JsonWriter json)
     {
-        TokenizerFile.WriteTyped(json, "normalizer", Lowercase ? "Lowercase" : null);
+        NormalizerFile.Write(json, _normalizer);
         json.WriteStartObject("pre_tokenizer");
         json.WriteString("type", "Split");
         json.WriteStartObject("pattern");
@@ -123,6 +135,6 @@ public sealed class WordTokenizer : Tokenizer
             regex.ValueEquals(WordSplitter.Pattern);
     }
 
-    private static string Fold(string text, bool lowercase) =>
-        lowercase ? WellFormed(text).ToLowerInvariant() : WellFormed(text);
+    private static ReadOnlySpan<char> Fold(string text, TextNormalizer normalizer) =>
+        normalizer.IsIdentity ? text : normalizer.Apply(text, isTracked: false).Text;
 }

@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace Transformer.Models.Text;
 
 /// <summary>How <see cref="WordTokenizer.Train"/> chooses the vocabulary.</summary>
@@ -12,9 +14,26 @@ public sealed record WordTokenizerOptions
     /// <summary>Folds text to lower case before splitting; case is then lost.</summary>
     public bool Lowercase { get; init; }
 
+    /// <summary>Drops accents and other combining marks (é becomes e, й becomes и).</summary>
+    public bool StripAccents { get; init; }
+
+    /// <summary>Unicode normalization form; null leaves characters as they are. With <see
+    /// cref="StripAccents"/> characters stay taken apart.</summary>
+    public NormalizationForm? Form { get; init; }
+
     /// <summary>Names of special tokens besides the four, such as
     /// <see cref="BertTokens.Names"/>; they follow those.</summary>
     public IReadOnlyList<string> MoreSpecialTokens { get; init; } = [];
+
+    /// <summary>The steps that these options ask for.</summary>
+    internal TextNormalizer Normalizer() => new()
+    {
+        Form = !StripAccents ? Form
+            : Form is NormalizationForm.FormKC or NormalizationForm.FormKD
+                ? NormalizationForm.FormKD : NormalizationForm.FormD,
+        StripAccents = StripAccents,
+        Lowercase = Lowercase,
+    };
 
     /// <exception cref="ArgumentException">A value is out of range.</exception>
     internal void Validate()
@@ -26,6 +45,7 @@ public sealed record WordTokenizerOptions
                 $"WordTokenizer: 'VocabularySize' is {VocabularySize}; expected at least " +
                 $"{specials + 1}: {specials} special tokens and a word.");
         }
+        SpecialTokens.CheckMore(nameof(WordTokenizer), MoreSpecialTokens);
         if (MinFrequency < 1)
         {
             throw new ArgumentException(

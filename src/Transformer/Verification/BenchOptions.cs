@@ -5,9 +5,9 @@ namespace Transformer.Verification;
 /// <summary>What to time.</summary>
 /// <param name="Ops">Names of ops; null or empty: all, or with <see cref="Candidates"/> those that
 /// they have kernels for.</param>
-/// <param name="Backends">Names of backends; null or empty: all that are available but the
-/// reference, which every row is compared with, or the <see cref="Candidates"/> and beside them the
-/// best that is registered.</param>
+/// <param name="Backends">Names of backends; null or empty: all that are available, of a
+/// priority of 0 or more, but the reference, which every row is compared with, or the
+/// <see cref="Candidates"/> and beside them the best that is registered.</param>
 /// <param name="Size">Sizes of the calls; null: <see cref="BenchSize.Base"/>.</param>
 /// <param name="Budget">Time for each figure; null: 0.2 seconds.</param>
 public sealed record BenchOptions(

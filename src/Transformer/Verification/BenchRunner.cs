@@ -24,7 +24,8 @@ public static class BenchRunner
         options ??= new();
         BackendChoice choice = new("bench", options.Backends, options.Candidates,
             [BackendRegistry.Default],
-            BackendRegistry.All.Where(b => b.IsAvailable && b != BackendRegistry.Reference));
+            BackendRegistry.All.Where(
+                b => b.IsAvailable && b.Priority >= 0 && b != BackendRegistry.Reference));
         IReadOnlyList<BenchCase> cases = Cases(options.Size ?? BenchSize.Base);
         IReadOnlyList<BenchCase> small = Cases(BenchSize.Small);
         if (small.Count != cases.Count)

@@ -6,7 +6,7 @@ namespace Transformer.Verification;
 /// <param name="Ops">Names of ops; null or empty: all, or with <see cref="Candidates"/> those that
 /// they have kernels for.</param>
 /// <param name="Backends">Names of backends; null or empty: all that are registered and
-/// available, or the <see cref="Candidates"/> alone.</param>
+/// available, of a priority of 0 or more, or the <see cref="Candidates"/> alone.</param>
 /// <param name="Quick">Only the quick subset.</param>
 /// <param name="Case">Only the cases of this name, or, where none has it, those whose names
 /// contain it in any case of letters; null: all.</param>

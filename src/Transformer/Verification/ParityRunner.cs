@@ -15,7 +15,7 @@ public static class ParityRunner
         options ??= new();
         BackendChoice choice = new(
             "verify", options.Backends, options.Candidates, [],
-            BackendRegistry.All.Where(b => b.IsAvailable));
+            BackendRegistry.All.Where(b => b.IsAvailable && b.Priority >= 0));
         IReadOnlyList<Backend> On(ParityCase c) =>
             options.Ops is { Count: > 0 } ? choice.Backends : choice.For(c.Op, c.Direction);
         ParityCase[] cases = [.. ParityCases.Select(options.Ops, options.Quick, options.Cases)

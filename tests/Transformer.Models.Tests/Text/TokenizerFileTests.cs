@@ -107,8 +107,8 @@ public sealed class TokenizerFileTests : IDisposable
     [InlineData("{}", "has no 'model' with a 'type'; expected a tokenizer.json file.")]
     [InlineData("{\"model\": 3}", "has a 'model' without a 'type'.")]
     [InlineData(
-        "{\"model\": {\"type\": \"Unigram\"}}",
-        "has model type 'Unigram'; expected 'WordLevel' or 'BPE'.")]
+        "{\"model\": {\"type\": \"Other\"}}",
+        "has model type 'Other'; expected WordLevel, BPE, WordPiece or Unigram.")]
     [InlineData("{\"model\": {\"type\": \"\\ud800\"}}", "holds a string that is no valid Unicode.")]
     public void Load_ThrowsOnDamagedFiles(string content, string fault) =>
         AssertFault(content, fault);
@@ -132,8 +132,9 @@ public sealed class TokenizerFileTests : IDisposable
         "has added token '<pad>' that is not special.")]
     [InlineData("\"content\"", "\"text\"",
         "has an entry in 'added_tokens' without 'content' or 'id'.")]
-    [InlineData("\"normalizer\": null", "\"normalizer\": {\"type\": \"NFC\"}",
-        "has normalizer 'NFC'; a WordLevel file here has Lowercase or null.")]
+    [InlineData("\"normalizer\": null", "\"normalizer\": {\"type\": \"Prepend\"}",
+        "has normalizer 'Prepend', which is not supported; expected BertNormalizer, Nmt, NFC, " +
+        "NFD, NFKC, NFKD, StripAccents, Lowercase, Replace or Strip.")]
     [InlineData("\"pre_tokenizer\"", "\"splitter\"",
         "has a 'pre_tokenizer' that cuts words in another way; expected Split with the pattern " +
         "that WordTokenizer writes.")]

@@ -85,7 +85,7 @@ internal sealed record Seq2SeqTrainOptions : ITrainOptions<Seq2SeqTrainOptions>
     }
 
     /// <summary>Whether one tokenizer serves both languages.</summary>
-    public bool IsJoint => Tokenizer == "bpe";
+    public bool IsJoint => Tokenizer != "word";
 
     /// <summary>The model's configuration.</summary>
     /// <exception cref="ArgumentException">It is not valid; the message says why.</exception>

@@ -35,8 +35,10 @@ internal static class Seq2SeqTrainSettings
         Setting.Choice("long-pairs", "Pairs longer than the position table (default: refuse).",
             [("refuse", LongPairs.Refuse), ("drop", LongPairs.Drop)],
             (o, v) => o with { LongPairs = v }),
-        Setting.Choice("tokenizer", "word: one a language (default); bpe: joint byte pairs.",
-            [("word", "word"), ("bpe", "bpe")], (o, v) => o with { Tokenizer = v }),
+        Setting.Choice(
+            "tokenizer", "word: one a language (default); bpe or unigram: joint pieces.",
+            [("word", "word"), ("bpe", "bpe"), ("unigram", "unigram")],
+            (o, v) => o with { Tokenizer = v }),
         Setting.Whole("vocabulary", "Most tokens; by default every word, or 10000 pieces.",
             (o, v) => o with { Vocabulary = v }),
         Setting.Flag("lowercase", "Fold words to lower case.",

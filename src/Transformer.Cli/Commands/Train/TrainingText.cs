@@ -79,6 +79,6 @@ internal sealed record TrainingText(
         return (Learn(sources), Learn(targets));
 
         Tokenizer Learn(IEnumerable<string> lines) => TokenizerTraining.Train(
-            options.Tokenizer, lines, options.Vocabulary, options.Lowercase, cancellation);
+            options.Tokenizer, lines, new(options.Vocabulary, options.Lowercase), cancellation);
     }
 }

@@ -1,0 +1,14 @@
+using ILGPU;
+using Transformer.Kernels.Ilgpu.Launch;
+
+namespace Transformer.Kernels.Ilgpu.Host;
+
+/// <summary>Launch shapes as ILGPU takes them.</summary>
+internal static class LaunchShapeExtensions
+{
+    public static KernelConfig ToConfig(this LaunchShape shape) => new(
+        new Index3D(shape.Groups, shape.GroupsY, shape.GroupsZ),
+        new Index3D(shape.Threads, 1, 1),
+        shape.SharedFloats == 0
+            ? default : SharedMemoryConfig.RequestDynamic<float>(shape.SharedFloats));
+}

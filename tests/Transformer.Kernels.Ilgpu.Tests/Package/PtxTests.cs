@@ -1,0 +1,88 @@
+using Transformer.Kernels.Ilgpu.Embedding;
+using Transformer.Kernels.Ilgpu.Host;
+using Transformer.Verification;
+
+namespace Transformer.Kernels.Ilgpu.Tests;
+
+/// <summary>What ILGPU makes of the kernels for an NVIDIA GPU; none is needed for it.</summary>
+public sealed class PtxTests
+{
+    private static readonly Lazy<IReadOnlyDictionary<string, string>> Compiled = new(Compile);
+
+    /// <summary>Also proves that every kernel compiles in each of its types, and that every launch
+    /// of a parity case is within the limits of the device.</summary>
+    [Fact]
+    public void EveryKernelKeepsItsNumbersInRegisters()
+    {
+        Assert.Contains(Compiled.Value, k => k.Key.StartsWith("Product", StringComparison.Ordinal));
+        string[] local = [.. Compiled.Value.Where(
+            k => k.Value.Contains(".local", StringComparison.Ordinal)).Select(k => k.Key)];
+        Assert.True(local.Length == 0, $"local memory in: {string.Join("; ", local)}");
+    }
+
+    [Theory]
+    [InlineData("NormForward.GroupPerRow", true, false)]
+    [InlineData("NormBackward.GroupPerRow", true, false)]
+    [InlineData("Product.GroupPerTile", true, true)]
+    [InlineData("AttentionForwardKernel.GroupPerTile", true, true)]
+    [InlineData("AttentionBackwardKernels.QueryGradient", true, true)]
+    [InlineData("AttentionBackwardKernels.KeyGradient", true, true)]
+    [InlineData("CrossEntropyKernels.GroupPerRow", true, false)]
+    [InlineData("DropoutKernel.ThreadPerFour", true, false)]
+    [InlineData("AdamWKernel.ThreadPerFour", true, false)]
+    public void FloatsMoveByFours(string kernel, bool global, bool shared)
+    {
+        string ptx = Compiled.Value.First(k => k.Key.StartsWith(
+            $"{kernel}<Single, ", StringComparison.Ordinal)).Value;
+        Assert.Equal(global, ptx.Contains("ld.global.v4.f32", StringComparison.Ordinal));
+        Assert.Equal(shared, ptx.Contains("ld.shared.v4.f32", StringComparison.Ordinal));
+    }
+
+    /// <summary>The loop of the products over k: three loads and 32 products and sums, nothing by
+    /// way of single floats.</summary>
+    [Fact]
+    public void Product_InnerLoopLoadsOnlyByFours()
+    {
+        string ptx = Compiled.Value["Product.GroupPerTile<Single, SingleStorage>"];
+        Assert.DoesNotContain("ld.shared.f32", ptx, StringComparison.Ordinal);
+        Assert.Equal(3, ptx.Split("ld.shared.v4.f32").Length - 1);
+    }
+
+    [Fact]
+    public void FailedCompile_SaysWhyAndSpoilsNoLaterOne()
+    {
+        KernelCompiler compiler = PtxQueue.CreateCompiler();
+        Action<EmbeddingLists> bad = TakesAnObject, good = EmbeddingGradients.Count;
+        string message = Assert.Throws<NotSupportedException>(
+            () => compiler.Compile(bad.Method)).Message;
+        Assert.StartsWith(
+            "ILGPU: kernel PtxTests.TakesAnObject does not compile: ", message,
+            StringComparison.Ordinal);
+        Assert.NotNull(compiler.Compile(good.Method));
+    }
+
+    private static void TakesAnObject(EmbeddingLists p) => p.Ids[0] = new object().GetHashCode();
+
+    private static Dictionary<string, string> Compile()
+    {
+        PtxQueue queue = new();
+        IlgpuBackend backend = new("ilgpu-ptx", -1, queue);
+        foreach (string op in backend.Kernels.Select(k => k.Op).Distinct())
+            foreach (ParityCase parity in TestCases.Of(op)) Run(parity);
+        // For ptxas -v, which tells registers and spills.
+        if (Environment.GetEnvironmentVariable("TRANSFORMER_PTX_FOLDER") is { Length: > 0 } folder)
+        {
+            foreach ((string name, string ptx) in queue.Compiled)
+                File.WriteAllText(Path.Combine(folder, $"{name}.ptx"), ptx);
+        }
+
+        return new(queue.Compiled);
+
+        // Nothing is written; what counts is what was compiled and launched.
+        void Run(ParityCase parity)
+        {
+            if (backend.Kernels.Any(k => k.Op == parity.Op && k.Direction == parity.Direction))
+                parity.Execute(backend);
+        }
+    }
+}

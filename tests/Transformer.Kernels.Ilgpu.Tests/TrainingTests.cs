@@ -1,0 +1,106 @@
+using Transformer.Backends;
+using Transformer.Models;
+using Transformer.Models.Graph;
+using Transformer.Models.Text;
+using Transformer.Models.Training;
+
+namespace Transformer.Kernels.Ilgpu.Tests;
+
+/// <summary>Whole models, trained and asked, on these kernels alone.</summary>
+public sealed class TrainingTests
+{
+    /// <summary>‖difference‖ / ‖weights‖ of a parameter after all steps.</summary>
+    /// <remarks>A step's gradients differ by about 1e-6 of their size: both round sums of some
+    /// hundred terms, in other orders. Adam divides by a gradient's own size, so that weights with
+    /// small gradients feel that most, and each step starts from the difference of the last.
+    /// </remarks>
+    private const double Bound = 1e-3;
+
+    private const int Vocabulary = 12;
+
+    private static readonly TrainingOptions Options = new()
+    {
+        Epochs = 0, MaxSteps = 4, TokensPerBatch = 16, LearningRate = 0.003, WarmupSteps = 1,
+        LabelSmoothing = 0.1, WeightDecay = 0.01,
+    };
+
+    [Fact]
+    public void Gpt_LearnsAndWritesTheSameAsOnTheCpu()
+    {
+        TokenDataset text = new([.. Enumerable.Range(0, 100).Select(i => i * i % Vocabulary)]);
+        GptConfig config = new()
+        {
+            Vocabulary = Vocabulary, Positions = 8, Layers = 1, Heads = 2, Width = 16,
+        };
+        using Gpt expected = Train(BackendRegistry.Cpu), actual = Train(TestDevice.Backend);
+
+        Agree(expected.Parameters, actual.Parameters);
+        SamplingOptions sampling = new() { Temperature = 0.8, TopK = 5, Seed = 2 };
+        Assert.Equal(
+            expected.Generate([1, 4], 4, sampling), actual.Generate([1, 4], 4, sampling));
+
+        Gpt Train(Backend backend)
+        {
+            Gpt model = new(config, backend, seed: 5);
+            using GptTrainer trainer = new(model, text, null, Options);
+            trainer.Run();
+            return model;
+        }
+    }
+
+    [Fact]
+    public void Translator_LearnsAndTranslatesTheSameAsOnTheCpu()
+    {
+        (int[] Source, int[] Target)[] pairs = [.. Enumerable.Range(0, 8).Select(Pair)];
+        ParallelDataset data = new(pairs, SpecialTokens.Default, maxPositions: 8);
+        Seq2SeqConfig config = new()
+        {
+            SourceVocabulary = Vocabulary, TargetVocabulary = Vocabulary, EncoderLayers = 1,
+            DecoderLayers = 1, Width = 16, Heads = 2, FeedForwardWidth = 32, MaxPositions = 8,
+            Dropout = 0.1,
+        };
+        using Seq2SeqTransformer expected = Train(BackendRegistry.Cpu);
+        using Seq2SeqTransformer actual = Train(TestDevice.Backend);
+
+        Agree(expected.Parameters, actual.Parameters);
+        int[][] sources = [.. pairs.Take(2).Select(pair => pair.Source)];
+        Assert.Equal(expected.Greedy(sources), actual.Greedy(sources));
+
+        Seq2SeqTransformer Train(Backend backend)
+        {
+            Seq2SeqTransformer model = new(config, backend, seed: 5);
+            using Seq2SeqTrainer trainer = new(model, data, null, Options);
+            trainer.Run();
+            return model;
+        }
+    }
+
+    /// <summary>The target is the source backwards.</summary>
+    private static (int[] Source, int[] Target) Pair(int number)
+    {
+        int[] ids =
+            [.. Enumerable.Range(0, 3 + (number % 4)).Select(i => 4 + ((number * (i + 3)) % 8))];
+        return (ids, [.. ids.Reverse()]);
+    }
+
+    private static void Agree(ParameterSet expected, ParameterSet actual)
+    {
+        foreach ((Parameter one, Parameter other) in expected.All.Zip(actual.All))
+        {
+            // A key's bias moves all scores of a row alike, which softmax takes out again: its
+            // gradient is 0 but for rounding, and Adam makes steps of full length of that.
+            if (one.Name.EndsWith("key.bias", StringComparison.Ordinal)) continue;
+            double error = Math.Sqrt(Values(one).Zip(Values(other))
+                .Sum(pair => Math.Pow(pair.First - pair.Second, 2)));
+            double size = Math.Sqrt(Values(one).Sum(value => Math.Pow(value, 2)));
+            Assert.True(error <= Bound * size, $"{one.Name}: {error} of {size}");
+        }
+    }
+
+    private static float[] Values(Parameter parameter)
+    {
+        float[] values = new float[parameter.Shape.ElementCount];
+        parameter.CopyTo(values);
+        return values;
+    }
+}
