@@ -1,5 +1,6 @@
 #include "block.h"
 
+#include "asynchronous.h"
 #include "fiber.h"
 #include "memory.h"
 
@@ -8,7 +9,6 @@
 #include <csetjmp>
 #include <csignal>
 #include <cstdio>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <random>
@@ -24,32 +24,14 @@ namespace {
 
 constexpr u32 slot_bytes = 64;
 
-enum class Wait { none, block, warp, finished };
-
-struct Copy {
-  u8 *to;
-  const u8 *from;
-  u32 bytes, size;
-};
-
-// A fiber's copies that have not happened yet.
-struct Copies {
-  std::deque<Copy> list;
-  std::deque<u32> groups; // copies of each committed group, oldest first
-  u32 open = 0;           // copies since the last commit
-
-  void clear() {
-    list.clear();
-    groups.clear();
-    open = 0;
-  }
-};
+enum class Wait { none, block, warp, condition, finished };
 
 struct Lane {
   Fiber fiber;
   Place place;
   Wait wait = Wait::finished;
   u32 line = 0;  // of the barrier where it waits
+  Condition condition;
   u32 steps = 0; // warp operations so far; the lanes of a warp agree
   u8 slots[2][slot_bytes];
   const void *seen[32];
@@ -63,7 +45,8 @@ class Worker {
 public:
   explicit Worker(const Launch &launch)
       : launch(launch), size(launch.block.x * launch.block.y * launch.block.z),
-        lanes(new Lane[size]), order(size), shared(launch.shared_bytes) {}
+        lanes(new Lane[size]), order(size), shared(launch.shared_bytes),
+        background(static_cast<u8 *>(shared.data()), launch.shared_bytes) {}
 
   // Runs one block; false when it failed, with the reason in `message`.
   Outcome run_block(u64 block, u64 seed, std::string &message);
@@ -76,9 +59,17 @@ public:
 
   const void *const *exchange(u32 mask, const void *value, u32 bytes);
 
-  void copy(const Copy &copy);
-  void commit();
-  void wait(u32 pending);
+  void copy(u8 *to, const u8 *from, u32 bytes, u32 size);
+  Copies &copies() { return lanes[current].copies; }
+
+  // Returns once that has come.
+  void await(const Condition &condition) {
+    while (!background.has_come(condition)) {
+      lanes[current].condition = condition;
+      lanes[current].wait = Wait::condition;
+      yield();
+    }
+  }
 
   [[noreturn]] void fail(const char *reason) {
     failure = text(lanes[current].place) + ": " + reason;
@@ -89,6 +80,7 @@ public:
 
   u32 current = 0;
   GuardedBytes &shared_bytes() { return shared; }
+  Asynchronous &asynchronous() { return background; }
 
   // Where a bad address inside a kernel continues.
   sigjmp_buf fault;
@@ -121,6 +113,7 @@ private:
   std::unique_ptr<Lane[]> lanes;
   std::vector<u32> order;
   GuardedBytes shared;
+  Asynchronous background;
   Fiber scheduler;
   Outcome outcome = Outcome::done;
   std::string failure;
@@ -157,32 +150,13 @@ const void *const *Worker::exchange(u32 mask, const void *value, u32 bytes) {
   return own.seen;
 }
 
-void Worker::copy(const Copy &copy) {
+void Worker::copy(u8 *to, const u8 *from, u32 bytes, u32 size) {
   u8 *begin = static_cast<u8 *>(shared.data());
-  if (copy.to < begin || copy.to + copy.size > begin + launch.shared_bytes)
+  if (to < begin || to + size > begin + launch.shared_bytes)
     fail("an asynchronous copy leaves the block's shared memory");
-  u64 places = reinterpret_cast<u64>(copy.to) | reinterpret_cast<u64>(copy.from);
-  if (places % copy.size) fail("an asynchronous copy is not aligned to its size");
-  std::memset(copy.to, 0xFF, copy.size);
-  Copies &own = lanes[current].copies;
-  own.list.push_back(copy);
-  own.open++;
-}
-
-void Worker::commit() {
-  Copies &own = lanes[current].copies;
-  own.groups.push_back(own.open);
-  own.open = 0;
-}
-
-void Worker::wait(u32 pending) {
-  Copies &own = lanes[current].copies;
-  for (; own.groups.size() > pending; own.groups.pop_front())
-    for (u32 i = 0; i < own.groups.front(); i++, own.list.pop_front()) {
-      const Copy &next = own.list.front();
-      std::memcpy(next.to, next.from, next.bytes);
-      std::memset(next.to + next.bytes, 0, next.size - next.bytes);
-    }
+  if ((reinterpret_cast<u64>(to) | reinterpret_cast<u64>(from)) % size)
+    fail("an asynchronous copy is not aligned to its size");
+  lanes[current].copies.add(to, from, bytes, size);
 }
 
 // All that have not ended are at the barrier: they go on. False when some wait for a warp, or the
@@ -215,6 +189,8 @@ bool Worker::run_lanes(u32 first, u32 last) {
   bool moved = false;
   for (u32 i = first; i < last; i++) {
     u32 lane = order[i];
+    if (lanes[lane].wait == Wait::condition && background.has_come(lanes[lane].condition))
+      lanes[lane].wait = Wait::none;
     if (lanes[lane].wait != Wait::none) continue;
     current = lane;
     place = &lanes[lane].place;
@@ -257,6 +233,7 @@ Outcome Worker::run_block(u64 block, u64 seed, std::string &message) {
     lanes[i].fiber.start(enter, this);
     order[i] = i;
   }
+  background.restart(size, u32(seed * 2654435761u + block + 2));
   outcome = Outcome::done;
   worker = this;
   std::minstd_rand random(u32(seed * 2654435761u + block + 1));
@@ -291,11 +268,13 @@ Outcome Worker::run_block(u64 block, u64 seed, std::string &message) {
       }
     }
     for (u32 i = 0; i < size; i++) running |= lanes[i].wait != Wait::finished;
-    if (running && !moved && !release_barrier()) {
+    bool landed = background.land(!moved);
+    if (running && !moved && !landed && !release_barrier()) {
       inside = false;
       message = waits_for_an_ended_thread()
                     ? "a warp operation waits for a thread that has ended"
-                    : "threads wait for each other: a barrier or warp operation is not reached by all";
+                    : "threads wait for each other: a barrier or warp operation is not reached by "
+                      "all";
       return Outcome::failed;
     }
   }
@@ -331,15 +310,17 @@ void on_fault(int signal, siginfo_t *info, void *context) {
 
 } // namespace
 
+Asynchronous &asynchronous() { return worker->asynchronous(); }
+void await(const Condition &condition) { worker->await(condition); }
 void *shared_memory() { return worker->shared_bytes().data(); }
 void synchronise_block(u32 line) { worker->synchronise(line); }
 u32 thread_rank() { return worker->current; }
 void fail(const char *message) { worker->fail(message); }
 void copy_async(void *shared, const void *global, u32 bytes, u32 size) {
-  worker->copy({static_cast<u8 *>(shared), static_cast<const u8 *>(global), bytes, size});
+  worker->copy(static_cast<u8 *>(shared), static_cast<const u8 *>(global), bytes, size);
 }
-void commit_copies() { worker->commit(); }
-void wait_for_copies(u32 pending) { worker->wait(pending); }
+void commit_copies() { worker->copies().commit(); }
+void wait_for_copies(u32 pending) { worker->copies().wait(pending); }
 const void *const *exchange(u32 mask, const void *value, u32 size) {
   return worker->exchange(mask, value, size);
 }

@@ -6,7 +6,8 @@
 // results. Blocks run in shuffled order, too, on as
 // many threads as the machine has.
 //
-// Asynchronous copies (cp.async) happen where they are waited for, not where they are asked for.
+// Asynchronous copies (cp.async) happen where they are waited for, not where they are asked for;
+// asynchronous.h tells of the rest.
 //
 // Shared memory is poisoned with NaN at the start of a block and ends at a page that cannot be
 // touched; device memory lies between such pages and is out of the host's reach while no kernel
@@ -60,6 +61,30 @@ void copy_async(void *shared, const void *global, u32 bytes, u32 size);
 // Ends the fiber's group of copies; waits until at most `pending` of its groups are unfinished.
 void commit_copies();
 void wait_for_copies(u32 pending);
+
+// Hopper's operations, as ../include/hopper.cuh tells them (asynchronous.h). Shared memory has
+// addresses of 32 bits that begin here: on 128 bytes, and on no more.
+static constexpr u32 shared_window = 1152;
+u32 shared_address(const void *address);
+void initialise_barrier(u32 barrier, u32 arrivals);
+void arrive_at_barrier(u32 barrier, u32 transaction_bytes);
+void wait_for_barrier(u32 barrier, u32 parity);
+void synchronise_named(u32 id, u32 threads, bool waits);
+void load_tensor(u32 to, u64 map, u32 barrier, const i32 *place, u32 rank);
+void load_bulk(u32 to, const void *from, u32 bytes, u32 barrier);
+
+// A thread's part in a product of its warpgroup.
+struct WarpgroupProduct {
+  u64 descriptor_a, descriptor_b;
+  const u32 *a; // 4 registers; null: a lies in shared memory
+  float *sums;  // columns / 2
+  u32 columns;
+  bool a_across, b_across, is_bf16, adds;
+};
+void multiply_warpgroup(const WarpgroupProduct &product);
+void fence_products();
+void commit_products();
+void wait_for_products(u32 pending);
 
 // Ends the launch with CUDA_ERROR_LAUNCH_FAILED and this message.
 [[noreturn]] void fail(const char *message);

@@ -1,6 +1,6 @@
 // The CUDA driver's interface over the emulation: the functions that Transformer.Cuda calls, under
 // the names and with the signatures that libcuda has. This file: devices, contexts, modules,
-// launches; driver_memory.cpp and driver_streams.cpp have the rest.
+// launches; driver_memory.cpp, driver_maps.cpp and driver_streams.cpp have the rest.
 //
 // Work given to a stream waits in it until somebody synchronises: a program that reads a result
 // without waiting reads what was there before. A kernel is the exported function of its name in

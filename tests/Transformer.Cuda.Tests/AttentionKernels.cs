@@ -30,7 +30,8 @@ internal static partial class AttentionKernels
         [.. (parity.Direction == OpDirection.Forward ? Forward : Backward)
             .SelectMany<string, long>(kernel =>
             [
-                transformer_emulation_launches("attention_tensor_" + kernel),
+                transformer_emulation_launches("attention_tensor_" + kernel) +
+                    transformer_emulation_launches("attention_hopper_" + kernel),
                 transformer_emulation_launches("attention_" + kernel),
             ])];
 
@@ -42,6 +43,9 @@ internal static partial class AttentionKernels
         Assert.True(expected.SequenceEqual(Launches(parity)),
             $"{parity.Name} ({parity.DType}) took the wrong kernels");
     }
+
+    /// <summary>Launches so far of the kernels for 9.0.</summary>
+    public static long HopperLaunches() => transformer_emulation_launches("attention_hopper_");
 
     [LibraryImport("libcuda_emulated.so", StringMarshalling = StringMarshalling.Utf8)]
     private static partial long transformer_emulation_launches(string beginning);

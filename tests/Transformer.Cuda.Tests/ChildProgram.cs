@@ -34,6 +34,7 @@ internal static class ChildProgram
         info.Environment["DOTNET_DbgEnableMiniDump"] = "0";
         info.Environment[Variable] = "1";
         info.Environment.Remove("TRANSFORMER_EMULATION_DEVICES");
+        info.Environment.Remove("TRANSFORMER_EMULATION_LAST_CAPABILITY");
         foreach ((string name, string? value) in environment)
         {
             if (value is null) info.Environment.Remove(name);

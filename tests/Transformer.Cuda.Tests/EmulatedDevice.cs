@@ -5,8 +5,9 @@ using Transformer.Cuda.Driver;
 namespace Transformer.Cuda.Tests;
 
 /// <summary>Makes the emulation the process's CUDA driver before anything asks for one.</summary>
-/// <remarks>It has three devices: one for tests that only compute, one for those that break it and
-/// mend it, one for those that count its memory.</remarks>
+/// <remarks>It has four devices: one for tests that only compute, one for those that break it and
+/// mend it, one for those that count its memory, all of compute capability 9.0; and one of 8.0.
+/// </remarks>
 internal static partial class EmulatedDevice
 {
     public const string Absent =
@@ -32,6 +33,9 @@ internal static partial class EmulatedDevice
     /// <summary>The one whose memory is counted.</summary>
     public const int Counted = 2;
 
+    /// <summary>The one of compute capability 8.0.</summary>
+    public const int Ampere = 3;
+
     [ModuleInitializer]
     internal static void Choose()
     {
@@ -39,7 +43,8 @@ internal static partial class EmulatedDevice
         if (child || !IsPresent) return;
         Environment.SetEnvironmentVariable(DriverLibrary.Variable, Library);
         // The runtime's copy of the environment is not the one that C code reads.
-        _ = SetVariable("TRANSFORMER_EMULATION_DEVICES", "3", overwrite: 1);
+        _ = SetVariable("TRANSFORMER_EMULATION_DEVICES", "4", overwrite: 1);
+        _ = SetVariable("TRANSFORMER_EMULATION_LAST_CAPABILITY", "80", overwrite: 1);
     }
 
     [LibraryImport("libc", EntryPoint = "setenv", StringMarshalling = StringMarshalling.Utf8)]

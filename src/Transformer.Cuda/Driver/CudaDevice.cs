@@ -9,6 +9,9 @@ internal sealed unsafe class CudaDevice
     // Of the driver: stream-ordered memory came with 11.2, all graph calls used here with 11.4.
     private const int OldestDriver = 11040;
 
+    // Of the driver: tensor maps and PTX 8.0, which sm_90a's instructions need.
+    private const int HopperDriver = 12000;
+
     private static readonly Lock Gate = new();
     private static readonly ConcurrentDictionary<(int Ordinal, nint Context), CudaDevice> Opened =
         new();
@@ -28,6 +31,8 @@ internal sealed unsafe class CudaDevice
         Multiprocessors = Attribute(16);
         SharedBytes = Attribute(97);
         CacheBytes = Attribute(38);
+        IsHopper = ComputeCapability == 90 &&
+            DriverApi.cuDriverGetVersion(out int driver) == 0 && driver >= HopperDriver;
         // The primary context is the one that the CUDA runtime, and so PyTorch and others, use.
         // It is kept until the process ends.
         if (context == 0)
@@ -60,6 +65,9 @@ internal sealed unsafe class CudaDevice
 
     /// <summary>Ten times the major plus the minor number: 90 for 9.0.</summary>
     public int ComputeCapability { get; }
+
+    /// <summary>True where kernels for sm_90a run: copy engine, products of warpgroups.</summary>
+    public bool IsHopper { get; }
 
     /// <summary>Streaming multiprocessors.</summary>
     public int Multiprocessors { get; }

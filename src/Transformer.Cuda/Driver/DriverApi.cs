@@ -166,6 +166,12 @@ internal static unsafe partial class DriverApi
         nint function, uint gridX, uint gridY, uint gridZ, uint blockX, uint blockY, uint blockZ,
         uint sharedBytes, nint stream, void** values, void** extra);
 
+    /// <summary>With drivers for CUDA 12 and later.</summary>
+    [LibraryImport(Library)]
+    public static partial int cuTensorMapEncodeTiled(
+        nint map, int type, uint rank, nint address, ulong* sizes, ulong* strides, uint* box,
+        uint* elementStrides, int interleave, int swizzle, int promotion, int fill);
+
     /// <summary>What the emulation has to say of the last launch that failed; in no driver.
     /// </summary>
     [LibraryImport(Library)]

@@ -6,8 +6,8 @@ using Transformer.Tensors;
 
 namespace Transformer.Cuda.FusedAttention;
 
-/// <summary>Launches native/FusedAttention/attention_tensor_forward.cu, attention_forward.cu and
-/// attention_scores.cu.</summary>
+/// <summary>Launches native/FusedAttention/attention_hopper_forward.cu,
+/// attention_tensor_forward.cu, attention_forward.cu and attention_scores.cu.</summary>
 internal sealed class FusedAttentionForwardCuda(CudaQueue queue) : IKernel<AttentionForward>
 {
     internal const uint Threads = 128;
@@ -15,6 +15,8 @@ internal sealed class FusedAttentionForwardCuda(CudaQueue queue) : IKernel<Atten
     internal const int OperandFloats = Tile * ChunkStride;
     private const int ValueFloats = 4096;
     private const int FewQueries = 8, FewRows = 8;
+
+    private readonly AttentionHopper hopper = new(queue);
 
     // By a width of 64, 128 and 256.
     private readonly CudaKernel[] tensor =
@@ -52,7 +54,7 @@ internal sealed class FusedAttentionForwardCuda(CudaQueue queue) : IKernel<Atten
         AttentionArgument argument = AttentionArgument.Of(call.Inputs, call.Output);
         using CudaScratch sums = queue.Rent(needsSums ? argument.Rows * sizeof(float) : 0);
         argument.LogSumExp = needsSums ? sums.Address : call.LogSumExp.Address;
-        Attend(argument, call.Inputs.Query.DType);
+        if (!hopper.TryRun(argument, call.Inputs)) Attend(argument, call.Inputs.Query.DType);
         if (call.Scores.IsAbsent || s.KeyLength == 0) return;
         argument.Scores = call.Scores.Address;
         argument.ScoresType = AttentionArgument.Type(call.Scores);

@@ -38,6 +38,18 @@ internal static class FusedAttentionWidthSpecs
         foreach (FusedAttentionSpec spec in new[] { narrow, middle, wide })
             yield return Everything(spec);
 
+        // More than a tile of 128 queries, and three of 128 keys; packed sequences; a sequence
+        // without keys.
+        yield return new(new(1, 4, 2, 150, 280, 128, 128)) { Options = BottomRight };
+        yield return new(new(3, 2, 1, 140, 200, 64, 64))
+        {
+            PackedQueries = [70, 0, 140], PackedKeys = [200, 33, 64], Options = BottomRight,
+        };
+        yield return narrow with
+        {
+            Sizes = narrow.Sizes with { Batch = 2 }, KeyLengths = [130, 0],
+        };
+
         // Few queries: those of a key head's query heads share a block, the keys are split.
         FusedAttentionSpec few = new(new(1, 4, 1, 2, 600, 128, 128))
         {
