@@ -56,12 +56,6 @@ internal sealed class PluginSet
         return set;
     }
 
-    /// <summary>The ops that were asked for; without a word those that the plug-ins have.
-    /// </summary>
-    public string[]? Ops(string[]? asked) => asked is { Length: > 0 } || plugins.Count == 0 ? asked
-        : [.. backends.SelectMany(b => b.Kernels).Select(k => k.Op)
-            .Union(Cases.Select(c => c.Op))];
-
     /// <summary>Calls to be timed of their own ops.</summary>
     public IEnumerable<BenchCase> BenchCases(BenchSize size) => plugins.SelectMany(
         p => PluginFile.List(p.File, "BenchCases", () => p.Plugin.BenchCases(size)));
