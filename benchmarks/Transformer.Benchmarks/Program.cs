@@ -7,5 +7,7 @@ if (args.Contains("--smoke")) return Smoke.Run();
 if (args is ["--peer"]) return PeerProcess.Run(Console.In, Console.Out);
 if (args is ["--attention-costs", string file]) return AttentionCosts.Run(file);
 if (args is ["--work-split", string split]) return WorkSplit.Run(split);
+if (args is ["--position-kinds", string kinds, string text])
+    return PositionKindsMeasure.Run(kinds, text);
 BenchmarkSwitcher.FromAssembly(typeof(Smoke).Assembly).Run(args);
 return 0;

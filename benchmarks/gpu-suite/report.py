@@ -3,7 +3,8 @@
 import argparse
 import json
 import pathlib
-import re
+
+import ptxas
 
 GPU_BACKENDS = ("cuda", "ilgpu-cuda", "ilgpu-opencl")
 
@@ -36,22 +37,9 @@ def resources(folder):
     """Registers, shared memory and spills of each kernel, from what ptxas -v says."""
     rows = []
     for log in ("compile-sources.log", "assemble-ptx.log"):
-        path, source, kernel, spills = folder / log, "", "", (0, 0)
-        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-            if line.startswith("# "):
-                source = line[2:]
-            elif match := re.search(r"Compiling entry function '(\S+)'", line):
-                kernel = match.group(1)
-            elif match := re.search(r"(\d+) bytes spill stores, (\d+) bytes spill loads", line):
-                spills = int(match.group(1)), int(match.group(2))
-            elif match := re.search(r"Used (\d+) registers", line):
-                shared = re.search(r"(\d+) bytes smem", line)
-                rows.append({
-                    "source": source, "kernel": kernel, "registers": int(match.group(1)),
-                    "sharedBytes": int(shared.group(1)) if shared else 0,
-                    "spillStoreBytes": spills[0], "spillLoadBytes": spills[1],
-                })
-                spills = 0, 0
+        path = folder / log
+        if path.exists():
+            rows += ptxas.kernels(path.read_text(encoding="utf-8").splitlines())
     return rows
 
 

@@ -41,7 +41,7 @@ compile_sources() {
   for arch in sm_75 sm_80 sm_90a; do
     for file in native/*/*.cu; do
       echo "# source $file $arch"
-      nvcc -cubin -std=c++17 -O3 -arch="$arch" -Xptxas -v -o "$work/kernel.cubin" "$file" || return
+      nvcc -cubin -std=c++17 -O3 -gencode="arch=compute_${arch#sm_},code=$arch" -Xptxas -v -o "$work/kernel.cubin" "$file" || return
     done
   done
   rm -rf "$work"

@@ -106,9 +106,9 @@ __device__ __forceinline__ KeyRange key_range(const State &state, u32 begin, u32
   return range;
 }
 
-// False where the masks hide all keys [first, first + 64) from all rows [begin, begin + rows).
+// False where the masks hide all keys [first, first + Keys) from all rows [begin, begin + rows).
 // Every thread calls it.
-template <typename State>
+template <u32 Keys = 64, typename State>
 __device__ __forceinline__ bool tile_is_visible(
     const AttentionArgument &p, const Sequence &s, State &state, u32 rows, i32 first,
     u32 begin = 0) {
@@ -117,12 +117,12 @@ __device__ __forceinline__ bool tile_is_visible(
   if (threadIdx.x == 0) state.any_visible = 0;
   __syncthreads();
   bool found = false;
-  for (u32 x = opaque(threadIdx.x); x < rows * 16 && !found; x += attention_threads) {
-    u32 r = begin + x / 16;
+  for (u32 x = opaque(threadIdx.x); x < rows * (Keys / 4) && !found; x += attention_threads) {
+    u32 r = begin + x / (Keys / 4);
     if (state.index[r] < 0) continue;
     ScoreRow row =
         score_row(p, s, state.head[r], state.index[r], state.first[r], state.end[r]);
-    i32 key = first + i32(x % 16) * 4;
+    i32 key = first + i32(x % (Keys / 4)) * 4;
 #pragma unroll 1
     for (i32 e = 0; e < 4; e++) found |= is_visible(p, row, key + e);
   }

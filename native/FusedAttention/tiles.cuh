@@ -24,12 +24,10 @@ struct alignas(16) Four {
 };
 
 __device__ __forceinline__ Four load_four(const float *address) {
-  Four result;
-  __builtin_memcpy(&result, __builtin_assume_aligned(address, 16), 16);
-  return result;
+  return *reinterpret_cast<const Four *>(address);
 }
 __device__ __forceinline__ void store_four(float *address, Four value) {
-  __builtin_memcpy(__builtin_assume_aligned(address, 16), &value, 16);
+  *reinterpret_cast<Four *>(address) = value;
 }
 
 // A number of a type that is known when the kernel runs.
@@ -245,6 +243,5 @@ __device__ __forceinline__ void store_results(
   for (u32 i = 0; i < 4; i++)
     narrow.x[i] =
         type == type_f16 ? from_float<f16>(four.x[i]).bits : from_float<bf16>(four.x[i]).bits;
-  u16 *target = static_cast<u16 *>(to) + offset + column;
-  __builtin_memcpy(__builtin_assume_aligned(target, sizeof(Narrow)), &narrow, sizeof(Narrow));
+  *reinterpret_cast<Narrow *>(static_cast<u16 *>(to) + offset + column) = narrow;
 }

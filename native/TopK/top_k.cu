@@ -1,10 +1,11 @@
 // indices[r, i] is the place of the i-th largest element of input[r, ·], values[r, i] that element.
 //
-// Shapes: input [rows, length]; values, indices [rows, count], count at most 1024.
+// Shapes: input [rows, length]; values, indices [rows, count].
 // Work: a block of 256 threads a row. Four passes over it find the rank of the count-th largest
 //   element, one digit of 8 bits each (up to four more where elements are equal); one collects what
 //   is not below it; a bitonic sort orders that.
-// Registers: few. Shared: 2.2 KiB, and 8 bytes an element taken, rounded up to a power of 2.
+// Registers: few. Shared: 2.2 KiB, and 8 bytes an element taken, rounded up to a power of 2; where
+//   that is more than the launch gives, they lie in device memory.
 // Bytes: input read five times, from L2 after the first; what is taken is read and written.
 // Numerics: elements are moved. NaN comes first; equal elements come by rising index.
 // Preconditions: 1 ≤ count ≤ length.
@@ -15,13 +16,15 @@ struct TopK {
   const void *input;
   void *values; // may be null
   i32 *indices;
+  u64 *taken;   // [rows, padded]; null: in shared memory
   i32 length, count, padded; // the power of 2 from count on
 };
 
 template <typename T> __device__ __forceinline__ void top_k(const TopK &p, u8 *bytes) {
   RankBins &bins = *reinterpret_cast<RankBins *>(bytes);
-  u64 *taken = reinterpret_cast<u64 *>(bytes + sizeof(RankBins));
-  i32 *filled = reinterpret_cast<i32 *>(taken + p.padded);
+  i32 *filled = reinterpret_cast<i32 *>(bytes + sizeof(RankBins));
+  u64 *taken = reinterpret_cast<u64 *>(bytes + sizeof(RankBins)) + 1;
+  if (p.taken) taken = p.taken + u64(blockIdx.x) * u32(p.padded);
   u32 length = u32(p.length), count = u32(p.count), padded = u32(p.padded);
   const T *row = static_cast<const T *>(p.input) + u64(blockIdx.x) * length;
   if (threadIdx.x == 0) *filled = 0;

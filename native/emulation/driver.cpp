@@ -80,7 +80,26 @@ std::vector<Context *> &primaries() {
 
 std::vector<Context *> others; // made by cuCtxCreate
 
-constexpr u32 maximum_shared_bytes = 227 * 1024;
+// Ten times the major plus the minor number of a device's compute capability.
+int capability(int device) {
+  static const int first = setting("TRANSFORMER_EMULATION_CAPABILITY", 90);
+  static const int last = setting("TRANSFORMER_EMULATION_LAST_CAPABILITY", first);
+  return device + 1 == device_count() ? last : first;
+}
+
+// KiB that a multiprocessor has for its blocks, one of which can have all but 1 (on 7.5 all).
+// CUDA C++ Programming Guide, technical specifications per compute capability.
+int shared_kib(int device) {
+  switch (capability(device)) {
+  case 75: return 64;
+  case 80: case 87: return 164;
+  case 90: case 100: return 228;
+  default: return 100;
+  }
+}
+u32 maximum_shared_bytes(int device) {
+  return u32(shared_kib(device) - (capability(device) > 75)) * 1024;
+}
 
 struct Attribute {
   int number, value;
@@ -105,8 +124,6 @@ constexpr Attribute attributes[] = {
     {38, 1 << 20},           // L2, bytes
     {39, 2048},              // threads a multiprocessor
     {41, 1},                 // unified addresses
-    {81, 228 * 1024},        // shared memory a multiprocessor
-    {97, int(maximum_shared_bytes)}, // shared memory a block that asks for it
     {115, 1},                // stream-ordered memory pools
 };
 
@@ -242,11 +259,11 @@ EXPORT int cuDeviceTotalMem_v2(size_t *bytes, int) {
 
 EXPORT int cuDeviceGetAttribute(int *value, int attribute, int device) {
   return locked([&] {
-    static const int first = setting("TRANSFORMER_EMULATION_CAPABILITY", 90);
-    static const int last = setting("TRANSFORMER_EMULATION_LAST_CAPABILITY", first);
-    int capability = device + 1 == device_count() ? last : first;
-    if (attribute == 75) return *value = capability / 10, success;
-    if (attribute == 76) return *value = capability % 10, success;
+    if (attribute == 75) return *value = capability(device) / 10, success;
+    if (attribute == 76) return *value = capability(device) % 10, success;
+    // Shared memory of a multiprocessor, and of a block that asks for it.
+    if (attribute == 81) return *value = shared_kib(device) * 1024, success;
+    if (attribute == 97) return *value = int(maximum_shared_bytes(device)), success;
     for (Attribute known : attributes)
       if (known.number == attribute) return *value = known.value, success;
     return invalid_value;
@@ -311,16 +328,21 @@ EXPORT int cuModuleGetFunction(void **function, void *module, const char *name) 
 }
 EXPORT int cuFuncSetAttribute(void *, int, int value) {
   return current([&] {
-    return value <= int(maximum_shared_bytes) ? success : invalid_value;
+    return value <= int(maximum_shared_bytes(context->device)) ? success : invalid_value;
   });
 }
 EXPORT int cuFuncGetAttribute(int *value, int, void *) {
   return current([&] { return *value = 0, success; });
 }
-EXPORT int cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, void *, int threads, size_t) {
+// By threads and shared memory; the emulation has no registers.
+EXPORT int cuOccupancyMaxActiveBlocksPerMultiprocessor(
+    int *blocks, void *, int threads, size_t shared_bytes) {
   return current([&] {
-    *blocks = threads > 0 ? std::max(1, 2048 / threads) : 0;
-    return threads > 0 ? success : invalid_value;
+    int device = context->device;
+    if (threads <= 0 || shared_bytes > maximum_shared_bytes(device)) return invalid_value;
+    int each = int(shared_bytes) + (capability(device) > 75 ? 1024 : 0); // what a block takes
+    *blocks = std::min(2048 / threads, shared_kib(device) * 1024 / (each + !each));
+    return success;
   });
 }
 
@@ -332,7 +354,7 @@ EXPORT int cuLaunchKernel(void *handle, u32 grid_x, u32 grid_y, u32 grid_z, u32 
     if (!handle || threads == 0 || !grid_x || !grid_y || !grid_z) return invalid_value;
     if (values || !extra) return invalid_value; // arguments come as one buffer
     if (grid_y > 65535 || grid_z > 65535 || threads > 1024) return invalid_value;
-    if (shared_bytes > maximum_shared_bytes) return launch_out_of_resources;
+    if (shared_bytes > maximum_shared_bytes(context->device)) return launch_out_of_resources;
     const u8 *bytes = nullptr;
     size_t size = 0;
     for (u32 i = 0; extra[i]; i += 2) {

@@ -11,7 +11,7 @@ struct bf16 {
   u16 bits;
 };
 
-static constexpr float infinity = __builtin_huge_valf();
+static constexpr float infinity = __builtin_bit_cast(float, 0x7F800000);
 
 template <typename To, typename From> __device__ __forceinline__ To bits_as(From value) {
   static_assert(sizeof(To) == sizeof(From), "the same bits");

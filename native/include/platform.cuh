@@ -88,7 +88,14 @@ static __device__ __forceinline__ u64 atomicAdd(u64* address, u64 value) {
   return u64(__nvvm_atom_add_gen_ll(reinterpret_cast<i64*>(address), i64(value)));
 }
 
-#endif // clang
+#elif defined(__CUDACC_RTC__)
+
+// It has these under the names of the standard headers alone.
+#define __builtin_memcpy memcpy
+#define __builtin_fmaf fmaf
+#define __builtin_fabsf fabsf
+
+#endif
 
 // The kernel's argument struct, read from constant memory by every thread.
 #define ARGUMENT(type, name) const __grid_constant__ type name

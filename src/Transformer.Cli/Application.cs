@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Transformer.Cli.Commands;
 using Transformer.Cli.Commands.Demo;
 using Transformer.Cli.Commands.Run;
@@ -45,22 +46,35 @@ public static class Application
             return Report(error, wrong, BadInput);
         try
         {
+            using CancellationTokenSource interruption = new();
+            using PosixSignalRegistration interrupt = OnSignal(PosixSignal.SIGINT, interruption);
+            using PosixSignalRegistration termination =
+                OnSignal(PosixSignal.SIGTERM, interruption);
             InvocationConfiguration configuration = new()
             {
                 EnableDefaultExceptionHandler = false,
                 Output = output,
                 Error = error,
-
-                // Commands get a cancelled token on Ctrl-C and may take this long to save.
-                ProcessTerminationTimeout = TimeSpan.FromMinutes(1),
+                ProcessTerminationTimeout = null,
             };
-            return parsed.InvokeAsync(configuration).GetAwaiter().GetResult();
+            return parsed.InvokeAsync(configuration, interruption.Token).GetAwaiter().GetResult();
         }
         catch (Exception exception)
         {
             return Report(error, exception);
         }
     }
+
+    /// <summary>Commands get a cancelled token on the first Ctrl-C and may take their time to save;
+    /// the second ends the process.</summary>
+    private static PosixSignalRegistration OnSignal(
+        PosixSignal signal, CancellationTokenSource interruption) =>
+        PosixSignalRegistration.Create(signal, context =>
+        {
+            if (interruption.IsCancellationRequested) return;
+            context.Cancel = true;
+            interruption.Cancel();
+        });
 
     /// <summary>Writes one line for an exception and returns the exit code of its kind.</summary>
     internal static int Report(TextWriter error, Exception exception)

@@ -20,7 +20,7 @@ internal static partial class AttentionKernels
             .Split(", ");
         if (sizes[0] == "0" || sizes[2].Split('×').Contains("0")) return null;
         int width = sizes[3].Split('/').Max(int.Parse);
-        int widest = parity.Direction == OpDirection.Forward ? 256 : 128;
+        const int widest = 256;
         return parity.DType != DType.Float32 && width <= widest;
     }
 

@@ -89,6 +89,25 @@ public sealed class DriverErrorTests
         Assert.Matches(@"[1-9]\d* passed, 0 failed", output);
     }
 
+    // Blocks have 64 KiB of shared memory on 7.5, and no bf16 tiles; 99 KiB on 8.6.
+    [SkippableTheory]
+    [InlineData("75", "FusedAttention", "Linear")]
+    [InlineData("86", "Linear", "TopK")]
+    public void Verify_RunsOnLesserDevices(string computeCapability, params string[] ops)
+    {
+        Skip.IfNot(EmulatedDevice.IsPresent, EmulatedDevice.Absent);
+        foreach (string op in ops)
+        {
+            (int exitCode, string output, string error) = ChildProgram.Run(
+                [(Driver, EmulatedDevice.Library),
+                    ("TRANSFORMER_EMULATION_CAPABILITY", computeCapability)],
+                "verify", "--op", op, "--backend", "cuda-emulated", "--quick");
+
+            Assert.True(exitCode == 0, output + error);
+            Assert.Matches(@"[1-9]\d* passed, 0 failed", output);
+        }
+    }
+
     [SkippableFact]
     public void HostThatReadsDeviceMemory_IsTold()
     {

@@ -13,7 +13,7 @@ public sealed class GpuSuiteTests : IDisposable
 
     [SkippableTheory]
     [InlineData("bash", "-n", "run.sh")]
-    [InlineData("python3", "-m", "py_compile", "torch_peers.py", "report.py")]
+    [InlineData("python3", "-m", "py_compile", "torch_peers.py", "report.py", "ptxas.py")]
     [InlineData("python3", "report.py", "--help")]
     public void Scripts_AreWellFormed(string program, params string[] arguments) =>
         Run(program, arguments);
@@ -79,6 +79,38 @@ public sealed class GpuSuiteTests : IDisposable
         string output = Run(
             "python3", "report.py", "--backends", Path.Combine(results.FullName, "devices.json"));
         Assert.Equal("cuda", output.Trim());
+    }
+
+    // The stand-in says as many registers as the file's architecture and the device's add up to.
+    [SkippableFact]
+    public void Table_HasWhatEachDeviceTakes()
+    {
+        Write("ptxas", """
+            #!/bin/sh
+            [ "$1" != --version ] || { echo "Cuda compilation tools, release 12.4"; exit; }
+            for file; do :; done
+            file=${file%.ptx} own=${file##*sm_} device=${2#-arch=sm_}
+            echo "ptxas info    : Compiling entry function 'norm' for 'sm_$device'" >&2
+            echo "    0 bytes stack frame, 4 bytes spill stores, ${own%a} bytes spill loads" >&2
+            echo "ptxas info    : Used $((${own%a} + ${device%a})) registers, 400 bytes cmem[0]" >&2
+            """.ReplaceLineEndings("\n"));
+        string ptxas = Path.Combine(results.FullName, "ptxas");
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(ptxas, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        string[] files = [.. new[] { "norm.sm_75.ptx", "norm.sm_80.ptx", "add.sm_75.ptx",
+            "add.sm_90a.ptx" }.Select(f => Path.Combine(results.FullName, f))];
+        string table = Path.Combine(results.FullName, "table.md");
+
+        Run("python3", ["ptxas.py", "--ptxas", ptxas, "--out", table, .. files]);
+
+        string text = File.ReadAllText(table);
+        Assert.Contains("ptxas of CUDA 12.4", text, StringComparison.Ordinal);
+        int add = text.IndexOf("## add", StringComparison.Ordinal);
+        int norm = text.IndexOf("## norm", StringComparison.Ordinal);
+        Assert.Contains("| norm | 150 + 79 B | 155 + 79 B | 180 + 94 B |", text[add..norm],
+            StringComparison.Ordinal);
+        Assert.Contains("| norm | 150 + 79 B | 160 + 84 B | 170 + 84 B |", text[norm..],
+            StringComparison.Ordinal);
     }
 
     private void Write(string name, string text) =>

@@ -13,7 +13,7 @@ internal static class RowCases
     private static readonly DType[] Types = [DType.Float32, DType.Float16, DType.BFloat16];
 
     public static IEnumerable<ParityCase> All() =>
-        [.. Norms(), .. Losses(), .. Embeddings(), .. Softmaxes()];
+        [.. Norms(), .. Losses(), .. Embeddings(), .. Softmaxes(), .. Largest()];
 
     // A warp holds rows of 1024 elements, a block rows of 8192; wider ones are read again.
     private static IEnumerable<ParityCase> Norms()
@@ -56,6 +56,17 @@ internal static class RowCases
         }
     }
 
+    // Up to 4096 are sorted in shared memory, more in the device's.
+    private static IEnumerable<ParityCase> Largest()
+    {
+        foreach (DType type in Types)
+        foreach (int count in (int[])[4096, 4097])
+        {
+            yield return new ParityCase<TopKForward>(
+                $"{count} of a row", Tolerance.Exact, m => Largest(m, 5000, count), dtype: type);
+        }
+    }
+
     private static IEnumerable<ParityCase> Softmaxes()
     {
         foreach (DType type in Types)
@@ -80,6 +91,16 @@ internal static class RowCases
         if (type == DType.BFloat16) tolerance = tolerance.Plus(1.0 / 256, "stored in 8 bits");
         return new(name, tolerance, build, dtype: type);
     }
+
+    private static TopKForward Largest(CaseMemory m, int length, int count) => new()
+    {
+        Input = m.Input("input", 2L * length),
+        Values = m.Output("values", 2L * count),
+        Indices = m.OutputIntegers("indices", 2L * count),
+        Rows = 2,
+        Length = length,
+        Count = count,
+    };
 
     private static LayerNormForward LayerNorm(CaseMemory m, int width) => new()
     {

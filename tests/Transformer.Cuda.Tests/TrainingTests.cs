@@ -78,6 +78,45 @@ public sealed class TrainingTests
         }
     }
 
+    [SkippableFact]
+    public void Bert_LearnsTheSameOnBoth()
+    {
+        Backend device = EmulatedDevice.Require();
+        WordTokenizer tokenizer = WordTokenizer.Train(
+            ["a b c d e f"], new() { MoreSpecialTokens = BertTokens.Names });
+        SentenceDataset text = SentenceDataset.Encode(Sentences(), tokenizer);
+        TokenMasking masking = new(tokenizer);
+        BertConfig config = new()
+        {
+            Vocabulary = tokenizer.VocabularySize, Positions = 12, Layers = 1, Heads = 2,
+            Width = 16, Dropout = 0.1,
+        };
+        using MaskFiller expected = Train(BackendRegistry.Cpu), actual = Train(device);
+
+        Agree(expected.Model.Parameters, actual.Model.Parameters);
+        string[] guesses = [.. expected.Fill("b [MASK] e")[0].Select(guess => guess.Text)];
+        Assert.Equal(guesses, actual.Fill("b [MASK] e")[0].Select(guess => guess.Text));
+        Assert.Equal(expected.FollowsProbability("a b d", "b c e"),
+            actual.FollowsProbability("a b d", "b c e"), Bound);
+
+        MaskFiller Train(Backend backend)
+        {
+            Bert model = new(config, backend, seed: 5);
+            using BertTrainer trainer = new(model, text, null, masking, Options);
+            trainer.Run();
+            return new(model, tokenizer);
+        }
+
+        // Documents of six sentences that go through the letters.
+        static IEnumerable<string> Sentences()
+        {
+            for (int i = 0; i < 42; i++)
+                yield return i % 7 == 6 ? "" : $"{Letter(i)} {Letter(i + 1)} {Letter(i + 3)}";
+        }
+
+        static char Letter(int i) => (char)('a' + (i % 6));
+    }
+
     /// <summary>The target is the source backwards.</summary>
     private static (int[] Source, int[] Target) Pair(int number)
     {

@@ -252,6 +252,15 @@ internal static class BenchCommand
                     "bench: --svg draws the curves of --scaling. Add --scaling.");
             }
 
+            string[] paths = [.. new[] { Json.OwnsStandardOutput ? null : Json.Target, Svg, Html }
+                .OfType<string>()
+                .Select(Path.GetFullPath)];
+            if (paths.Distinct().Count() < paths.Length)
+            {
+                throw new ArgumentException("bench: two of --json, --svg and --html name one " +
+                    "file. Name a file for each.");
+            }
+
             OutputFile.Require("--svg", Svg);
             OutputFile.Require("--html", Html);
         }

@@ -41,7 +41,7 @@ internal static class VerifyCommand
         {
             JsonOutput target = new(parsed.GetValue(json));
             PluginSet plugins = PluginSet.Load(parsed.GetValue(plugin));
-            ParityOptions options = new(plugins.Ops(parsed.GetValue(op)), parsed.GetValue(backend),
+            ParityOptions options = new(parsed.GetValue(op), parsed.GetValue(backend),
                 parsed.GetValue(quick), parsed.GetValue(single))
             {
                 Candidates = plugins.Backends,

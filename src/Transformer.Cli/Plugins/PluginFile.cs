@@ -46,6 +46,17 @@ internal static class PluginFile
             Guard(file, () => (IKernelPlugin)Activator.CreateInstance(type)!))];
     }
 
+    /// <summary>What a property of a plug-in lists.</summary>
+    /// <exception cref="InvalidDataException">It throws, is null or holds null.</exception>
+    public static T[] List<T>(string file, string property, Func<IEnumerable<T>> code)
+        where T : class
+    {
+        T[]? list = Guard(file, () => code()?.ToArray());
+        return list is not null && !list.Contains(null) ? list
+            : throw new InvalidDataException($"--plugin '{file}': its '{property}' " +
+                $"{(list is null ? "is" : "holds a")} null. Leave it out, or give a value.");
+    }
+
     /// <summary>Runs a plug-in's own code.</summary>
     /// <exception cref="InvalidDataException">It throws; says what.</exception>
     public static T Guard<T>(string file, Func<T> code)

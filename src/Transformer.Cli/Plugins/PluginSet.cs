@@ -22,7 +22,7 @@ internal sealed class PluginSet
 
     /// <summary>Cases of their own ops.</summary>
     public IReadOnlyList<ParityCase> Cases => [.. plugins.SelectMany(
-        p => PluginFile.Guard(p.File, () => p.Plugin.Cases.ToArray()))];
+        p => PluginFile.List(p.File, "Cases", () => p.Plugin.Cases))];
 
     /// <summary>False in programs that were trimmed or compiled ahead of time: there the types
     /// that an assembly asks for may be gone.</summary>
@@ -56,15 +56,9 @@ internal sealed class PluginSet
         return set;
     }
 
-    /// <summary>The ops that were asked for; without a word those that the plug-ins have.
-    /// </summary>
-    public string[]? Ops(string[]? asked) => asked is { Length: > 0 } || plugins.Count == 0 ? asked
-        : [.. backends.SelectMany(b => b.Kernels).Select(k => k.Op)
-            .Union(Cases.Select(c => c.Op))];
-
     /// <summary>Calls to be timed of their own ops.</summary>
     public IEnumerable<BenchCase> BenchCases(BenchSize size) => plugins.SelectMany(
-        p => PluginFile.Guard(p.File, () => p.Plugin.BenchCases(size).ToArray()));
+        p => PluginFile.List(p.File, "BenchCases", () => p.Plugin.BenchCases(size)));
 
     private void Add(string file)
     {
@@ -78,7 +72,7 @@ internal sealed class PluginSet
         foreach (IKernelPlugin plugin in PluginFile.Load(file))
         {
             plugins.Add((file, plugin));
-            Backend[] brought = PluginFile.Guard(file, () => plugin.Backends.ToArray());
+            Backend[] brought = PluginFile.List(file, "Backends", () => plugin.Backends);
             if (brought.Length == 0)
             {
                 throw new InvalidDataException($"--plugin '{file}': {plugin.GetType().FullName} " +
@@ -91,10 +85,17 @@ internal sealed class PluginSet
 
     private void Add(string file, Backend backend)
     {
-        if (BackendRegistry.All.Concat(backends).Any(other => other.Name == backend.Name))
+        string name = PluginFile.Guard(file, () => backend.Name);
+        if (string.IsNullOrEmpty(name))
+        {
+            throw new InvalidDataException($"--plugin '{file}': a backend of type " +
+                $"{backend.GetType().FullName} has no name. Give it one.");
+        }
+
+        if (BackendRegistry.All.Concat(backends).Any(other => other.Name == name))
         {
             throw new ArgumentException($"--plugin '{file}': it brings a backend named " +
-                $"'{backend.Name}', and there is one of that name already. Give it another.");
+                $"'{name}', and there is one of that name already. Give it another.");
         }
 
         backends.Add(backend);

@@ -158,6 +158,10 @@ internal static unsafe partial class DriverApi
     public static partial int cuFuncGetAttribute(out int value, int attribute, nint function);
 
     [LibraryImport(Library)]
+    public static partial int cuOccupancyMaxActiveBlocksPerMultiprocessor(
+        out int blocks, nint function, int threads, nuint sharedBytes);
+
+    [LibraryImport(Library)]
     public static partial int cuLaunchKernel(
         nint function, uint gridX, uint gridY, uint gridZ, uint blockX, uint blockY, uint blockZ,
         uint sharedBytes, nint stream, void** values, void** extra);

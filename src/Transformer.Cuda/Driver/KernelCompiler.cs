@@ -74,13 +74,14 @@ internal sealed unsafe class KernelCompiler(string folder)
     {
         nint program = 0;
         fixed (byte* text = Utf8(source), title = Utf8(name + ".cu"),
-            architecture = Utf8($"--gpu-architecture={target}"), standard = Utf8("--std=c++17"))
+            architecture = Utf8($"--gpu-architecture={target}"), standard = Utf8("--std=c++17"),
+            device = Utf8("--device-as-default-execution-space")) // of lambdas, too
         {
             Check(NvrtcApi.nvrtcCreateProgram(out program, text, title, 0, null, null), name);
             try
             {
-                byte** options = stackalloc byte*[] { architecture, standard };
-                int status = NvrtcApi.nvrtcCompileProgram(program, 2, options);
+                byte** options = stackalloc byte*[] { architecture, standard, device };
+                int status = NvrtcApi.nvrtcCompileProgram(program, 3, options);
                 if (status != 0) Check(status, name, Log(program));
                 Check(NvrtcApi.nvrtcGetPTXSize(program, out nuint bytes), name);
                 byte[] ptx = new byte[(int)bytes];

@@ -55,6 +55,19 @@ internal sealed class KernelLibrary(CudaDevice device)
         };
     }
 
+    /// <summary>The compiled file that a device takes: of those that it can run, the one for the
+    /// newest architecture; null where there is none.</summary>
+    /// <param name="resources">Names FILE.sm_NN.ptx, and others.</param>
+    /// <param name="file">FILE.</param>
+    /// <param name="computeCapability">The device's.</param>
+    /// <param name="readable">False for PTX that the driver cannot read.</param>
+    internal static string? Choose(IEnumerable<string> resources, string file,
+        int computeCapability, Func<string, bool> readable) => resources
+        .Where(r => IsPtx(r) && r.StartsWith($"{file}.sm_", StringComparison.Ordinal) &&
+            Runs(r, computeCapability) && readable(r))
+        .OrderBy(r => Capability(Target(r))).ThenBy(r => Target(r).Length)
+        .LastOrDefault();
+
     private static bool IsPtx(string resource) =>
         resource.EndsWith(".ptx", StringComparison.Ordinal);
 
@@ -68,15 +81,20 @@ internal sealed class KernelLibrary(CudaDevice device)
     private static int Capability(string target) =>
         int.Parse(target.TrimEnd('a'), CultureInfo.InvariantCulture);
 
-    private bool Fits(string resource)
+    private static bool Runs(string resource, int computeCapability)
     {
         string target = Target(resource);
-        bool runs = target.EndsWith('a')
-            ? Capability(target) == device.ComputeCapability
-            : Capability(target) <= device.ComputeCapability;
-        return runs && (DriverApi.cuDriverGetVersion(out int driver) != 0 ||
-            PtxVersion(resource) <= NewestPtx(driver));
+        return target.EndsWith('a')
+            ? Capability(target) == computeCapability
+            : Capability(target) <= computeCapability;
     }
+
+    private static bool IsReadable(string resource) =>
+        DriverApi.cuDriverGetVersion(out int driver) != 0 ||
+        PtxVersion(resource) <= NewestPtx(driver);
+
+    private bool Fits(string resource) =>
+        Runs(resource, device.ComputeCapability) && IsReadable(resource);
 
     // 63 of ".version 6.3", which stands near the beginning.
     private static int PtxVersion(string resource)
@@ -94,11 +112,8 @@ internal sealed class KernelLibrary(CudaDevice device)
     private CudaModule Open(string file)
     {
         if (DriverLibrary.IsEmulation) return new(device, file, "emulation"u8.ToArray());
-        string? name = Own.GetManifestResourceNames()
-            .Where(r => IsPtx(r) && r.StartsWith($"{file}.sm_", StringComparison.Ordinal) &&
-                Fits(r))
-            .OrderBy(r => Capability(Target(r))).ThenBy(r => Target(r).Length)
-            .LastOrDefault();
+        string? name = Choose(
+            Own.GetManifestResourceNames(), file, device.ComputeCapability, IsReadable);
         if (name is null) return Compile(file);
         using Stream resource = Own.GetManifestResourceStream(name)!;
         byte[] image = new byte[resource.Length];

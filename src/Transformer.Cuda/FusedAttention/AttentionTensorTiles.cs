@@ -12,6 +12,7 @@ internal readonly record struct AttentionTensorTiles(int Index, int Rows, int Sh
 {
     // PTX for what is older than 8.0 has only tiles that fit into its shared memory: as wide as
     // 128 forward, as 64 backward.
+
     // Rows of a tile; bytes of a block's 128 threads, each with 32 scores.
     private const int Tile = 64, SlotBytes = 128 * 32 * sizeof(float);
 
@@ -33,9 +34,10 @@ internal readonly record struct AttentionTensorTiles(int Index, int Rows, int Sh
         CudaQueue queue, in AttentionArgument argument, DType type)
     {
         int index = Width(queue, argument, type);
-        if (index > (queue.Device.ComputeCapability < 80 ? 0 : 1)) return null;
-        int bytes = 6016 + (5 * Tile * RowBytes(index));
-        if (argument.ShapesScores) bytes += 2 * SlotBytes;
+        if (index > (queue.Device.ComputeCapability < 80 ? 0 : 2)) return null;
+        int keys = index == 2 ? Tile / 2 : Tile;
+        int bytes = 6016 + (((2 * Tile) + (3 * keys)) * RowBytes(index));
+        if (argument.ShapesScores) bytes += 2 * SlotBytes * keys / Tile;
         return Fitting(queue, new(index, Tile, bytes));
     }
 
@@ -44,10 +46,10 @@ internal readonly record struct AttentionTensorTiles(int Index, int Rows, int Sh
         CudaQueue queue, in AttentionArgument argument, DType type)
     {
         int index = Width(queue, argument, type);
-        if (index > (queue.Device.ComputeCapability < 80 ? 0 : 1)) return null;
-        int rows = Tile >> index;
+        if (index > (queue.Device.ComputeCapability < 80 ? 0 : 2)) return null;
+        int rows = index == 0 ? Tile : Tile / 2;
         int bytes = 8064 + (((2 * Tile) + (4 * rows)) * RowBytes(index));
-        if (argument.ShapesScores) bytes += (2 * SlotBytes) >> index;
+        if (argument.ShapesScores) bytes += 2 * SlotBytes * rows / Tile;
         return Fitting(queue, new(index, rows, bytes));
     }
 

@@ -146,8 +146,10 @@ internal sealed class FusedAttentionBackwardCuda(CudaQueue queue) : IKernel<Atte
         int keyTiles = FusedAttentionForwardCuda.Tiles(argument.KeyLength);
         if (AttentionTensorTiles.KeyGradients(queue, argument, type) is { } tiles)
         {
+            // Beyond a width of 128 two blocks share a tile's gradients.
+            int shares = tiles.Index == 2 ? 2 : 1;
             tensorKey[tiles.Index].Launch(
-                new((uint)(keyTiles * argument.KeyHeads * argument.Batch), Threads,
+                new((uint)(keyTiles * shares * argument.KeyHeads * argument.Batch), Threads,
                     tiles.SharedBytes), argument);
             return;
         }
@@ -193,6 +195,7 @@ internal sealed class FusedAttentionBackwardCuda(CudaQueue queue) : IKernel<Atte
     [
         Named(queue, "attention_tensor_backward", $"tensor_{name}_gradient_width_64"),
         Named(queue, "attention_tensor_backward", $"tensor_{name}_gradient_width_128"),
+        Named(queue, "attention_tensor_backward", $"tensor_{name}_gradient_width_256"),
     ];
 
     private static CudaKernel Named(CudaQueue queue, string file, string name) =>

@@ -14,7 +14,7 @@ internal sealed class FusedAttentionForwardCuda(CudaQueue queue) : IKernel<Atten
     internal const int StateBytes = 4736, ScoreStride = 80, ChunkStride = 36, Tile = 64;
     internal const int OperandFloats = Tile * ChunkStride;
     private const int ValueFloats = 4096;
-    private const int FewQueries = 8, FewRows = 8, BlocksPerMultiprocessor = 8;
+    private const int FewQueries = 8, FewRows = 8;
 
     private readonly AttentionHopper hopper = new(queue);
 
@@ -103,7 +103,9 @@ internal sealed class FusedAttentionForwardCuda(CudaQueue queue) : IKernel<Atten
         long blocks = (long)argument.Tiles * argument.Slices * argument.Units * argument.Batch;
         if (few)
         {
-            long wanted = (long)queue.Device.Multiprocessors * BlocksPerMultiprocessor;
+            // As many as the device runs at a time.
+            long wanted = (long)queue.Device.Multiprocessors *
+                kernel.BlocksPerMultiprocessor(Threads, bytes);
             long splits = Math.Min(wanted / blocks, argument.KeyLength / 256);
             argument.Splits = (int)Math.Max(1, splits);
         }

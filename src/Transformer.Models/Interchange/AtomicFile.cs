@@ -6,7 +6,8 @@ namespace Transformer.Models.Interchange;
 /// <summary>
 /// Writes a file so that, whatever happens, either the old content or the whole new content is
 /// found under its name: the new content goes to <c>name.tmp</c>, is flushed to the disk and then
-/// renamed over the target.
+/// renamed over the target. A link stays one: the file that it names is replaced. Devices under
+/// <c>/dev</c> are written to.
 /// </summary>
 public static partial class AtomicFile
 {
@@ -29,7 +30,16 @@ public static partial class AtomicFile
         ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentNullException.ThrowIfNull(write);
         ArgumentOutOfRangeException.ThrowIfNegative(byteLength);
-        string target = Path.GetFullPath(path), temporary = target + ".tmp";
+        string target = Path.GetFullPath(path);
+        if (IsDevice(target))
+        {
+            using FileStream device = new(target, FileMode.Open, FileAccess.Write);
+            write(device);
+            return;
+        }
+
+        target = File.ResolveLinkTarget(target, returnFinalTarget: true)?.FullName ?? target;
+        string temporary = target + ".tmp";
         string? folder = Path.GetDirectoryName(target);
         if (Directory.Exists(target))
         {
@@ -71,6 +81,9 @@ public static partial class AtomicFile
         }
         FlushFolder(folder);
     }
+
+    private static bool IsDevice(string path) => !OperatingSystem.IsWindows() &&
+        path.StartsWith("/dev/", StringComparison.Ordinal) && File.Exists(path);
 
     private static void TryDelete(string path)
     {

@@ -31,6 +31,7 @@ public static class NpyFile
     public static NpyArray Read(string path, bool asBFloat16 = false)
     {
         using FileStream stream = TensorBytes.OpenRead(path, ".npy");
+        if (!stream.CanSeek) throw Bad(path, "it is a pipe; store the array in a file");
         NpyHeader header = NpyHeader.Parse(path, ReadHeader(path, stream));
         DType dtype = NpyHeader.ParseType(path, header.Descr, asBFloat16);
         string shape = TensorBytes.Format(header.Shape);

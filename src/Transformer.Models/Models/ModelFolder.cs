@@ -40,7 +40,7 @@ internal static class ModelFolder
     {
         try
         {
-            return join(model, Tokenizer.Load(Path.Combine(folder, TokenizerFile)));
+            return join(model, Tokenizer.Load(folder));
         }
         catch (ArgumentException e)
         {

@@ -151,7 +151,8 @@ public sealed partial record Seq2SeqConfig
         if (Positions == PositionKind.None)
         {
             throw new ArgumentException("Seq2SeqConfig: 'positions' is None; expected " +
-                "Sinusoidal, Learned, Rotary, Alibi or Relative. Without positions word order is lost.");
+                "Sinusoidal, Learned, Rotary, Alibi or Relative. Without positions word order " +
+                "is lost.");
         }
 
         ValidateSpecialTokens();

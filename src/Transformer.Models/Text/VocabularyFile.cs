@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 using Transformer.Models.Interchange;
 
 namespace Transformer.Models.Text;
@@ -28,7 +29,7 @@ internal static class VocabularyFile
         }
         SpecialTokens special = SpecialRoles.Find(Find) ?? throw new InvalidDataException(
             $"Vocabulary file '{path}' {SpecialRoles.Missing}");
-        lowercase ??=
+        lowercase ??= ReadLowercase(path) ??
             !ids.Keys.Any(token => !SpecialRoles.IsKnown(token) && token.Any(char.IsUpper));
         WordPieceOptions options = new() { Lowercase = lowercase.Value };
         Vocabulary vocabulary = new(
@@ -37,6 +38,19 @@ internal static class VocabularyFile
         return new(vocabulary, options.Normalizer());
 
         int? Find(string name) => ids.TryGetValue(name, out int id) ? id : null;
+    }
+
+    /// <summary>do_lower_case of the tokenizer_config.json beside the file, if any.</summary>
+    private static bool? ReadLowercase(string path)
+    {
+        string config = Path.Combine(Path.GetDirectoryName(path) ?? "", "tokenizer_config.json");
+        if (!File.Exists(config)) return null;
+        using JsonDocument document = TokenizerFile.Parse(config);
+        bool isStated = document.RootElement.ValueKind == JsonValueKind.Object &&
+            document.RootElement.TryGetProperty("do_lower_case", out JsonElement flag) &&
+            (flag.ValueKind is JsonValueKind.True or JsonValueKind.False);
+        return isStated
+            ? document.RootElement.GetProperty("do_lower_case").GetBoolean() : null;
     }
 
     /// <summary>Writes the file.</summary>

@@ -82,7 +82,8 @@ public sealed class WordPieceTokenizer : Tokenizer
     /// </summary>
     /// <param name="path">File in UTF-8.</param>
     /// <param name="lowercase">Whether text is folded to lower case and loses its accents; null:
-    /// where no token has a capital letter.</param>
+    /// as do_lower_case of a tokenizer_config.json beside it says, else where no token has a
+    /// capital letter.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">The file is damaged; the message names file and
     /// line.</exception>

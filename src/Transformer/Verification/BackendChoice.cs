@@ -38,14 +38,15 @@ internal sealed class BackendChoice
         Backends = names is { Count: > 0 } ? [.. all.Where(b => names.Contains(b.Name))]
             : candidates.Count > 0 ? [.. candidates, .. company] : [.. otherwise];
         chosen = [.. candidates.Intersect(Backends)];
+        if (chosen.Length == 0) chosen = [.. candidates];
     }
 
     /// <summary>What to run on, available or not.</summary>
     public IReadOnlyList<Backend> Backends { get; }
 
     /// <summary>The backends for calls of an op that nobody asked for by name: all, but where
-    /// candidates were chosen, only calls that one of them has a kernel for, on the backends that
-    /// have one.</summary>
+    /// there are candidates, only calls that one of them has a kernel for (of those chosen, if any
+    /// is), on the backends that have one.</summary>
     public IReadOnlyList<Backend> For(string op, OpDirection direction)
     {
         if (chosen.Length == 0) return Backends;

@@ -50,14 +50,14 @@ public abstract class BenchCase
     internal BenchTime? Time(
         Backend backend, TimeSpan budget, long workingSet, out string? unsupported)
     {
-        if (backend.UnavailableReason is { } absent)
-        {
-            unsupported = absent;
-            return null;
-        }
-
         try
         {
+            if (backend.UnavailableReason is { } absent)
+            {
+                unsupported = absent;
+                return null;
+            }
+
             using IDeviceTimer? timer = backend.CreateTimer();
             // A device's arithmetic is so fast that any operand is better not found in its cache.
             if (timer is not null && budget > TimeSpan.Zero)

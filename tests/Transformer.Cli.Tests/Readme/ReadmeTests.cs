@@ -31,6 +31,7 @@ public sealed partial class ReadmeTests
     [InlineData("README.md")]
     [InlineData("benchmarks/README.md")]
     [InlineData("src/Transformer/README.md")]
+    [InlineData("src/Transformer.Models/README.md")]
     [InlineData("src/Transformer/Verification/README.md")]
     [InlineData("src/Transformer/Ops/FusedAttention/README.md")]
     public void Readme_ShowsCompiledCodeAndCurrentTables(string page)
@@ -129,6 +130,7 @@ public sealed partial class ReadmeTests
         ("table", "peers") => PeersTable.Of(ResultFiles.Committed),
         ("table", "translation") => TranslationTable(),
         ("table", "models") => ModelsTable(),
+        ("table", "positions") => PositionsTable(),
         _ => throw new InvalidOperationException($"README: unknown section '{kind}: {name}'."),
     };
 
@@ -340,6 +342,27 @@ public sealed partial class ReadmeTests
             $"{Number(best, "loss", "0.000")} after {Number(best, "step", "0")} steps of 12 × 64 " +
             $"letters, {Number(training, "seconds", "0")} s; the better of two seeds, which " +
             $"differ by 0.03.\n");
+        return table.ToString();
+    }
+
+    private static string PositionsTable()
+    {
+        JsonElement result = ResultFiles.Committed.Read("position-kinds.json");
+        JsonElement[] rows = [.. result.GetProperty("rows").EnumerateArray()];
+        JsonElement[] lengths = [.. rows[0].GetProperty("losses").EnumerateArray()];
+        StringBuilder table = new("| positions |");
+        foreach (JsonElement length in lengths)
+            table.Append($" {Number(length, "length", "0")} letters |");
+        table.Append("\n| --- |").Insert(table.Length, " ---: |", lengths.Length).Append('\n');
+        foreach (JsonElement row in rows)
+        {
+            string kind = row.GetProperty("kind").GetString()!.ToLowerInvariant();
+            table.Append($"| {(kind == "alibi" ? "ALiBi" : kind)} |");
+            foreach (JsonElement loss in row.GetProperty("losses").EnumerateArray())
+                table.Append($" {Number(loss, "loss", "0.00")} |");
+            table.Append('\n');
+        }
+
         return table.ToString();
     }
 

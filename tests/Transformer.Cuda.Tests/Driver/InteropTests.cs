@@ -29,6 +29,23 @@ public sealed partial class InteropTests
         Assert.Equal(0, onTheirs.AllocatedBytes);
     }
 
+    // The emulated multiprocessor has 2048 threads and 228 KiB, 1 KiB of which goes with a block.
+    [SkippableTheory]
+    [InlineData(256, 0, 8)]
+    [InlineData(128, 0, 16)]
+    [InlineData(128, 60_000, 3)]
+    [InlineData(128, 232_448, 1)]
+    public void Occupancy_IsTheDrivers(uint threads, int sharedBytes, int blocks)
+    {
+        CudaKernel kernel =
+            backend.Queue.Kernel("layer_norm", "layer_norm_forward_f32_warp_per_row");
+        Assert.Equal(blocks, kernel.BlocksPerMultiprocessor(threads, sharedBytes));
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        int again = kernel.BlocksPerMultiprocessor(threads, sharedBytes);
+        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+        Assert.Equal(blocks, again);
+    }
+
     [SkippableFact]
     public void WorkOnAStreamOfOthers_WaitsForTheirWork()
     {

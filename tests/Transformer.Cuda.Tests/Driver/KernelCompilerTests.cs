@@ -1,12 +1,14 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text;
+using System.Text.Json;
 using Transformer.Cuda.Driver;
 
 namespace Transformer.Cuda.Tests.Driver;
 
 /// <summary>Sources that are compiled where they run. NVRTC is the emulation's, which tells what
-/// was asked of it; that NVIDIA's takes the sources is not shown here.</summary>
+/// was asked of it, except where NVIDIA's is sought.</summary>
 public sealed partial class KernelCompilerTests : IDisposable
 {
     private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("kernels");
@@ -27,7 +29,8 @@ public sealed partial class KernelCompilerTests : IDisposable
     public void Compile_TakesTheNewestArchitectureOfTheDevice(int capability, string target)
     {
         string ptx = Text(new KernelCompiler(folder.FullName).Compile("add", "text", capability));
-        Assert.StartsWith($"// add.cu --gpu-architecture={target} --std=c++17", ptx,
+        Assert.StartsWith($"// add.cu --gpu-architecture={target} --std=c++17 " +
+            "--device-as-default-execution-space", ptx,
             StringComparison.Ordinal);
         Assert.EndsWith(".version 8.4\n", ptx, StringComparison.Ordinal);
     }
@@ -87,11 +90,7 @@ public sealed partial class KernelCompilerTests : IDisposable
     [Fact]
     public void Join_LeavesNoHeaderOfOursOut()
     {
-        string root = Path.GetFullPath(Path.Combine(ThisFile(), "../../../../native"));
-        Dictionary<string, string> files = Directory
-            .EnumerateFiles(root, "*.cu*", SearchOption.AllDirectories)
-            .Where(f => !f.Contains($"{Path.DirectorySeparatorChar}Testing"))
-            .ToDictionary(f => Path.GetFileName(f), File.ReadAllText);
+        Dictionary<string, string> files = ChildProgram.Sources(Native());
         string[] kernels = [.. files.Keys.Where(f => f.EndsWith(".cu", StringComparison.Ordinal))];
         Assert.NotEmpty(kernels);
         foreach (string kernel in kernels)
@@ -100,6 +99,69 @@ public sealed partial class KernelCompilerTests : IDisposable
             Assert.All(joined.Split('\n').Where(l => l.StartsWith("#include")),
                 line => Assert.Equal("#include \"../emulation/device.h\"", line));
         }
+    }
+
+    // On a machine with NVIDIA's NVRTC every source is compiled by it.
+    [Theory]
+    [InlineData("75")]
+    [InlineData("90")]
+    public void EverySource_IsTakenByNvrtc_OrItsAbsenceIsTold(string computeCapability)
+    {
+        (int exitCode, string output, string error) =
+            ChildProgram.Compile(Native(), computeCapability);
+        if (exitCode == 2)
+        {
+            Assert.Matches(@"^CUDA: '\w+' must be compiled by NVRTC, and none of .*nvrtc.* can " +
+                @"be loaded\. Install a CUDA toolkit, or name its library in TRANSFORMER_NVRTC\.$",
+                error.Trim());
+            return;
+        }
+
+        Assert.True(exitCode == 0, error);
+        Assert.Equal(
+            Directory.GetFiles(Native(), "*.cu", SearchOption.AllDirectories)
+                .Count(f => !f.Contains("Testing")),
+            output.TrimEnd().Split('\n').Count(l => !l.EndsWith(": 0", StringComparison.Ordinal)));
+    }
+
+    // Compilers that are told to stay away leave the sources, whatever an earlier build left.
+    [Fact]
+    public void WithoutCompilers_TheAssemblyCarriesTheSources()
+    {
+        ProcessStartInfo info = new("dotnet", ["msbuild", "-nologo", "-t:EmbedKernels",
+            "-p:Clang=none", "-p:Nvcc=none", "-getItem:EmbeddedResource",
+            Path.Combine(Native(), "../src/Transformer.Cuda/Transformer.Cuda.csproj")])
+        {
+            RedirectStandardOutput = true,
+        };
+        using Process process = Process.Start(info)!;
+        string output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        Assert.True(process.ExitCode == 0, output);
+        using JsonDocument items = JsonDocument.Parse(output[output.IndexOf('{')..]);
+        string[] names = [.. items.RootElement.GetProperty("Items")
+            .GetProperty("EmbeddedResource").EnumerateArray()
+            .Select(item => item.GetProperty("LogicalName").GetString()!).Order()];
+        Assert.Equal(
+            ChildProgram.Sources(Native()).Keys.Select(name => $"source/{name}").Order(), names);
+    }
+
+    // A device takes the newest PTX that it runs and its driver reads; 'a' is for one device alone.
+    [Theory]
+    [InlineData(75, "norm.sm_75.ptx")]
+    [InlineData(79, "norm.sm_75.ptx")]
+    [InlineData(86, "norm.sm_80.ptx")]
+    [InlineData(90, "norm.sm_90a.ptx")]
+    [InlineData(90, "norm.sm_80.ptx", "norm.sm_90a.ptx")]
+    [InlineData(120, "norm.sm_80.ptx")]
+    [InlineData(70, null)]
+    public void Choose_TakesTheNewestThatRuns(
+        int computeCapability, string? expected, params string[] unreadable)
+    {
+        string[] resources = ["norm.sm_75.ptx", "norm.sm_90a.ptx", "norm.sm_80.ptx",
+            "norm_backward.sm_90.ptx", "source/norm.cu"];
+        Assert.Equal(expected, KernelLibrary.Choose(
+            resources, "norm", computeCapability, r => !unreadable.Contains(r)));
     }
 
     [Theory]
@@ -116,6 +178,9 @@ public sealed partial class KernelCompilerTests : IDisposable
 
     [LibraryImport("libcuda_emulated.so")]
     private static partial int transformer_emulation_compiled();
+
+    private static string Native() =>
+        Path.GetFullPath(Path.Combine(ThisFile(), "../../../../native"));
 
     private static string ThisFile([CallerFilePath] string path = "") => path;
 }

@@ -24,6 +24,23 @@ public sealed class AtomicFileTests : IDisposable
     }
 
     [Fact]
+    public void ALink_StaysOne_AndADeviceIsWrittenTo()
+    {
+        // Links need a privilege there, and there is no /dev.
+        if (OperatingSystem.IsWindows()) return;
+        string file = folder.File("file"), link = folder.File("link");
+        File.WriteAllText(file, "old");
+        File.CreateSymbolicLink(link, file);
+        AtomicFile.Write(link, stream => stream.Write("new"u8));
+        Assert.Equal("new", File.ReadAllText(file));
+        Assert.Equal(file, new FileInfo(link).LinkTarget);
+        Assert.Equal(["file", "link"], folder.Names());
+        AtomicFile.Write("/dev/null", stream => stream.Write("gone"u8));
+        Assert.Equal(0, new FileInfo("/dev/null").Length);
+        Assert.False(File.Exists("/dev/null.tmp"));
+    }
+
+    [Fact]
     public void DiskFullMidway_LeavesTheOldFile()
     {
         string path = OldFile();

@@ -84,8 +84,8 @@ public sealed class Seq2SeqConfigTests
             "source, since tieEmbeddings is set. Use one joint vocabulary, or tieOutput alone."
         },
         {
-            "none", "Seq2SeqConfig: 'positions' is None; expected Sinusoidal or Learned. " +
-            "Without positions word order is lost."
+            "none", "Seq2SeqConfig: 'positions' is None; expected Sinusoidal, Learned, " +
+            "Rotary, Alibi or Relative. Without positions word order is lost."
         },
         {
             "eos", "Seq2SeqConfig: 'eosId' is 100; expected 0 to 99. It must be a token of both " +

@@ -43,6 +43,56 @@ public class FusedAttentionEntryTests
         Assert.Equal(gradients[2], dv.HeadMajor());
     }
 
+    /// <summary>Query, key and value of one buffer [B, S, 3, H, D], their gradients of another:
+    /// axes of size 1 have no stride of their own.</summary>
+    [Theory]
+    [InlineData(2, 4)]
+    [InlineData(1, 4)]
+    [InlineData(3, 1)]
+    [InlineData(1, 1)]
+    public void TensorSpans_OfPackedTensors_EqualDenseCalls(int batch, int length)
+    {
+        const int heads = 2, width = 4;
+        int count = batch * length * heads * width;
+        float[] packed = Floats(3 * count, 7), packedGradient = new float[3 * count];
+        float[] output = new float[count], sums = new float[batch * heads * length];
+        float[] dOut = Floats(count, 8);
+        Attention.Forward<float>(Part(packed, 0), Part(packed, 1), Part(packed, 2), default,
+            Whole(output), logSumExp: sums);
+        Attention.Backward<float>(Part(packed, 0), Part(packed, 1), Part(packed, 2),
+            Whole(output), sums, Whole(dOut), default, Part(packedGradient, 0),
+            Part(packedGradient, 1), Part(packedGradient, 2));
+
+        AttentionSizes sizes = new(batch, heads, heads, length, length, width, width);
+        float[][] dense = [Dense(0), Dense(1), Dense(2)];
+        float[] expected = new float[count];
+        float[][] gradients = [new float[count], new float[count], new float[count]];
+        Attention.Forward<float>(
+            dense[0], dense[1], dense[2], default, sizes, default, expected, sums);
+        Attention.Backward<float>(dense[0], dense[1], dense[2], expected, sums, dOut, default,
+            sizes, default, gradients[0], gradients[1], gradients[2]);
+        Assert.Equal(expected, output);
+        for (int part = 0; part < 3; part++)
+        {
+            for (int i = 0; i < count; i++)
+                Assert.Equal(gradients[part][i], packedGradient[Place(i, part)]);
+        }
+
+        TensorSpan<float> Whole(float[] data) => new(data, [batch, heads, length, width]);
+        TensorSpan<float> Part(float[] data, int part) => new(
+            data.AsSpan(part * heads * width), [batch, heads, length, width],
+            [length * 3 * heads * width, width, 3 * heads * width, 1]);
+        float[] Dense(int part) =>
+            [.. Enumerable.Range(0, count).Select(i => packed[Place(i, part)])];
+        int Place(int i, int part)
+        {
+            (int row, int d) = Math.DivRem(i, width);
+            (int outer, int s) = Math.DivRem(row, length);
+            (int b, int h) = Math.DivRem(outer, heads);
+            return (((((((b * length) + s) * 3) + part) * heads) + h) * width) + d;
+        }
+    }
+
     [Fact]
     public void TensorSpans_ThatDoNotFit_AreRefused()
     {
@@ -61,6 +111,16 @@ public class FusedAttentionEntryTests
         });
         Assert.Equal("FusedAttention: 'value' has shape [2, 2, 24, 70]; expected [2, 2, 70, 70] " +
             "to match the others. Pass tensors of one call.", shape.Message);
+        ArgumentException one = Assert.Throws<ArgumentException>(() =>
+        {
+            ReadOnlyTensorSpan<float> q = new(query, [2, Heads, Length, Dimension]);
+            ReadOnlyTensorSpan<float> k =
+                new(key, [2, KeyHeads, Length, Dimension], [0, 0, 0, 1]);
+            Attention.Forward<float>(q, k, k, default,
+                new TensorSpan<float>(new float[query.Length], [2, Heads, Length, Dimension]));
+        });
+        Assert.Equal("FusedAttention: 'key' is one row, broadcast over batch, heads and sequence; " +
+            "expected a stride on one of them. Copy it along one axis.", one.Message);
     }
 
     [Fact]

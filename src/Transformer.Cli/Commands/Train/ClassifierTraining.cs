@@ -68,7 +68,7 @@ internal sealed class ClassifierTraining(ClassifierTrainOptions options, Trainin
     {
         try
         {
-            return new(model, Tokenizer.Load(Path.Combine(options.Base!, "tokenizer.json")));
+            return new(model, Tokenizer.Load(options.Base!));
         }
         catch
         {

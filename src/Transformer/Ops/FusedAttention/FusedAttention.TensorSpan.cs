@@ -155,7 +155,9 @@ internal static class AttentionTensorSpans
             $"{Strides(other, model)}, as '{other}' has. Lay both out alike.");
     }
 
-    /// <summary>Strides of the outer axes; an axis of size 1 counts as dense.</summary>
+    /// <summary>Strides of the outer axes. Tensor spans give axes of size 1 the stride 0, which
+    /// would make rows overlap: they get one that neighbours would have, outside of all else.
+    /// </summary>
     public static AttentionStrides Strides<T>(string argument, in ReadOnlyTensorSpan<T> span)
         where T : unmanaged
     {
@@ -166,10 +168,20 @@ internal static class AttentionTensorSpans
                 "1. Copy it to a tensor whose head dimension is contiguous.");
         }
 
-        // Tensor spans give axes of size 1 the stride 0, which would make rows overlap.
-        long sequence = span.Lengths[2] > 1 ? strides[2] : span.Lengths[3];
-        long head = span.Lengths[1] > 1 ? strides[1] : sequence * span.Lengths[2];
-        long batch = span.Lengths[0] > 1 ? strides[0] : head * span.Lengths[1];
+        ReadOnlySpan<nint> lengths = span.Lengths;
+        if (lengths[0] > 1 && lengths[1] > 1 && lengths[2] > 1 &&
+            strides[0] == 0 && strides[1] == 0 && strides[2] == 0)
+        {
+            OpCheck.Throw(Op, $"'{argument}' is one row, broadcast over batch, heads and " +
+                "sequence; expected a stride on one of them. Copy it along one axis.");
+        }
+
+        long heads = lengths[1] > 1 ? strides[1] * lengths[1] : lengths[3];
+        long sequence = lengths[2] > 1 ? strides[2]
+            : lengths[0] > 1 && strides[0] >= heads ? strides[0] : heads;
+        long head = lengths[1] > 1 ? strides[1] : sequence * lengths[2];
+        long batch = lengths[0] > 1 ? strides[0]
+            : Math.Max(head * lengths[1], sequence * lengths[2]);
         return new(batch, head, sequence);
     }
 
