@@ -29,13 +29,15 @@ public sealed class AttentionTensorTests
     }
 
     // Value 0 holds +∞, value 66 −∞ and value 70 NaN, in columns 1, 1 and 2; a query sees the keys
-    // up to its own.
+    // up to its own. The Hopper kernel computes rows that such a value has touched anew, from
+    // weights that are not rounded to binary16: they may differ by one rounding of the result.
     [SkippableTheory]
-    [InlineData(64)]
-    [InlineData(136)]
-    public void WhatIsNotFinite_ReachesThoseAloneWhoSeeIt(int width)
+    [InlineData(64, EmulatedDevice.Ampere, 0)]
+    [InlineData(64, EmulatedDevice.Hopper, 1)]
+    [InlineData(136, EmulatedDevice.Hopper, 0)]
+    public void WhatIsNotFinite_ReachesThoseAloneWhoSeeIt(int width, int device, int roundings)
     {
-        CudaBackend backend = EmulatedDevice.Require();
+        CudaBackend backend = EmulatedDevice.Require(device);
         const int length = 72;
         Half[] numbers = [.. Enumerable.Range(0, length * width).Select(i => (Half)(i % 7 / 8f))];
         Half[] values = [.. numbers];
@@ -56,7 +58,11 @@ public sealed class AttentionTensorTests
                     _ => clean[(query * width) + column],
                 };
                 float actual = output[(query * width) + column];
-                Assert.True(expected.Equals(actual), $"[{query}, {column}] = {actual}, {expected}");
+                float step = float.IsFinite(expected)
+                    ? (float)(Half.BitIncrement((Half)expected) - (Half)expected) : 0;
+                Assert.True(
+                    expected.Equals(actual) || Math.Abs(expected - actual) <= roundings * step,
+                    $"[{query}, {column}] = {actual}, {expected}");
             }
         }
     }

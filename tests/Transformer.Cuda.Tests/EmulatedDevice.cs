@@ -27,6 +27,9 @@ internal static partial class EmulatedDevice
         return backend;
     }
 
+    /// <summary>The one that most tests use, of compute capability 9.0.</summary>
+    public const int Hopper = 0;
+
     /// <summary>The one that tests may break: those of the collection of this name.</summary>
     public const int Breakable = 1;
 

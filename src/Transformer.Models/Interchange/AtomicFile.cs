@@ -38,7 +38,9 @@ public static partial class AtomicFile
             return;
         }
 
-        target = File.ResolveLinkTarget(target, returnFinalTarget: true)?.FullName ?? target;
+        FileInfo link = new(target);
+        if (link.LinkTarget is not null)
+            target = link.ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? target;
         string temporary = target + ".tmp";
         string? folder = Path.GetDirectoryName(target);
         if (Directory.Exists(target))

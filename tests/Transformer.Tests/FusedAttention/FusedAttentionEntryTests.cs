@@ -81,7 +81,8 @@ public class FusedAttentionEntryTests
         TensorSpan<float> Whole(float[] data) => new(data, [batch, heads, length, width]);
         TensorSpan<float> Part(float[] data, int part) => new(
             data.AsSpan(part * heads * width), [batch, heads, length, width],
-            [length * 3 * heads * width, width, 3 * heads * width, 1]);
+            [batch > 1 ? length * 3 * heads * width : 0, width,
+                length > 1 ? 3 * heads * width : 0, 1]);
         float[] Dense(int part) =>
             [.. Enumerable.Range(0, count).Select(i => packed[Place(i, part)])];
         int Place(int i, int part)
@@ -119,8 +120,8 @@ public class FusedAttentionEntryTests
             Attention.Forward<float>(q, k, k, default,
                 new TensorSpan<float>(new float[query.Length], [2, Heads, Length, Dimension]));
         });
-        Assert.Equal("FusedAttention: 'key' is one row, broadcast over batch, heads and sequence; " +
-            "expected a stride on one of them. Copy it along one axis.", one.Message);
+        Assert.Equal("FusedAttention: 'key' is one row, broadcast over batch, heads and " +
+            "sequence; expected a stride on one of them. Copy it along one axis.", one.Message);
     }
 
     [Fact]
