@@ -31,7 +31,7 @@ public sealed partial class ReadmeTests
     [InlineData("README.md")]
     [InlineData("benchmarks/README.md")]
     [InlineData("src/Transformer/README.md")]
-    [InlineData("src/Transformer.Models/README.md")]
+    [InlineData("src/Transformer.Models/Measurement/README.md")]
     [InlineData("src/Transformer/Verification/README.md")]
     [InlineData("src/Transformer/Ops/FusedAttention/README.md")]
     public void Readme_ShowsCompiledCodeAndCurrentTables(string page)
