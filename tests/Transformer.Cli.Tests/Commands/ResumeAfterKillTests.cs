@@ -65,7 +65,7 @@ public sealed partial class ResumeAfterKillTests : IDisposable
         "train", "seq2seq", "--source", text, "--target", text, "--valid-source", text,
         "--valid-target", text, "--out", files[folder], "--layers", "1", "--width", "16",
         "--heads", "2", "--dropout", "0.2", "--tokens-per-batch", "64", "--accumulate", "2",
-        "--steps", "400", "--checkpoint-every", "20", "--validate-every", "50", "--seed", "3",
+        "--steps", "1200", "--checkpoint-every", "20", "--validate-every", "50", "--seed", "3",
     ];
 
     private static string Sentence(int number) => string.Join(' ',
