@@ -52,14 +52,8 @@ public sealed class SpanEntrySixteenBitTests
     private static void AllocatesNothing<T>(
         string name, Entry<T> entry, T[] numbers, T[] results) where T : unmanaged
     {
-        long least = long.MaxValue;
-        for (int i = 0; i < Calls; i++)
-        {
-            long before = GC.GetAllocatedBytesForCurrentThread();
-            entry(numbers, results, SimdBackend.Instance);
-            least = Math.Min(least, GC.GetAllocatedBytesForCurrentThread() - before);
-        }
-
+        long least = ManagedAllocations.Least(
+            () => entry(numbers, results, SimdBackend.Instance));
         Assert.True(least == 0, $"{name}<{typeof(T).Name}> allocates {least} bytes");
     }
 

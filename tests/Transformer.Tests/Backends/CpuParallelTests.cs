@@ -107,10 +107,9 @@ public sealed class CpuParallelTests : IDisposable
     {
         CpuParallel.ThreadCount = 2;
         Sum work = default;
-        for (int job = 0; job < 100; job++) CpuParallel.For(4, ref work);
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int job = 0; job < 100; job++) CpuParallel.For(4, ref work);
-        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+        Assert.Equal(0, ManagedAllocations.Least(Dispatch, warmUp: 100, runs: 100));
+
+        void Dispatch() => CpuParallel.For(4, ref work);
     }
 
     [Theory]
