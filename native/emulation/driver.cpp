@@ -273,36 +273,17 @@ EXPORT int cuDeviceGetAttribute(int *value, int attribute, int device) {
 EXPORT int cuDevicePrimaryCtxRetain(void **result, int device) {
   return locked([&] { return *result = primaries()[size_t(device)], success; });
 }
-EXPORT int cuDevicePrimaryCtxRelease_v2(int) {
-  return locked([] { return success; });
-}
 EXPORT int cuCtxCreate_v2(void **result, u32, int device) {
   return locked([&] {
     others.push_back(context = new Context(device));
     return *result = context, success;
   });
 }
-EXPORT int cuCtxDestroy_v2(void *value) {
-  return locked([&] {
-    auto found = std::find(others.begin(), others.end(), value);
-    if (found == others.end()) return invalid_context;
-    if (context == *found) context = nullptr;
-    delete *found;
-    others.erase(found);
-    return success;
-  });
-}
 EXPORT int cuCtxSetCurrent(void *value) {
   return locked([&] { return context = static_cast<Context *>(value), success; });
 }
-EXPORT int cuCtxGetCurrent(void **value) {
-  return locked([&] { return *value = context, success; });
-}
 EXPORT int cuCtxGetDevice(int *device) {
   return current([&] { return *device = context->device, success; });
-}
-EXPORT int cuCtxSynchronize() {
-  return current([] { return drain(*context); });
 }
 
 EXPORT int cuModuleLoadDataEx(void **module, const char *image, u32, int *, void **) {
@@ -314,9 +295,6 @@ EXPORT int cuModuleLoadDataEx(void **module, const char *image, u32, int *, void
     *module = dlopen(self.dli_fname, RTLD_NOW | RTLD_NOLOAD);
     return *module ? success : invalid_image;
   });
-}
-EXPORT int cuModuleUnload(void *module) {
-  return locked([&] { return dlclose(module) == 0 ? success : invalid_value; });
 }
 EXPORT int cuModuleGetFunction(void **function, void *module, const char *name) {
   return current([&] {
@@ -330,9 +308,6 @@ EXPORT int cuFuncSetAttribute(void *, int, int value) {
   return current([&] {
     return value <= int(maximum_shared_bytes(context->device)) ? success : invalid_value;
   });
-}
-EXPORT int cuFuncGetAttribute(int *value, int, void *) {
-  return current([&] { return *value = 0, success; });
 }
 // By threads and shared memory; the emulation has no registers.
 EXPORT int cuOccupancyMaxActiveBlocksPerMultiprocessor(

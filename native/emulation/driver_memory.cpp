@@ -30,13 +30,6 @@ int enter_copy(void *stream, void *to, const void *from, size_t bytes, bool to_d
 
 } // namespace
 
-EXPORT int cuMemGetInfo_v2(size_t *free, size_t *total) {
-  return current([&] {
-    *free = device_bytes_free(context->device);
-    *total = device_bytes_total();
-    return success;
-  });
-}
 EXPORT int cuMemAlloc_v2(void **address, size_t bytes) {
   return current([&] {
     if (bytes == 0) return invalid_value;

@@ -3,7 +3,8 @@ using System.Text;
 
 namespace Transformer.Cuda.Driver;
 
-/// <summary>Compiled kernels on a device, loaded when the first of them is asked for.</summary>
+/// <summary>Compiled kernels on a device, loaded when the first of them is asked for and kept until
+/// the process ends: recorded graphs and work in flight refer to them.</summary>
 internal sealed unsafe class CudaModule(CudaDevice device, string name, byte[] image)
 {
     private const int MaximumDynamicSharedBytes = 8;

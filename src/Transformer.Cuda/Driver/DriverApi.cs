@@ -44,9 +44,6 @@ internal static unsafe partial class DriverApi
     public static partial int cuDevicePrimaryCtxRetain(out nint context, int device);
 
     [LibraryImport(Library)]
-    public static partial int cuDevicePrimaryCtxRelease_v2(int device);
-
-    [LibraryImport(Library)]
     public static partial int cuCtxSetCurrent(nint context);
 
     [LibraryImport(Library)]
@@ -99,9 +96,6 @@ internal static unsafe partial class DriverApi
     public static partial int cuEventElapsedTime(out float milliseconds, nint first, nint last);
 
     [LibraryImport(Library)]
-    public static partial int cuMemGetInfo_v2(out nuint free, out nuint total);
-
-    [LibraryImport(Library)]
     public static partial int cuMemAllocAsync(out nint address, nuint bytes, nint stream);
 
     [LibraryImport(Library)]
@@ -145,17 +139,11 @@ internal static unsafe partial class DriverApi
     public static partial int cuModuleLoadDataEx(
         out nint module, byte* image, uint count, int* options, void** values);
 
-    [LibraryImport(Library)]
-    public static partial int cuModuleUnload(nint module);
-
     [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int cuModuleGetFunction(out nint function, nint module, string name);
 
     [LibraryImport(Library)]
     public static partial int cuFuncSetAttribute(nint function, int attribute, int value);
-
-    [LibraryImport(Library)]
-    public static partial int cuFuncGetAttribute(out int value, int attribute, nint function);
 
     [LibraryImport(Library)]
     public static partial int cuOccupancyMaxActiveBlocksPerMultiprocessor(

@@ -49,18 +49,12 @@ public sealed partial class Bert
     public static Bert Load(string folder, Backend backend)
     {
         ModelFolder.Require(folder);
-        Bert model = new(BertConfig.Load(Path.Combine(folder, ConfigFile)), backend);
-        try
+        BertConfig config = BertConfig.Load(Path.Combine(folder, ConfigFile));
+        return ModelFolder.Filled(new Bert(config, backend), model =>
         {
             model.Parameters.AllocateToLoad();
             model.LoadWeights(Path.Combine(folder, WeightsFile));
-            return model;
-        }
-        catch
-        {
-            model.Dispose();
-            throw;
-        }
+        });
     }
 
     /// <summary>Replaces all weights by those of a file.</summary>

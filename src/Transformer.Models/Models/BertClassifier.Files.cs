@@ -40,7 +40,7 @@ public sealed partial class BertClassifier
     {
         ModelFolder.Require(folder);
         BertConfig config = BertConfig.Load(Path.Combine(folder, ConfigFile));
-        return Loaded(new(config, labels, backend, seed), model =>
+        return ModelFolder.Filled(new BertClassifier(config, labels, backend, seed), model =>
             new StoredWeights([.. model.encoder.Stored()])
             {
                 Rename = BertEncoder.Rename,
@@ -64,7 +64,7 @@ public sealed partial class BertClassifier
         ModelFolder.Require(folder);
         BertClassifier made = BertConfig.Read(Path.Combine(folder, ConfigFile),
             root => new BertClassifier(BertConfig.FromJson(root), ReadLabels(root), backend));
-        return Loaded(made, model =>
+        return ModelFolder.Filled(made, model =>
         {
             model.Parameters.AllocateToLoad();
             model.LoadWeights(Path.Combine(folder, WeightsFile));
@@ -92,20 +92,6 @@ public sealed partial class BertClassifier
     public void LoadWeights(string path) => Stored.Load(path);
 
     internal void SaveConfig(string path) => BertConfig.Write(path, ConfigJson);
-
-    private static BertClassifier Loaded(BertClassifier model, Action<BertClassifier> load)
-    {
-        try
-        {
-            load(model);
-            return model;
-        }
-        catch
-        {
-            model.Dispose();
-            throw;
-        }
-    }
 
     /// <summary>id2label is an object of the numbers from 0 on; without it there are two classes
     /// by number, as in Hugging Face's library.</summary>

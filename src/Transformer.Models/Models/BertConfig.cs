@@ -1,5 +1,3 @@
-using System.Globalization;
-using System.Numerics;
 using Transformer.Models.Layers;
 using Transformer.Ops;
 
@@ -12,9 +10,6 @@ namespace Transformer.Models;
 public sealed partial record BertConfig
 {
     // Larger numbers are mistakes, and would end in overflows or in hours of allocating.
-    private const int MostTokens = 1 << 24, MostLayers = 1 << 10, MostWidth = 1 << 18,
-        MostPositions = 1 << 20, MostSegments = 1 << 10;
-
     /// <summary>V: tokens.</summary>
     public required int Vocabulary { get; init; }
 
@@ -82,21 +77,15 @@ public sealed partial record BertConfig
     /// <exception cref="ArgumentException">They do not; the message says which and why.</exception>
     public void Validate()
     {
-        RequireSize("vocabulary", Vocabulary, MostTokens);
-        RequireSize("positions", Positions, MostPositions);
-        RequireSize("segments", Segments, MostSegments);
-        RequireSize("layers", Layers, MostLayers);
-        RequireSize("heads", Heads, MostWidth);
-        RequireSize("width", Width, MostWidth);
-        RequireSize("feedForwardWidth", Hidden, 4 * MostWidth);
-        if (Width % Heads != 0)
-        {
-            Throw("width", Width, $"a multiple of the {Heads} heads",
-                $"Use {(Width + Heads - 1) / Heads * Heads}, or another number of heads.");
-        }
-
+        ConfigCheck check = new(nameof(BertConfig));
+        check.Size("vocabulary", Vocabulary, ConfigCheck.MostTokens);
+        check.Size("positions", Positions, ConfigCheck.MostPositions);
+        check.Size("segments", Segments, ConfigCheck.MostSegments);
+        check.Size("layers", Layers, ConfigCheck.MostLayers);
+        check.Heads(Width, Heads);
+        check.Size("feedForwardWidth", Hidden, 4 * ConfigCheck.MostWidth);
         if (PadId < 0 || PadId >= Vocabulary)
-            Throw("padId", PadId, $"0 to {Vocabulary - 1}", "It must be a token.");
+            check.Refuse("padId", PadId, $"0 to {Vocabulary - 1}", "It must be a token.");
         if (Activation is not (Activation.Gelu or Activation.GeluTanh or Activation.Relu))
         {
             throw new ArgumentException($"BertConfig: 'activation' is {Activation}; expected " +
@@ -104,10 +93,8 @@ public sealed partial record BertConfig
         }
 
         PositionKinds.Require(nameof(BertConfig), PositionKind, Width, Heads);
-        if (!(Dropout >= 0 && Dropout < 1))
-            Throw("dropout", Dropout, "at least 0 and less than 1", "Use 0.1, or 0 for none.");
-        if (!(Epsilon > 0 && Epsilon <= 1))
-            Throw("epsilon", Epsilon, "more than 0 and at most 1", "Use 1e-12.");
+        check.Dropout(Dropout);
+        check.Epsilon(Epsilon, "1e-12");
     }
 
     private static BertConfig Sized(int layers, int heads, int width) => new()
@@ -117,19 +104,4 @@ public sealed partial record BertConfig
         Heads = heads,
         Width = width,
     };
-
-    private static void RequireSize(string field, int value, int most)
-    {
-        if (value < 1) Throw(field, value, "1 or more", "Give a positive size.");
-        if (value > most)
-        {
-            Throw(field, value, string.Create(CultureInfo.InvariantCulture, $"at most {most}"),
-                "Give a smaller size.");
-        }
-    }
-
-    private static void Throw<T>(string field, T value, string expected, string remedy)
-        where T : INumber<T> => throw new ArgumentException(
-            $"BertConfig: '{field}' is {value.ToString(null, CultureInfo.InvariantCulture)}; " +
-            $"expected {expected}. {remedy}");
 }

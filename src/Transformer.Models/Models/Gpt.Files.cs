@@ -33,18 +33,12 @@ public sealed partial class Gpt
     public static Gpt Load(string folder, Backend backend)
     {
         ModelFolder.Require(folder);
-        Gpt model = new(GptConfig.Load(Path.Combine(folder, ConfigFile)), backend);
-        try
+        GptConfig config = GptConfig.Load(Path.Combine(folder, ConfigFile));
+        return ModelFolder.Filled(new Gpt(config, backend), model =>
         {
             model.Parameters.AllocateToLoad();
             model.LoadWeights(Path.Combine(folder, WeightsFile));
-            return model;
-        }
-        catch
-        {
-            model.Dispose();
-            throw;
-        }
+        });
     }
 
     /// <summary>Writes the model as a graph of ai.onnx's operators (opset 20) with its weights in

@@ -1,5 +1,3 @@
-using System.Globalization;
-using System.Numerics;
 using Transformer.Models.Layers;
 
 namespace Transformer.Models;
@@ -11,9 +9,6 @@ namespace Transformer.Models;
 public sealed partial record GptConfig
 {
     // Larger numbers are mistakes, and would end in overflows or in hours of allocating.
-    private const int MostTokens = 1 << 24, MostLayers = 1 << 10, MostWidth = 1 << 18,
-        MostPositions = 1 << 20;
-
     /// <summary>V: tokens.</summary>
     public required int Vocabulary { get; init; }
 
@@ -74,22 +69,14 @@ public sealed partial record GptConfig
     /// <exception cref="ArgumentException">They do not; the message says which and why.</exception>
     public void Validate()
     {
-        RequireSize("vocabulary", Vocabulary, MostTokens);
-        RequireSize("positions", Positions, MostPositions);
-        RequireSize("layers", Layers, MostLayers);
-        RequireSize("heads", Heads, MostWidth);
-        RequireSize("width", Width, MostWidth);
-        if (Width % Heads != 0)
-        {
-            Throw("width", Width, $"a multiple of the {Heads} heads",
-                $"Use {(Width + Heads - 1) / Heads * Heads}, or another number of heads.");
-        }
-
+        ConfigCheck check = new(nameof(GptConfig));
+        check.Size("vocabulary", Vocabulary, ConfigCheck.MostTokens);
+        check.Size("positions", Positions, ConfigCheck.MostPositions);
+        check.Size("layers", Layers, ConfigCheck.MostLayers);
+        check.Heads(Width, Heads);
         PositionKinds.Require(nameof(GptConfig), PositionKind, Width, Heads);
-        if (!(Dropout >= 0 && Dropout < 1))
-            Throw("dropout", Dropout, "at least 0 and less than 1", "Use 0.1, or 0 for none.");
-        if (!(Epsilon > 0 && Epsilon <= 1))
-            Throw("epsilon", Epsilon, "more than 0 and at most 1", "Use 1e-5.");
+        check.Dropout(Dropout);
+        check.Epsilon(Epsilon, "1e-5");
     }
 
     /// <summary>Multiplications and additions of a forward pass that gives logits at every
@@ -110,19 +97,4 @@ public sealed partial record GptConfig
         Heads = heads,
         Width = width,
     };
-
-    private static void RequireSize(string field, int value, int most)
-    {
-        if (value < 1) Throw(field, value, "1 or more", "Give a positive size.");
-        if (value > most)
-        {
-            Throw(field, value, string.Create(CultureInfo.InvariantCulture, $"at most {most}"),
-                "Give a smaller size.");
-        }
-    }
-
-    private static void Throw<T>(string field, T value, string expected, string remedy)
-        where T : INumber<T> => throw new ArgumentException(
-            $"GptConfig: '{field}' is {value.ToString(null, CultureInfo.InvariantCulture)}; " +
-            $"expected {expected}. {remedy}");
 }

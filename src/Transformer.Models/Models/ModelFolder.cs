@@ -29,6 +29,22 @@ internal static class ModelFolder
         }
     }
 
+    /// <summary>Fills a model; one that cannot be filled is disposed.</summary>
+    public static TModel Filled<TModel>(TModel model, Action<TModel> load)
+        where TModel : IDisposable
+    {
+        try
+        {
+            load(model);
+            return model;
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
     /// <summary>Puts a model and its folder's tokenizer together; a model that has none is
     /// disposed.</summary>
     /// <exception cref="FileNotFoundException">There is no tokenizer.</exception>

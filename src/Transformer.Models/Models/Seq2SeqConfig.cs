@@ -1,5 +1,3 @@
-using System.Globalization;
-using System.Numerics;
 using Transformer.Models.Layers;
 using Transformer.Ops;
 
@@ -113,35 +111,23 @@ public sealed partial record Seq2SeqConfig
         TieEmbeddings = sourceVocabulary == targetVocabulary,
     };
 
-    // Far beyond any model that fits a machine: larger numbers are mistakes, and would end in
-    // overflows or in hours of allocating.
-    private const int MostTokens = 1 << 24, MostLayers = 1 << 10, MostWidth = 1 << 18,
-        MostPositions = 1 << 20;
-
     /// <summary>Checks that the numbers make a model.</summary>
     /// <exception cref="ArgumentException">They do not; the message says which and why.</exception>
     public void Validate()
     {
-        RequireSize("sourceVocabulary", SourceVocabulary, MostTokens);
-        RequireSize("targetVocabulary", TargetVocabulary, MostTokens);
-        RequireSize("encoderLayers", EncoderLayers, MostLayers);
-        RequireSize("decoderLayers", DecoderLayers, MostLayers);
-        RequireSize("width", Width, MostWidth);
-        RequireSize("heads", Heads, MostWidth);
-        RequireSize("feedForwardWidth", FeedForwardWidth, 4 * MostWidth);
-        RequireSize("maxPositions", MaxPositions, MostPositions);
-        if (Width % Heads != 0)
-        {
-            Throw("width", Width, $"a multiple of the {Heads} heads",
-                $"Use {(Width + Heads - 1) / Heads * Heads}, or another number of heads.");
-        }
-
+        ConfigCheck check = new(nameof(Seq2SeqConfig));
+        check.Size("sourceVocabulary", SourceVocabulary, ConfigCheck.MostTokens);
+        check.Size("targetVocabulary", TargetVocabulary, ConfigCheck.MostTokens);
+        check.Size("encoderLayers", EncoderLayers, ConfigCheck.MostLayers);
+        check.Size("decoderLayers", DecoderLayers, ConfigCheck.MostLayers);
+        check.Heads(Width, Heads);
+        check.Size("feedForwardWidth", FeedForwardWidth, 4 * ConfigCheck.MostWidth);
+        check.Size("maxPositions", MaxPositions, ConfigCheck.MostPositions);
         PositionKinds.Require(nameof(Seq2SeqConfig), Positions, Width, Heads);
-        if (!(Dropout >= 0 && Dropout < 1))
-            Throw("dropout", Dropout, "at least 0 and less than 1", "Use 0.1, or 0 for none.");
+        check.Dropout(Dropout);
         if (TieEmbeddings && SourceVocabulary != TargetVocabulary)
         {
-            Throw("targetVocabulary", TargetVocabulary,
+            check.Refuse("targetVocabulary", TargetVocabulary,
                 $"the {SourceVocabulary} tokens of the source, since tieEmbeddings is set",
                 "Use one joint vocabulary, or tieOutput alone.");
         }
@@ -155,10 +141,10 @@ public sealed partial record Seq2SeqConfig
                 "is lost.");
         }
 
-        ValidateSpecialTokens();
+        ValidateSpecialTokens(check);
     }
 
-    private void ValidateSpecialTokens()
+    private void ValidateSpecialTokens(ConfigCheck check)
     {
         (string Name, int Id)[] special =
             [("padId", PadId), ("unknownId", UnknownId), ("bosId", BosId), ("eosId", EosId)];
@@ -168,26 +154,16 @@ public sealed partial record Seq2SeqConfig
             (string name, int id) = special[i];
             if (id < 0 || id >= vocabulary)
             {
-                Throw(name, id, $"0 to {vocabulary - 1}",
+                check.Refuse(name, id, $"0 to {vocabulary - 1}",
                     "It must be a token of both vocabularies.");
             }
 
             int other = Array.FindIndex(special, s => s.Id == id);
             if (other != i)
             {
-                Throw(name, id, $"another id than {special[other].Name}",
+                check.Refuse(name, id, $"another id than {special[other].Name}",
                     "The four special tokens differ.");
             }
-        }
-    }
-
-    private static void RequireSize(string field, int value, int most)
-    {
-        if (value < 1) Throw(field, value, "1 or more", "Give a positive size.");
-        if (value > most)
-        {
-            Throw(field, value, string.Create(CultureInfo.InvariantCulture, $"at most {most}"),
-                "Give a smaller size.");
         }
     }
 
@@ -199,9 +175,4 @@ public sealed partial record Seq2SeqConfig
                 $"{string.Join(", ", Enum.GetNames<T>())}.");
         }
     }
-
-    private static void Throw<T>(string field, T value, string expected, string remedy)
-        where T : INumber<T> => throw new ArgumentException(
-            $"Seq2SeqConfig: '{field}' is {value.ToString(null, CultureInfo.InvariantCulture)}; " +
-            $"expected {expected}. {remedy}");
 }

@@ -31,18 +31,9 @@ public sealed partial class Seq2SeqTransformer
     public static Seq2SeqTransformer Load(string folder, Backend backend)
     {
         ModelFolder.Require(folder);
-        Seq2SeqTransformer model =
-            new(Seq2SeqConfig.Load(Path.Combine(folder, ConfigFile)), backend, seed: 0);
-        try
-        {
-            model.LoadWeights(Path.Combine(folder, WeightsFile));
-            return model;
-        }
-        catch
-        {
-            model.Dispose();
-            throw;
-        }
+        Seq2SeqConfig config = Seq2SeqConfig.Load(Path.Combine(folder, ConfigFile));
+        return ModelFolder.Filled(new Seq2SeqTransformer(config, backend, seed: 0),
+            model => model.LoadWeights(Path.Combine(folder, WeightsFile)));
     }
 
     /// <summary>Replaces all weights by those of a file.</summary>

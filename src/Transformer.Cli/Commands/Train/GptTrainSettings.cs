@@ -1,5 +1,4 @@
 using Transformer.Models;
-using Transformer.Models.Layers;
 using Transformer.Models.Training;
 using Setting = Transformer.Cli.Commands.Train.TrainSetting<
     Transformer.Cli.Commands.Train.GptTrainOptions>;
@@ -30,11 +29,7 @@ internal static class GptTrainSettings
         Setting.Whole("positions", "Most tokens seen at once, and tokens of a window of training.",
             (o, v) => o with { Model = o.Model with { Positions = v } }),
         Setting.Choice("position-kind", "How positions are marked (learned).",
-            [
-                ("learned", PositionKind.Learned), ("sinusoidal", PositionKind.Sinusoidal),
-                ("rotary", PositionKind.Rotary), ("alibi", PositionKind.Alibi),
-                ("relative", PositionKind.Relative), ("none", PositionKind.None),
-            ],
+            PositionKindWords.All,
             (o, v) => o with { Model = o.Model with { PositionKind = v } }),
         Setting.Number("dropout", "Share of elements dropped in training (0).",
             (o, v) => o with { Model = o.Model with { Dropout = v } }),

@@ -63,11 +63,7 @@ internal static class Seq2SeqTrainSettings
             [("pre", NormPlacement.Pre), ("post", NormPlacement.Post)],
             (o, v) => o with { Model = o.Model with { Norm = v } }),
         Setting.Choice("positions", "Kind of positions (sinusoidal).",
-            [
-                ("sinusoidal", PositionKind.Sinusoidal), ("learned", PositionKind.Learned),
-                ("rotary", PositionKind.Rotary), ("alibi", PositionKind.Alibi),
-                ("relative", PositionKind.Relative),
-            ],
+            PositionKindWords.Marked,
             (o, v) => o with { Model = o.Model with { Positions = v } }),
         Setting.Choice("activation", "Inside the feed-forward blocks (relu).",
             [
