@@ -40,6 +40,7 @@ template <typename T> __device__ __forceinline__ void activation_forward(const A
   case Activation::gelu: return forward<T, Activation::gelu>(p);
   case Activation::gelu_tanh: return forward<T, Activation::gelu_tanh>(p);
   case Activation::tanh: return forward<T, Activation::tanh>(p);
+  case Activation::silu: return forward<T, Activation::silu>(p);
   default: return forward<T, Activation::none>(p);
   }
 }
@@ -50,6 +51,7 @@ template <typename T> __device__ __forceinline__ void activation_backward(const 
   case Activation::gelu: return backward<T, Activation::gelu>(p);
   case Activation::gelu_tanh: return backward<T, Activation::gelu_tanh>(p);
   case Activation::tanh: return backward<T, Activation::tanh>(p);
+  case Activation::silu: return backward<T, Activation::silu>(p);
   default: return backward<T, Activation::none>(p);
   }
 }

@@ -6,7 +6,7 @@
 #include "numbers.cuh"
 
 // The values of Transformer.Ops.Activation.
-enum class Activation : i32 { none, relu, gelu, gelu_tanh, tanh };
+enum class Activation : i32 { none, relu, gelu, gelu_tanh, tanh, silu };
 
 // a / b to 2 ulp, for |b| from 2^-126 to 2^126.
 __device__ __forceinline__ float quotient(float a, float b) {
@@ -58,6 +58,14 @@ __device__ __forceinline__ float hyperbolic_tangent(float x, float &power) {
   return magnitude < 0.3f ? multiply_add(p * square, x, x) : x < 0 ? -far : far;
 }
 
+// σ(x): with e = e^(−|x|), 1/(1 + e) or e/(1 + e). `bell` is σ(x)·(1 − σ(x)).
+__device__ __forceinline__ float sigmoid(float x, float &bell) {
+  float power = exponential(-__builtin_fabsf(x));
+  float near = quotient(1, 1 + power), far = power * near;
+  bell = far * near;
+  return x < 0 ? far : near;
+}
+
 // f(x).
 __device__ __forceinline__ float activate(Activation activation, float x) {
   float a, b;
@@ -66,6 +74,7 @@ __device__ __forceinline__ float activate(Activation activation, float x) {
   case Activation::gelu: return x * normal_cdf(x, a, b);
   case Activation::gelu_tanh: return x * gelu_gate(x, a);
   case Activation::tanh: return hyperbolic_tangent(x, a);
+  case Activation::silu: return x * sigmoid(x, a);
   default: return x;
   }
 }
@@ -95,6 +104,12 @@ __device__ __forceinline__ float activation_derivative(
     float power;
     value = hyperbolic_tangent(x, power);
     return quotient(4 * power, (1 + power) * (1 + power));
+  }
+  case Activation::silu: {
+    float bell, gate = sigmoid(x, bell);
+    value = x * gate;
+    float near = x > 100 ? 100 : x < -100 ? -100 : x; // where the bell is 0
+    return multiply_add(near, bell, gate);
   }
   default: value = x; return 1;
   }

@@ -10,7 +10,7 @@ namespace Transformer.Tests;
 /// rounding, and allocate nothing.</summary>
 public sealed class SpanEntrySixteenBitTests
 {
-    private const int Rows = 5, Width = 37, Outputs = 21, Calls = 20;
+    private const int Rows = 5, Width = 37, Outputs = 21;
 
     [Fact]
     public void Half_EveryEntry_GivesTheReferencesNumbers() =>

@@ -5,7 +5,7 @@ namespace Transformer.Kernels.Ilgpu.Device;
 /// </summary>
 internal static class Activate
 {
-    public const int None = 0, Relu = 1, Gelu = 2, GeluTanh = 3, Tanh = 4;
+    public const int None = 0, Relu = 1, Gelu = 2, GeluTanh = 3, Tanh = 4, Silu = 5;
 
     /// <summary>f(x).</summary>
     public static float Value(int activation, float x)
@@ -13,6 +13,7 @@ internal static class Activate
         if (activation == Relu) return x <= 0 ? 0 : x;
         if (activation == Gelu) return x * NormalCdf(x);
         if (activation == Tanh) return FloatMath.Tanh(x);
+        if (activation == Silu) return x * Sigmoid(x);
         return activation == GeluTanh ? x * Gate(x) : x;
     }
 
@@ -40,6 +41,12 @@ internal static class Activate
             float near = Near(x, 20);
             float e = FloatMath.Exp(near < 0 ? 2 * near : -2 * near), share = 1 / (1 + e);
             return 4 * e * share * share;
+        }
+
+        if (activation == Silu)
+        {
+            float near = Near(x, 100), gate = Sigmoid(x);
+            return gate + (near * (gate * Sigmoid(-near)));
         }
 
         return 1;
@@ -79,6 +86,13 @@ internal static class Activate
     // e^(−2u).
     private static float Power(float near) => FloatMath.Exp(
         near * ((near * near * -0.0713548163f) - 1.595769122f)); // −2√(2/π), times 0.044715
+
+    // σ(x): with e = e^(−|x|), 1/(1 + e) or e/(1 + e).
+    private static float Sigmoid(float x)
+    {
+        float e = FloatMath.Exp(x < 0 ? x : -x), near = 1 / (1 + e);
+        return x < 0 ? e * near : near;
+    }
 
     // NaN stays.
     private static float Near(float x, float limit) => x > limit ? limit : x < -limit ? -limit : x;

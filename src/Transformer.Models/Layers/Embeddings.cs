@@ -15,6 +15,10 @@ public sealed record EmbeddingsOptions
     /// </summary>
     public PositionKind Positions { get; init; } = PositionKind.Sinusoidal;
 
+    /// <summary>Whether sinusoids stand as all sines, then all cosines, in place of pairs.
+    /// </summary>
+    public bool HalvedSinusoids { get; init; }
+
     /// <summary>Rows of the position table: the longest sequence.</summary>
     public int MaxPositions { get; init; }
 
@@ -60,7 +64,8 @@ public sealed class Embeddings
             Positions = parameters.Declare(
                 $"{name}.positions.weight", new(options.MaxPositions, width),
                 learned ? normal : Initializer.Constant(
-                    PositionalEncoding.Sinusoidal(options.MaxPositions, width)),
+                    PositionalEncoding.Sinusoidal(
+                        options.MaxPositions, width, options.HalvedSinusoids)),
                 decay: false, trainable: learned);
         }
 

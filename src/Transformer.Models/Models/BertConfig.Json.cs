@@ -15,7 +15,8 @@ public sealed partial record BertConfig
     private static readonly (string Name, Activation Value)[] Activations =
     [
         ("gelu", Activation.Gelu), ("gelu_new", Activation.GeluTanh), ("relu", Activation.Relu),
-        ("gelu_pytorch_tanh", Activation.GeluTanh),
+        ("gelu_pytorch_tanh", Activation.GeluTanh), ("silu", Activation.Silu),
+        ("swish", Activation.Silu),
     ];
 
     /// <summary>Reads config.json.</summary>

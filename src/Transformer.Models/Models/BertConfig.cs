@@ -86,10 +86,11 @@ public sealed partial record BertConfig
         check.Size("feedForwardWidth", Hidden, 4 * ConfigCheck.MostWidth);
         if (PadId < 0 || PadId >= Vocabulary)
             check.Refuse("padId", PadId, $"0 to {Vocabulary - 1}", "It must be a token.");
-        if (Activation is not (Activation.Gelu or Activation.GeluTanh or Activation.Relu))
+        if (Activation is not (Activation.Gelu or Activation.GeluTanh or Activation.Relu
+            or Activation.Silu))
         {
             throw new ArgumentException($"BertConfig: 'activation' is {Activation}; expected " +
-                "Gelu, GeluTanh or Relu.");
+                "Gelu, GeluTanh, Relu or Silu.");
         }
 
         PositionKinds.Require(nameof(BertConfig), PositionKind, Width, Heads);

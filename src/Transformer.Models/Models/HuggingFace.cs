@@ -17,16 +17,18 @@ public sealed record ConvertedModel(
 /// their index, and tokenizer files.</summary>
 /// <remarks>The models' own folders have the same form, so both directions check a whole model and
 /// write it anew: importing settles spellings, types and files, exporting chooses them.</remarks>
-public static class HuggingFace
+public static partial class HuggingFace
 {
     private static readonly string[] TokenizerFiles =
     [
         ModelFolder.TokenizerFile, "tokenizer_config.json", "special_tokens_map.json",
-        "vocab.json", "merges.txt", "vocab.txt",
+        "vocab.json", "merges.txt", "vocab.txt", MarianTokenizers.SourceName,
+        MarianTokenizers.TargetName, Translator.SourceTokenizerFile,
+        Translator.TargetTokenizerFile,
     ];
 
     /// <summary>The kinds of models that are known, by 'model_type'.</summary>
-    public static IReadOnlyList<string> ModelTypes { get; } = ["gpt2", BertConfig.ModelType];
+    public static IReadOnlyList<string> ModelTypes { get; } = ["gpt2", BertConfig.ModelType, Marian.ModelType];
 
     /// <summary>Reads a folder of any spelling and writes the model as this library does: one
     /// file of binary32 weights under full names.</summary>
@@ -40,7 +42,7 @@ public static class HuggingFace
     /// <exception cref="IOException">A file cannot be read or written, or the target is not
     /// empty.</exception>
     public static ConvertedModel Import(string source, string target) =>
-        Convert(source, target, new() { MaxFileBytes = 0 });
+        Convert(source, target, null);
 
     /// <summary>Reads a model of this library and writes it for others.</summary>
     /// <param name="source">Folder of the model.</param>
@@ -83,8 +85,12 @@ public static class HuggingFace
             [.. files.Select(f => Path.GetFileName(f))], files.Count > 1);
     }
 
-    private static ConvertedModel Convert(string source, string target, ExportOptions options)
+    /// <param name="source">Folder to read.</param>
+    /// <param name="target">Folder to write.</param>
+    /// <param name="export">How to write for others; null: as this library does.</param>
+    private static ConvertedModel Convert(string source, string target, ExportOptions? export)
     {
+        ExportOptions options = export ?? new() { MaxFileBytes = 0 };
         ModelFolder.Require(source);
         string config = Path.Combine(source, ModelFolder.ConfigFile);
         string type = ModelType(config);
@@ -115,6 +121,11 @@ public static class HuggingFace
                         model.Config.Save, options);
                 }
 
+            case Marian.ModelType or Seq2SeqConfig.ModelType:
+                bool marian = type == Marian.ModelType;
+                return export is null ? ImportTranslator(source, target, marian)
+                    : ExportTranslator(source, target, marian, export);
+
             default:
                 throw new InvalidDataException($"'{config}': 'model_type' is \"{type}\"; " +
                     $"supported are {string.Join(", ", ModelTypes)}. Choose such a model.");
@@ -141,7 +152,10 @@ public static class HuggingFace
     {
         using JsonDocument document = ConfigFields.Parse(
             $"'{config}'", TextFiles.ReadBytes(config, "model configuration"));
-        return new ConfigFields($"'{config}'", document.RootElement).Text("model_type", null);
+        ConfigFields fields = new($"'{config}'", document.RootElement);
+        // A translator of this library has the field under its own name.
+        return fields.Text("modelType", "") is { Length: > 0 } own
+            ? own : fields.Text("model_type", null);
     }
 
     private static bool IsClassifier(string config)

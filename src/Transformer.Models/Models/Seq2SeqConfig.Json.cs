@@ -7,7 +7,9 @@ namespace Transformer.Models;
 
 public sealed partial record Seq2SeqConfig
 {
-    private const string Owner = nameof(Seq2SeqConfig), ModelType = "seq2seq";
+    internal const string ModelType = "seq2seq";
+
+    private const string Owner = nameof(Seq2SeqConfig);
 
     /// <summary>Reads config.json.</summary>
     /// <param name="path">File as <see cref="Save"/> writes it.</param>
@@ -57,6 +59,8 @@ public sealed partial record Seq2SeqConfig
             json.WriteString("activation", Activation.ToString());
             json.WriteBoolean("tieEmbeddings", TieEmbeddings);
             json.WriteBoolean("tieOutput", TieOutput);
+            json.WriteBoolean("halvedSinusoids", HalvedSinusoids);
+            json.WriteBoolean("outputBias", OutputBias);
             json.WriteEndObject();
         }
 
@@ -102,6 +106,8 @@ public sealed partial record Seq2SeqConfig
             Activation = fields.Choice("activation", defaults.Activation),
             TieEmbeddings = fields.Boolean("tieEmbeddings", defaults.TieEmbeddings),
             TieOutput = fields.Boolean("tieOutput", defaults.TieOutput),
+            HalvedSinusoids = fields.Boolean("halvedSinusoids", defaults.HalvedSinusoids),
+            OutputBias = fields.Boolean("outputBias", defaults.OutputBias),
         };
         fields.RequireAllRead();
         config.Validate();

@@ -40,6 +40,10 @@ public sealed partial record Seq2SeqConfig
     /// <summary>How tokens learn of their positions.</summary>
     public PositionKind Positions { get; init; } = PositionKind.Sinusoidal;
 
+    /// <summary>Whether sinusoids stand as all sines, then all cosines, as Marian has them, in
+    /// place of pairs.</summary>
+    public bool HalvedSinusoids { get; init; }
+
     /// <summary>Between the two layers of a feed-forward block.</summary>
     public Activation Activation { get; init; } = Activation.Relu;
 
@@ -50,13 +54,17 @@ public sealed partial record Seq2SeqConfig
     /// <summary>The target table is the output projection, too.</summary>
     public bool TieOutput { get; init; } = true;
 
+    /// <summary>Whether the output projection has a bias.</summary>
+    public bool OutputBias { get; init; }
+
     /// <summary>Token that fills rows up; never generated.</summary>
     public int PadId { get; init; }
 
     /// <summary>Token of unknown words.</summary>
     public int UnknownId { get; init; } = 1;
 
-    /// <summary>Token that opens the decoder's input; never generated.</summary>
+    /// <summary>Token that opens the decoder's input, or <see cref="PadId"/>; never generated.
+    /// </summary>
     public int BosId { get; init; } = 2;
 
     /// <summary>Token that ends a sentence.</summary>
@@ -159,10 +167,11 @@ public sealed partial record Seq2SeqConfig
             }
 
             int other = Array.FindIndex(special, s => s.Id == id);
-            if (other != i)
+            bool startsWithPad = name == "bosId" && id == PadId;
+            if (other != i && !startsWithPad)
             {
                 check.Refuse(name, id, $"another id than {special[other].Name}",
-                    "The four special tokens differ.");
+                    "The special tokens differ; only bosId may be padId.");
             }
         }
     }

@@ -57,8 +57,11 @@ internal sealed class Seq2SeqNetwork
         }
 
         output = config.SharesOutput
-            ? new("output", target.Tokens, null)
-            : new(parameters, "output", config.Width, config.TargetVocabulary, bias: false);
+            ? new("output", target.Tokens, config.OutputBias ? parameters.Declare(
+                "output.bias", new(config.TargetVocabulary), Initializer.Zeros, decay: false)
+                : null)
+            : new(parameters, "output", config.Width, config.TargetVocabulary,
+                config.OutputBias);
     }
 
     /// <summary>Layers of the decoder, for those who project keys and values themselves.
@@ -141,6 +144,7 @@ internal sealed class Seq2SeqNetwork
         Vocabulary = vocabulary,
         Width = config.Width,
         Positions = config.Positions,
+        HalvedSinusoids = config.HalvedSinusoids,
         MaxPositions = config.MaxPositions,
         ScaleByRootWidth = config.ScalesEmbeddings,
         Dropout = config.Dropout,

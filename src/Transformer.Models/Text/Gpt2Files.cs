@@ -12,8 +12,16 @@ internal static class Gpt2Files
 
     private const string Version = "#version: 0.2";
 
-    /// <summary>Reads vocab.json.</summary>
+    /// <summary>Reads vocab.json of a byte-level model.</summary>
     public static Vocabulary ReadVocabulary(string path)
+    {
+        Vocabulary vocabulary = ReadTokens(path);
+        BytePairFile.CheckPieces(fault => Error(path, fault), vocabulary);
+        return vocabulary;
+    }
+
+    /// <summary>Reads vocab.json of any model.</summary>
+    public static Vocabulary ReadTokens(string path)
     {
         using JsonDocument document = TokenizerFile.Parse(path);
         JsonElement root = document.RootElement;
@@ -33,13 +41,11 @@ internal static class Gpt2Files
         SpecialTokens special = SpecialRoles.Find(
             name => ids.TryGetValue(name, out int id) ? id : null) ??
             throw Error(SpecialRoles.Missing);
-        Vocabulary vocabulary = new(
+        return new(
             tokens, ids.Where(entry => SpecialRoles.IsKnown(entry.Key)).Select(e => e.Value),
             special);
-        BytePairFile.CheckPieces(Error, vocabulary);
-        return vocabulary;
 
-        InvalidDataException Error(string fault) => new($"Vocabulary file '{path}' {fault}");
+        InvalidDataException Error(string fault) => Gpt2Files.Error(path, fault);
 
         string Name(JsonProperty entry)
         {
@@ -53,6 +59,9 @@ internal static class Gpt2Files
             }
         }
     }
+
+    private static InvalidDataException Error(string path, string fault) =>
+        new($"Vocabulary file '{path}' {fault}");
 
     /// <summary>Reads merges.txt.</summary>
     public static BytePairMerge[] ReadMerges(string path, Vocabulary vocabulary)

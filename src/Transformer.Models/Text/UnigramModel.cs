@@ -9,6 +9,10 @@ internal sealed class UnigramModel
     /// <summary>Id of a code point that is no piece.</summary>
     public const int Unknown = -1;
 
+    /// <summary>Score of a token that is text but no piece of this model: models that share
+    /// their ids have pieces that others lack.</summary>
+    public const double Absent = -1e30;
+
     private const double UnknownPenalty = 10;
 
     private readonly PieceTrie _trie;
@@ -19,10 +23,11 @@ internal sealed class UnigramModel
     /// <param name="scores">Their log probabilities.</param>
     public UnigramModel(IReadOnlyList<string?> pieces, double[] scores)
     {
-        _trie = new(pieces.Index().Where(entry => entry.Item is not null)
+        _trie = new(pieces.Index()
+            .Where(entry => entry.Item is not null && scores[entry.Index] > Absent)
             .Select(entry => (entry.Item!, entry.Index)));
         _scores = scores;
-        double least = scores.Length == 0 ? 0 : scores.Min();
+        double least = scores.Where(score => score > Absent).DefaultIfEmpty().Min();
         _unknownScore = least - UnknownPenalty;
     }
 

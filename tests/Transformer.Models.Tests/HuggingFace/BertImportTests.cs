@@ -140,7 +140,7 @@ public sealed class BertImportTests : IDisposable
     }
 
     [Theory]
-    [InlineData("gelu", "swish", "'hidden_act' is \"swish\"; expected \"gelu\" or \"gelu_new\"")]
+    [InlineData("gelu", "mish", "'hidden_act' is \"mish\"; expected \"gelu\" or \"gelu_new\"")]
     [InlineData("absolute", "relative_key", "'position_embedding_type' is \"relative_key\"")]
     [InlineData("{", "{\"is_decoder\": true,", "'is_decoder' is true; only false is supported")]
     [InlineData("\"intermediate_size\": 20", "\"intermediate_size\": 24", "has shape [20, 12]")]

@@ -92,8 +92,8 @@ public sealed class Seq2SeqConfigTests
             "vocabularies."
         },
         {
-            "same", "Seq2SeqConfig: 'eosId' is 2; expected another id than bosId. The four " +
-            "special tokens differ."
+            "same", "Seq2SeqConfig: 'eosId' is 2; expected another id than bosId. The " +
+            "special tokens differ; only bosId may be padId."
         },
     };
 

@@ -13,6 +13,7 @@ public class ActivationMathTests
     [InlineData("relu", Activation.Relu)]
     [InlineData("gelu_exact", Activation.Gelu)]
     [InlineData("gelu_tanh", Activation.GeluTanh)]
+    [InlineData("silu", Activation.Silu)]
     public void ValueAndDerivative_MatchPyTorch(string @case, Activation activation)
     {
         Fixture fixture = Fixture.Load("activation", @case);
@@ -53,6 +54,7 @@ public class ActivationMathTests
         Assert.Equal(0.5, ActivationMath.Derivative(Activation.Gelu, 0));
         Assert.Equal(0.5, ActivationMath.Derivative(Activation.GeluTanh, 0));
         Assert.Equal(1, ActivationMath.Derivative(Activation.Tanh, 0));
+        Assert.Equal(0.5, ActivationMath.Derivative(Activation.Silu, 0));
     }
 
     [Fact]
@@ -82,6 +84,7 @@ public class ActivationMathTests
     [InlineData(Activation.Gelu)]
     [InlineData(Activation.GeluTanh)]
     [InlineData(Activation.Tanh)]
+    [InlineData(Activation.Silu)]
     public void NaN_StaysNaN(Activation activation) =>
         Assert.True(double.IsNaN(ActivationMath.Value(activation, double.NaN)));
 
@@ -90,7 +93,7 @@ public class ActivationMathTests
     {
         ArgumentException error = Assert.Throws<ArgumentException>(
             () => ActivationMath.Value((Activation)9, 1));
-        Assert.Equal("Activation: 9 is unknown. Use None, Relu, Gelu, GeluTanh or Tanh.",
+        Assert.Equal("Activation: 9 is unknown. Use None, Relu, Gelu, GeluTanh, Tanh or Silu.",
             error.Message);
     }
 }

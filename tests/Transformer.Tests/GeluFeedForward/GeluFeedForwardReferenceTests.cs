@@ -37,6 +37,7 @@ public class GeluFeedForwardReferenceTests : KernelTest
     [Theory]
     [InlineData("gelu_exact", Activation.Gelu)]
     [InlineData("gelu_tanh", Activation.GeluTanh)]
+    [InlineData("silu", Activation.Silu)]
     [InlineData("relu", Activation.Relu)]
     public void ForwardAndBackward_MatchPyTorch(string @case, Activation activation)
     {
@@ -139,7 +140,7 @@ public class GeluFeedForwardReferenceTests : KernelTest
             Activation = Activation.Gelu,
         };
         Rejects(call with { Activation = Activation.None },
-            "GeluFeedForward: 'Activation' is None; expected Gelu, GeluTanh, Relu or Tanh. Two " +
+            "GeluFeedForward: 'Activation' is None; expected another one. Two " +
             "linear layers without one collapse into one: use Linear.");
         Rejects(call with { Weight2 = Real(new double[5]) },
             "GeluFeedForward: 'weight2' has 5 elements; expected 6 for shape [2, 3]. Pass a " +

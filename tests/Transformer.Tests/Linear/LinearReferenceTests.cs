@@ -65,6 +65,7 @@ public class LinearReferenceTests : KernelTest
     [InlineData("relu", Activation.Relu)]
     [InlineData("gelu_exact", Activation.Gelu)]
     [InlineData("gelu_tanh", Activation.GeluTanh)]
+    [InlineData("silu", Activation.Silu)]
     public void ForwardAndBackward_MatchPyTorch(string @case, Activation activation)
     {
         Fixture fixture = Fixture.Load("linear", @case);

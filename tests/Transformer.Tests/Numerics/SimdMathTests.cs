@@ -104,6 +104,16 @@ public unsafe class SimdMathTests
     }
 
     [Fact]
+    public void Silu_IsWithinItsBound()
+    {
+        foreach (float limit in new[] { 88f, -87f })
+            Strided<SiluFunction>(limit, x => x * Sigmoid(x), maxUlp: 6);
+        Dense<SiluFunction>(-88, 8, x => x * Sigmoid(x), maxAbsolute: 1e-6);
+        Dense<SiluDerivativeFunction>(
+            -8, 8, x => Sigmoid(x) * (1 + (x * Sigmoid(-x))), maxAbsolute: 4e-7);
+    }
+
+    [Fact]
     public void SpecialValues()
     {
         const float inf = float.PositiveInfinity;
@@ -116,6 +126,9 @@ public unsafe class SimdMathTests
         Special<ErfFunction>(2.4e-7f, (0, 0), (inf, 1), (-inf, -1), (1e30f, 1), (-50, -1));
         Special<GeluFunction>((0, 0), (inf, inf), (1e30f, 1e30f), (40, 40));
         Special<GeluTanhFunction>((0, 0), (inf, inf), (1e30f, 1e30f), (40, 40));
+        Special<SiluFunction>((0, 0), (inf, inf), (1e30f, 1e30f), (40, 40));
+        Special<SiluDerivativeFunction>(
+            (0, 0.5f), (inf, 1), (-inf, 0), (1e30f, 1), (-1e30f, 0), (40, 1));
         Special<GeluDerivativeFunction>((0, 0.5f), (inf, 1), (1e30f, 1), (40, 1));
         Special<GeluTanhDerivativeFunction>((0, 0.5f), (inf, 1), (1e30f, 1), (40, 1));
     }
@@ -123,6 +136,8 @@ public unsafe class SimdMathTests
     private static double Erf(double x) => 2 * Cdf(x * Math.Sqrt(2)) - 1;
 
     private static double Cdf(double x) => ScalarMath.NormalCdf(x);
+
+    private static double Sigmoid(double x) => 1 / (1 + Math.Exp(-x));
 
     private static double Pdf(double x) => Math.Exp(-x * x / 2) / Math.Sqrt(2 * Math.PI);
 
@@ -299,6 +314,17 @@ public unsafe class SimdMathTests
     private readonly struct GeluTanhFunction : IFunction
     {
         public static T Apply<T>(T x) where T : struct, ISimdFloat<T> => SimdMath.GeluTanh(x);
+    }
+
+    private readonly struct SiluFunction : IFunction
+    {
+        public static T Apply<T>(T x) where T : struct, ISimdFloat<T> => SimdMath.Silu(x);
+    }
+
+    private readonly struct SiluDerivativeFunction : IFunction
+    {
+        public static T Apply<T>(T x) where T : struct, ISimdFloat<T> =>
+            SimdMath.SiluDerivative(x, out _);
     }
 
     private readonly struct TanhDerivativeFunction : IFunction

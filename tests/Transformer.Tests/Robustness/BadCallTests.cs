@@ -45,7 +45,7 @@ public sealed class BadCallTests : KernelTest
     {
         Refuses(Product() with { Activation = (Activation)99 },
             "Linear: 'Activation' is 99, which has no name. Use None, Relu, Gelu, GeluTanh, " +
-            "Tanh.");
+            "Tanh, Silu.");
         Refuses(new ActivationForward
         {
             Input = Floats(2), Output = Floats(2), Length = 2, Activation = (Activation)(-1),

@@ -53,10 +53,11 @@ internal static class RunLinear
     {
         Option<string> option = new("--activation")
         {
-            Description = "none, relu, gelu, gelu-tanh or tanh.",
+            Description = "none, relu, gelu, gelu-tanh, tanh or silu.",
             DefaultValueFactory = _ => otherwise,
         };
-        return option.AcceptOnlyFromAmong("none", "relu", "gelu", "gelu-tanh", "tanh");
+        return option.AcceptOnlyFromAmong(
+            "none", "relu", "gelu", "gelu-tanh", "tanh", "silu");
     }
 
     /// <summary>Parses an activation's name.</summary>
@@ -66,6 +67,7 @@ internal static class RunLinear
         "gelu" => Activation.Gelu,
         "gelu-tanh" => Activation.GeluTanh,
         "tanh" => Activation.Tanh,
+        "silu" => Activation.Silu,
         _ => Activation.None,
     };
 }

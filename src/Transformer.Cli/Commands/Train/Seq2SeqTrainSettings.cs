@@ -68,7 +68,7 @@ internal static class Seq2SeqTrainSettings
         Setting.Choice("activation", "Inside the feed-forward blocks (relu).",
             [
                 ("relu", Activation.Relu), ("gelu", Activation.Gelu),
-                ("gelu-tanh", Activation.GeluTanh),
+                ("gelu-tanh", Activation.GeluTanh), ("silu", Activation.Silu),
             ],
             (o, v) => o with { Model = o.Model with { Activation = v } }),
         Setting.Choice("tie", "Which tables are one: by default all with bpe, else output.",

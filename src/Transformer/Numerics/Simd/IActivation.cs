@@ -72,3 +72,14 @@ internal readonly struct TanhActivation : IActivation
     public static T Derivative<T>(T x, out T value) where T : struct, ISimdFloat<T> =>
         SimdMath.TanhDerivative(x, out value);
 }
+
+/// <summary>f(x) = x·σ(x).</summary>
+internal readonly struct SiluActivation : IActivation
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static T Apply<T>(T x) where T : struct, ISimdFloat<T> => SimdMath.Silu(x);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static T Derivative<T>(T x, out T value) where T : struct, ISimdFloat<T> =>
+        SimdMath.SiluDerivative(x, out value);
+}

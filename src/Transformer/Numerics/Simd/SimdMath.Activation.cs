@@ -108,6 +108,36 @@ internal static partial class SimdMath
         return T.MultiplyAdd(near * slope, exponential * gate * gate, gate);
     }
 
+    /// <summary>SiLU: x·σ(x).</summary>
+    /// <remarks>Nothing cancels: at most 6 ulp; 0 below −87.3. −∞ gives NaN, being ∞·0; NaN stays
+    /// NaN.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static T Silu<T>(T x) where T : struct, ISimdFloat<T> => x * Sigmoid(x, out _);
+
+    /// <summary>Derivative σ + x·σ(1 − σ) of <see cref="Silu"/>, and its value.</summary>
+    /// <remarks>Absolute error at most 4·10⁻⁷. σ(1 − σ) is e/(1 + e)², e = e^(−|x|).</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static T SiluDerivative<T>(T x, out T value) where T : struct, ISimdFloat<T>
+    {
+        T gate = Sigmoid(x, out T bell);
+        value = x * gate;
+        // Beyond 100 the bell is 0; the limit keeps ∞·0 away.
+        return T.MultiplyAdd(Clamp(x, 100f), bell, gate);
+    }
+
+    /// <summary>σ(x): with e = e^(−|x|), 1/(1 + e) or e/(1 + e).</summary>
+    /// <param name="x">Argument.</param>
+    /// <param name="bell">σ(x)·(1 − σ(x)).</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static T Sigmoid<T>(T x, out T bell) where T : struct, ISimdFloat<T>
+    {
+        T e = ExpNonPositive(T.Zero - T.Abs(x));
+        T near = T.Broadcast(1f) / (T.Broadcast(1f) + e);
+        T far = e * near;
+        bell = far * near;
+        return T.SelectLess(x, T.Zero, far, near);
+    }
+
     /// <summary>
     /// Φ(x): with a = |x|, Φ(−a) = e^(−a²/2)·P(a)/Q(a), degrees 4 and 5, and Φ(a) = 1 − Φ(−a).
     /// </summary>

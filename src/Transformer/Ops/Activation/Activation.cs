@@ -19,4 +19,8 @@ public enum Activation
 
     /// <summary>f(x) = tanh x: BERT's pooler (Devlin et al. 2018).</summary>
     Tanh,
+
+    /// <summary>f(x) = x·σ(x), σ the logistic function; also called swish (Elfwing et al. 2017,
+    /// Ramachandran et al. 2017).</summary>
+    Silu,
 }

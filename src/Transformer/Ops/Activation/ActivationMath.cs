@@ -18,6 +18,7 @@ internal static class ActivationMath
         Activation.Gelu => x * ScalarMath.NormalCdf(x),
         Activation.GeluTanh => 0.5 * x * (1 + Math.Tanh(TanhArgument(x))),
         Activation.Tanh => Math.Tanh(x),
+        Activation.Silu => x * Sigmoid(x),
         _ => throw Unknown(activation),
     };
 
@@ -29,8 +30,11 @@ internal static class ActivationMath
         Activation.Gelu => ScalarMath.NormalCdf(x) + (x * ScalarMath.NormalPdf(x)),
         Activation.GeluTanh => GeluTanhDerivative(x),
         Activation.Tanh => 1 / (Math.Cosh(x) * Math.Cosh(x)),
+        Activation.Silu => Sigmoid(x) * (1 + (x * Sigmoid(-x))),
         _ => throw Unknown(activation),
     };
+
+    private static double Sigmoid(double x) => 1 / (1 + Math.Exp(-x));
 
     private static double TanhArgument(double x) => RootTwoOverPi * (x + (Cubic * x * x * x));
 
@@ -42,5 +46,5 @@ internal static class ActivationMath
     }
 
     private static ArgumentException Unknown(Activation activation) =>
-        new($"Activation: {activation} is unknown. Use None, Relu, Gelu, GeluTanh or Tanh.");
+        new($"Activation: {activation} is unknown. Use None, Relu, Gelu, GeluTanh, Tanh or Silu.");
 }

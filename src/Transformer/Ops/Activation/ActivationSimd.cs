@@ -41,6 +41,7 @@ internal readonly unsafe struct ActivationForwardAction(ActivationForward call) 
             case Activation.Gelu: Run<T, GeluActivation>(); break;
             case Activation.GeluTanh: Run<T, GeluTanhActivation>(); break;
             case Activation.Tanh: Run<T, TanhActivation>(); break;
+            case Activation.Silu: Run<T, SiluActivation>(); break;
             default: Run<T, IdentityActivation>(); break;
         }
     }
@@ -84,6 +85,7 @@ internal readonly unsafe struct ActivationBackwardAction(ActivationBackward call
             case Activation.Gelu: Run<T, GeluActivation>(); break;
             case Activation.GeluTanh: Run<T, GeluTanhActivation>(); break;
             case Activation.Tanh: Run<T, TanhActivation>(); break;
+            case Activation.Silu: Run<T, SiluActivation>(); break;
             default: Run<T, IdentityActivation>(); break;
         }
     }

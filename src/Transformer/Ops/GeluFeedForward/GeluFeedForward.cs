@@ -13,7 +13,7 @@ public readonly record struct FeedForwardSizes(int Rows, int Width, int Hidden, 
 /// <summary>Options of a feed-forward network; <c>default</c> is exact GELU.</summary>
 public readonly record struct FeedForwardOptions
 {
-    /// <summary>Gelu, GeluTanh, Relu or Tanh; None means Gelu.</summary>
+    /// <summary>Any but None, which means Gelu.</summary>
     public Activation Activation { get; init; }
 
     internal Activation EffectiveActivation =>

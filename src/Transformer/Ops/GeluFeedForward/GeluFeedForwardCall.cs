@@ -49,7 +49,7 @@ public readonly record struct GeluFeedForwardForward : IOpCall
     /// <summary>Width of the output; usually Width.</summary>
     public int OutputWidth { get; init; }
 
-    /// <summary>Gelu, GeluTanh, Relu or Tanh.</summary>
+    /// <summary>Any but None.</summary>
     public Activation Activation { get; init; }
 
     /// <inheritdoc/>
@@ -168,7 +168,7 @@ internal static class GeluFeedForwardChecks
         OpCheck.Defined(Op, "Activation", activation);
         if (activation == Activation.None)
         {
-            OpCheck.Throw(Op, "'Activation' is None; expected Gelu, GeluTanh, Relu or Tanh. " +
+            OpCheck.Throw(Op, "'Activation' is None; expected another one. " +
                 "Two linear layers without one collapse into one: use Linear.");
         }
     }

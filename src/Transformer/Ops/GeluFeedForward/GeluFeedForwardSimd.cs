@@ -49,6 +49,7 @@ internal readonly unsafe struct GeluFeedForwardForwardAction(GeluFeedForwardForw
             case Activation.Relu: Run<T, ReluActivation>(); break;
             case Activation.Gelu: Run<T, GeluActivation>(); break;
             case Activation.Tanh: Run<T, TanhActivation>(); break;
+            case Activation.Silu: Run<T, SiluActivation>(); break;
             default: Run<T, GeluTanhActivation>(); break;
         }
     }

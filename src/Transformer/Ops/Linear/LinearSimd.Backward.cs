@@ -49,6 +49,7 @@ internal readonly unsafe struct LinearBackwardAction(LinearBackward call) : ISim
             case Activation.Relu: Pass<T, ReluActivation>(passed); break;
             case Activation.Gelu: Pass<T, GeluActivation>(passed); break;
             case Activation.Tanh: Pass<T, TanhActivation>(passed); break;
+            case Activation.Silu: Pass<T, SiluActivation>(passed); break;
             default: Pass<T, GeluTanhActivation>(passed); break;
         }
 

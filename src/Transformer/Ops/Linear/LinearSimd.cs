@@ -36,6 +36,7 @@ internal readonly unsafe struct LinearForwardAction(LinearForward call) : ISimdA
             case Activation.Gelu: Run<T, GeluActivation>(); break;
             case Activation.GeluTanh: Run<T, GeluTanhActivation>(); break;
             case Activation.Tanh: Run<T, TanhActivation>(); break;
+            case Activation.Silu: Run<T, SiluActivation>(); break;
             default: Run<T, IdentityActivation>(); break;
         }
     }

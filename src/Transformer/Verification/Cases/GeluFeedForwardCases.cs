@@ -18,11 +18,12 @@ internal static class GeluFeedForwardCases
     {
         for (int i = 0; i < Shapes.Length; i++)
         {
-            Activation activation = (i % 4) switch
+            Activation activation = (i % 5) switch
             {
                 0 => Activation.Gelu,
                 1 => Activation.GeluTanh,
                 2 => Activation.Tanh,
+                3 => Activation.Silu,
                 _ => Activation.Relu,
             };
             Spec spec = new(Shapes[i].Rows, Shapes[i].Width, Shapes[i].Hidden,

@@ -21,7 +21,7 @@ internal static class LinearCases
         for (int i = 0; i < Shapes.Length; i++)
         {
             Spec plain = new(Shapes[i].Rows, Shapes[i].Inputs, Shapes[i].Outputs,
-                (Activation)(i % 5)) { Bias = i % 3 != 1, KeepsPreActivation = i % 2 == 0 };
+                (Activation)(i % 6)) { Bias = i % 3 != 1, KeepsPreActivation = i % 2 == 0 };
             yield return ForwardCase(plain, quick: i is 2 or 3 or 4 or 5);
             yield return BackwardCase(plain, quick: i is 2 or 3 or 4 or 5);
         }

@@ -74,6 +74,14 @@ internal static unsafe class UnfusedLinear
             return;
         }
 
+        if (activation == Activation.Silu)
+        {
+            float[] gate = new float[values.Length];
+            TensorPrimitives.Sigmoid(values, gate);
+            TensorPrimitives.Multiply(values, gate, values);
+            return;
+        }
+
         // GELU in its tanh form; a vectorised erf is not in the standard library.
         float[] inner = new float[values.Length];
         TensorPrimitives.Multiply(values, values, inner);
