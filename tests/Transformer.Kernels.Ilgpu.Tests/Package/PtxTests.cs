@@ -38,6 +38,33 @@ public sealed class PtxTests
         Assert.Equal(shared, ptx.Contains("ld.shared.v4.f32", StringComparison.Ordinal));
     }
 
+    /// <summary>Every kernel over tensors loads by fours, but for those that take single elements,
+    /// each for its reason.</summary>
+    [Fact]
+    public void KernelsThatLoadSingleElementsAreTheseOnly()
+    {
+        string[] expected =
+        [
+            // Sums over rows: neighbouring threads have neighbouring columns.
+            "GradientColumns.ThreadPerColumn", "PartialSums.ThreadPerColumn",
+            "NormBackward.ThreadPerColumn", "AttentionFinish.MergeSplits",
+            // A few numbers a row, or one in all.
+            "AttentionSums.GroupPerSink", "CrossEntropyKernels.Reduce",
+            "GradientNormKernels.Total", "LikelihoodKernels.ThreadPerLabel",
+            // Any axis: what is summed lies apart in memory.
+            "SoftmaxKernels.GroupPerColumns", "LikelihoodKernels.GradientGroupPerOuter",
+            // Rows of any length that begin anywhere, read many times from the cache.
+            "TopKKernel.GroupPerRow", "SamplingKernel.GroupPerRow",
+            // Pairs that lie side by side or half a head apart.
+            "RotaryKernel.GroupPerToken",
+        ];
+        IEnumerable<string> single = Compiled.Value
+            .Where(k => k.Key.Contains("<Single, ", StringComparison.Ordinal)
+                && !k.Value.Contains("ld.global.v4.f32", StringComparison.Ordinal))
+            .Select(k => k.Key[..k.Key.IndexOf('<', StringComparison.Ordinal)]).Distinct();
+        Assert.Equal(expected.Order(), single.Order());
+    }
+
     /// <summary>The loop of the products over k: three loads and 32 products and sums, nothing by
     /// way of single floats.</summary>
     [Fact]
