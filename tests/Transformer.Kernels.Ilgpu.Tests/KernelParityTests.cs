@@ -30,4 +30,10 @@ public sealed class KernelParityTests
 
         Assert.True(passed > 0, $"{op} {direction}: no case ran");
     }
+
+    [Fact]
+    public void CudaContext_OfABackendWithoutOne_IsRefusedWithTheRemedy() => Assert.EndsWith(
+        $"it runs on {TestDevice.Backend.Device}, which has no CUDA context. Use ilgpu-cuda.",
+        Assert.Throws<NotSupportedException>(() => TestDevice.Backend.Cuda).Message,
+        StringComparison.Ordinal);
 }
