@@ -102,6 +102,7 @@ public static class Application
         ClassifyCommand.Create(),
         DemoCommand.Create(),
         DevicesCommand.Create(),
+        EmbeddingsCommand.Create(),
         EvaluateCommand.Create(),
         ConversionCommands.Export(),
         FillMaskCommand.Create(),

@@ -32,6 +32,7 @@ public sealed partial class ReadmeTests
     [InlineData("benchmarks/README.md")]
     [InlineData("src/Transformer/README.md")]
     [InlineData("src/Transformer.Models/Measurement/README.md")]
+    [InlineData("src/Transformer.Models/Word2Vec/README.md")]
     [InlineData("src/Transformer/Verification/README.md")]
     [InlineData("src/Transformer/Ops/FusedAttention/README.md")]
     public void Readme_ShowsCompiledCodeAndCurrentTables(string page)
@@ -131,6 +132,7 @@ public sealed partial class ReadmeTests
         ("table", "translation") => TranslationTable(),
         ("table", "models") => ModelsTable(),
         ("table", "positions") => PositionsTable(),
+        ("table", "classifiers") => ClassifiersTable.Of(ResultFiles.Committed),
         _ => throw new InvalidOperationException($"README: unknown section '{kind}: {name}'."),
     };
 
