@@ -28,7 +28,8 @@ public static partial class HuggingFace
     ];
 
     /// <summary>The kinds of models that are known, by 'model_type'.</summary>
-    public static IReadOnlyList<string> ModelTypes { get; } = ["gpt2", BertConfig.ModelType, Marian.ModelType];
+    public static IReadOnlyList<string> ModelTypes { get; } =
+        ["gpt2", BertConfig.ModelType, Marian.ModelType];
 
     /// <summary>Reads a folder of any spelling and writes the model as this library does: one
     /// file of binary32 weights under full names.</summary>

@@ -173,7 +173,7 @@ public sealed partial class WordVectors
         }
 
         public InvalidDataException Error(string fault) => new(
-            $"Word vectors '{path}': the file {fault} Use one in word2vec's form; files of binary " +
+            $"Word vectors '{path}': the file {fault} Use one in word2vec's form; files of " +
             "numbers end in .bin.");
 
         private float Finite(float value, string word) => float.IsFinite(value) ? value

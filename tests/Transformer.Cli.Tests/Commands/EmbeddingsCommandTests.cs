@@ -45,7 +45,8 @@ public sealed class EmbeddingsCommandTests : IDisposable
     {
         string data = files.Text("in", "a b a b"), vectors = files.Text("v.txt", "1 1", "one 1");
         string[] train = ["embeddings", "train", "--data", data, "--out", files["out.txt"]];
-        CommandLine.Run([.. train, "--min-count", "3"]).IsBadInput("no word that occurs at least 3");
+        CommandLine.Run([.. train, "--min-count", "3"])
+            .IsBadInput("no word that occurs at least 3");
         CommandLine.Run([.. train, "--width", "0"]).IsBadInput("'width' is 0");
         CommandLine.Run("embeddings", "train", "--data", files["none"], "--out", files["o"])
             .IsBadInput("Cannot find", "none");

@@ -31,7 +31,8 @@ internal static class TopicText
             ("actor", "actress", ["stage", "theatre", "film"]),
             ("waiter", "waitress", ["menu", "table", "tray"]),
         ];
-        string[] male = ["he", "his", "beard", "himself"], female = ["she", "her", "dress", "herself"];
+        string[] male = ["he", "his", "beard", "himself"];
+        string[] female = ["she", "her", "dress", "herself"];
         Random random = new(seed);
         return [.. Enumerable.Range(0, count).Select(_ =>
         {
