@@ -27,7 +27,8 @@ public static partial class HuggingFace
         Translator.TargetTokenizerFile,
     ];
 
-    /// <summary>The kinds of models that are known, by 'model_type'.</summary>
+    /// <summary>The kinds of foreign models that are known, by 'model_type'; a translator of this
+    /// library is known by its own field.</summary>
     public static IReadOnlyList<string> ModelTypes { get; } =
         ["gpt2", BertConfig.ModelType, Marian.ModelType];
 

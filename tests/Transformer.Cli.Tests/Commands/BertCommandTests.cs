@@ -1,4 +1,6 @@
 using System.Text.Json;
+using Transformer.Cli.Commands.Train;
+using Transformer.Models.Training;
 
 namespace Transformer.Cli.Tests.Commands;
 
@@ -131,6 +133,7 @@ public sealed class BertCommandTests(TrainedBert model) : IClassFixture<TrainedB
             "--epochs", "6", "--tokens-per-batch", "64", "--learning-rate", "2e-3").Succeeded();
         Assert.Contains("72 texts to learn, 8 to validate; classes beast, bird",
             training.Output, StringComparison.Ordinal);
+        Assert.Contains(", accuracy ", training.Output, StringComparison.Ordinal);
         CommandResult result = CommandLine.Run("classify", "--model", folder, "every duck quacks",
             "--json", files["classes.json"]).Succeeded();
         Assert.StartsWith("bird ", result.Output, StringComparison.Ordinal);
@@ -141,6 +144,19 @@ public sealed class BertCommandTests(TrainedBert model) : IClassFixture<TrainedB
         CommandLine.Run("export", "--model", folder, "--out", files["out"]).Succeeded();
         Assert.Equal(result.Output, CommandLine.Run(
             "classify", "--model", files["out"], "every duck quacks").Succeeded().Output);
+    }
+
+    /// <summary>Examples that take turns are not held out of one class alone.</summary>
+    [Fact]
+    public void HeldOut_AreOfEveryClass()
+    {
+        LabelledText[] examples = [.. Enumerable.Range(0, 60).Select(
+            i => new LabelledText(i % 2 == 0 ? "even" : "odd", $"text {i}"))];
+        (LabelledText[] learned, LabelledText[] held) = ClassifierTraining.Divide(examples);
+        Assert.Equal(
+            ["text 18", "text 19", "text 38", "text 39", "text 58", "text 59"],
+            held.Select(example => example.Text));
+        Assert.Equal(examples.Except(held), learned);
     }
 
     [Fact]

@@ -46,6 +46,16 @@ public sealed class TranslationCommandTests(TrainedModel model) : IClassFixture<
     }
 
     [Fact]
+    public void Translate_WritesJson()
+    {
+        CommandResult result = CommandLine.Run("translate", "--model", model.Folder, "--input",
+            model.Source, "--json", "-").Succeeded();
+        JsonElement[] rows = [.. JsonDocument.Parse(result.Output).RootElement.EnumerateArray()];
+        Assert.Equal(TrainedModel.Pairs, rows.Select(row => (
+            row.GetProperty("text").GetString()!, row.GetProperty("translation").GetString()!)));
+    }
+
+    [Fact]
     public void Translate_NotesUnknownWordsAndGoesOn()
     {
         CommandResult result =
