@@ -42,6 +42,7 @@ internal readonly unsafe struct LstmBackwardAction(LstmBackward call) : ISimdAct
 {
     public void Run<T>() where T : struct, ISimdFloat<T>
     {
+        if (call.Batch == 0) return;
         int rows = checked(call.Batch * call.Length), gateRows = 4 * call.Hidden;
         long states = (long)rows * call.Hidden, state = (long)call.Batch * call.Hidden;
         using HostBlock scratch = HostMemory.Rent(((5 * states) + (2 * state)) * sizeof(float));
@@ -115,9 +116,10 @@ internal readonly unsafe struct LstmBackwardAction(LstmBackward call) : ISimdAct
         for (int row = 0; row < call.Batch && call.Length > 0; row++)
         {
             long at = (long)row * call.Length * width;
-            if (initial.IsAbsent) new Span<float>(before + at, width).Clear();
-            else FloatStorage.Widen(initial.DType, At(initial, (long)row * width), before + at, width);
-            FloatStorage.Widen(output.DType, At(output, at), before + at + width, later);
+            float* first = before + at;
+            if (initial.IsAbsent) new Span<float>(first, width).Clear();
+            else FloatStorage.Widen(initial.DType, At(initial, (long)row * width), first, width);
+            FloatStorage.Widen(output.DType, At(output, at), first + width, later);
         }
     }
 
