@@ -100,6 +100,7 @@ public static class Application
         AttentionMapCommand.Create(),
         BenchCommand.Create(),
         ClassifyCommand.Create(),
+        ComplexityCommand.Create(),
         DemoCommand.Create(),
         DevicesCommand.Create(),
         EmbeddingsCommand.Create(),

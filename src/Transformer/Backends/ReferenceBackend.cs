@@ -29,6 +29,8 @@ public sealed class ReferenceBackend : Backend
         Register<LinearBackward>(new LinearReference());
         Register<LinearForward>(new LinearReference());
         Register<LogSoftmaxForward>(new LogSoftmaxReference());
+        Register<LstmBackward>(new LstmReference());
+        Register<LstmForward>(new LstmReference());
         Register<NegativeLogLikelihoodBackward>(new NegativeLogLikelihoodReference());
         Register<NegativeLogLikelihoodForward>(new NegativeLogLikelihoodReference());
         Register<RmsNormBackward>(new RmsNormReference());

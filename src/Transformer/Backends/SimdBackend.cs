@@ -32,6 +32,8 @@ public sealed class SimdBackend : Backend
         Register(new LinearBackwardSimd());
         Register(new LinearForwardSimd());
         Register(new LogSoftmaxForwardSimd());
+        Register(new LstmBackwardSimd());
+        Register(new LstmForwardSimd());
         Register(new NegativeLogLikelihoodBackwardSimd());
         Register(new NegativeLogLikelihoodForwardSimd());
         Register(new RmsNormBackwardSimd());

@@ -15,6 +15,7 @@ public static class BenchCases
         LinearCases.Bench,
         ActivationCases.Bench,
         GeluFeedForwardCases.Bench,
+        LstmCases.Bench,
         FusedAttentionCases.Bench,
         AttentionMergeCases.Bench,
         RotaryEmbeddingCases.Bench,

@@ -18,6 +18,7 @@ public static class ParityCases
         LinearCases.All,
         ActivationCases.All,
         GeluFeedForwardCases.All,
+        LstmCases.All,
         FusedAttentionCases.All,
         AttentionMergeCases.All,
         RotaryEmbeddingCases.All,

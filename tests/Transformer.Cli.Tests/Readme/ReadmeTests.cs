@@ -3,8 +3,6 @@ using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Transformer.Backends;
-using Transformer.Cli.Commands.Bench;
-using Transformer.Cli.Output.Charts;
 using Transformer.Cuda;
 using Transformer.Verification;
 
@@ -50,26 +48,6 @@ public sealed partial class ReadmeTests
 
         Assert.True(current == readme, $"{page} is stale. Run: UPDATE_README=1 dotnet test " +
             "-c Release tests/Transformer.Cli.Tests --filter Readme");
-    }
-
-    [Fact]
-    public void ScalingChart_IsDrawnFromItsResult()
-    {
-        string chart = ResultFiles.Committed.PathOf("scaling.svg");
-        using MemoryStream drawn = new();
-        ScalingChart.WriteFile(drawn, ScalingRun.ReadJson(
-            ResultFiles.Committed.Read("scaling.json").GetProperty("scaling")));
-        if (Environment.GetEnvironmentVariable("UPDATE_README") == "1")
-        {
-            File.WriteAllBytes(chart, drawn.ToArray());
-            return;
-        }
-
-        Assert.True(File.ReadAllBytes(chart).AsSpan().SequenceEqual(drawn.ToArray()),
-            $"{chart} is stale. Run: UPDATE_README=1 dotnet test -c Release " +
-            "tests/Transformer.Cli.Tests --filter Readme");
-        Assert.Contains($"({ResultFiles.Folder}/scaling.svg)",
-            File.ReadAllText(Path.Combine(Root(), "README.md")));
     }
 
     /// <summary>The translation itself needs a trained model: the demo checks it.</summary>
@@ -133,6 +111,7 @@ public sealed partial class ReadmeTests
         ("table", "models") => ModelsTable(),
         ("table", "positions") => PositionsTable(),
         ("table", "classifiers") => ClassifiersTable.Of(ResultFiles.Committed),
+        ("table", "complexity") => ComplexityTable.Of(ResultFiles.Committed),
         _ => throw new InvalidOperationException($"README: unknown section '{kind}: {name}'."),
     };
 

@@ -10,7 +10,7 @@ public class FixtureTests
     {
         string page = File.ReadAllText(Path.Combine(Fixture.Folder, "README.md"));
         string[] files = Fixture.Files();
-        Assert.Equal(26, files.Length);
+        Assert.Equal(27, files.Length);
         foreach (string name in files)
         {
             int start = page.IndexOf($"### {name}\n", StringComparison.Ordinal);

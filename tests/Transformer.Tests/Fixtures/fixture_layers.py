@@ -176,3 +176,21 @@ def layers():
         tgt_key_padding_mask=lengths_mask(case, "tgt_lengths", [4, 2], 4),
         memory_key_padding_mask=src_padding))
     yield file
+
+
+def recurrent():
+    file = FixtureFile("lstm", "nn.LSTM of one layer, batch first, from zeros or from `h0` and "
+                       "`c0` [batch, hidden]; gates i, f, g, o. `cell` is the last step's, and "
+                       "takes no part in the gradients.", 37)
+    for name, bias, initial in (("plain", True, False), ("no_bias", False, False),
+                                ("initial", True, True)):
+        case = file.case(name)
+        layer = case.parameters(nn.LSTM(5, 3, bias=bias, batch_first=True))
+        x = case.leaf("x", real(2, 4, 5))
+        state = None
+        if initial:
+            state = tuple(case.leaf(leaf, real(2, 3)).unsqueeze(0) for leaf in ("h0", "c0"))
+        output, (_, cell) = layer(x, state)
+        case.result("cell", cell.squeeze(0))
+        case.backward(output, "y")
+    yield file

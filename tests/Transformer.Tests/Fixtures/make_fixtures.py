@@ -28,7 +28,8 @@ def main():
         fixture_attention.scaled_dot_product(), fixture_attention.position_and_sinks(),
         fixture_attention.multihead_attention(), fixture_attention.attention_layer(),
         fixture_layers.normalisation(), fixture_layers.activations(), fixture_layers.linear(),
-        fixture_layers.embedding(), fixture_layers.layers(), fixture_models.gpt(),
+        fixture_layers.embedding(), fixture_layers.layers(), fixture_layers.recurrent(),
+        fixture_models.gpt(),
         fixture_training.cross_entropy(), fixture_training.optimizers(), fixture_training.scalars())
     lines, total = [MARKER, ""], 0
     for file in files:

@@ -129,7 +129,7 @@ internal static partial class SimdMath
     /// <param name="x">Argument.</param>
     /// <param name="bell">σ(x)·(1 − σ(x)).</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static T Sigmoid<T>(T x, out T bell) where T : struct, ISimdFloat<T>
+    public static T Sigmoid<T>(T x, out T bell) where T : struct, ISimdFloat<T>
     {
         T e = ExpNonPositive(T.Zero - T.Abs(x));
         T near = T.Broadcast(1f) / (T.Broadcast(1f) + e);
