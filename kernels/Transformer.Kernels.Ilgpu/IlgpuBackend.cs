@@ -103,6 +103,9 @@ public sealed class IlgpuBackend : Backend
             $"{Name}: it runs on {queue.Device}, which has no CUDA context. Use ilgpu-cuda.");
 
     /// <inheritdoc/>
+    public override IDeviceTimer? CreateTimer() => queue.CreateTimer();
+
+    /// <inheritdoc/>
     public override void Synchronize()
     {
         if (queue.UnavailableReason is null) queue.Synchronize();

@@ -58,21 +58,7 @@ internal abstract class GpuQueue : KernelQueue
     public override KernelLauncher<TArgument> Load<TArgument>(Action<TArgument> kernel)
     {
         Accelerator device = Accelerator;
-        lock (Gate)
-        {
-            device.Bind();
-            Action<AcceleratorStream, KernelConfig, TArgument> launch = device
-                .LoadKernel(compiler!.Compile(kernel.Method))
-                .CreateLauncherDelegate<Action<AcceleratorStream, KernelConfig, TArgument>>();
-            return (LaunchShape shape, in TArgument argument) =>
-            {
-                lock (Gate)
-                {
-                    device.Bind();
-                    launch(device.DefaultStream, shape.ToConfig(), argument);
-                }
-            };
-        }
+        lock (Gate) return compiler!.Load(device, Gate, kernel);
     }
 
     /// <inheritdoc/>

@@ -15,6 +15,7 @@ internal sealed class OpenClQueue : GpuQueue
     public override ArrayView<T> View<T>(nint address, long length) => address == 0 ? default
         : ((OpenClMemory)Blocks).At(address, length * Interop.SizeOf<T>()).Cast<T>();
 
+    // Without profiling, which would cost every launch an event: the host's clock has to do.
     protected override Context CreateContext() => Context.Create(builder => builder.OpenCL());
 
     protected override Accelerator? CreateAccelerator(Context context) =>

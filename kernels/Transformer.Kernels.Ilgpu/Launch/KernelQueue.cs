@@ -38,6 +38,9 @@ internal abstract class KernelQueue
     /// <summary>Waits until all work is done.</summary>
     public abstract void Synchronize();
 
+    /// <summary>A clock that stands where the kernels run; null where there is none.</summary>
+    public virtual IDeviceTimer? CreateTimer() => null;
+
     /// <summary>All elements of a tensor.</summary>
     public ArrayView<T> View<T>(BufferView view) where T : unmanaged =>
         View<T>(view.Address, view.Length);
