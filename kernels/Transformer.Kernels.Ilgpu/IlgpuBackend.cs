@@ -43,8 +43,9 @@ public sealed class IlgpuBackend : Backend
         Register(new LinearBackwardIlgpu(queue));
         Register(new GeluFeedForwardForwardIlgpu(queue));
         Register(new GeluFeedForwardBackwardIlgpu(queue));
-        Register(new FusedAttentionForwardIlgpu(queue));
-        Register(new FusedAttentionBackwardIlgpu(queue));
+        AttentionTables tables = new(queue);
+        Register(new FusedAttentionForwardIlgpu(queue, tables));
+        Register(new FusedAttentionBackwardIlgpu(queue, tables));
         DropoutIlgpu dropout = new(queue);
         Register<DropoutForward>(dropout);
         Register<DropoutBackward>(dropout);

@@ -27,11 +27,12 @@ internal static class AttentionBackwardKernels
     /// <param name="keys">Keys of a tile.</param>
     /// <param name="headDimension">D.</param>
     /// <param name="valueDimension">Dv.</param>
-    public static int SharedFloats(int rows, int keys, int headDimension, int valueDimension)
+    public static long SharedFloats(
+        int rows, int keys, int headDimension, int valueDimension)
     {
-        int head = AttentionTile.Padded(headDimension) + AttentionTile.Padding;
-        int value = AttentionTile.Padded(valueDimension) + AttentionTile.Padding;
-        int pitch = head > value ? head : value, own = rows > keys ? rows : keys;
+        long head = AttentionTile.Padded(headDimension) + AttentionTile.Padding;
+        long value = AttentionTile.Padded(valueDimension) + AttentionTile.Padding;
+        long pitch = head > value ? head : value, own = rows > keys ? rows : keys;
         int pairs = rows * keys;
         return ((rows + keys) * pitch) + (own * (head + value)) +
             (2 * (pairs + (own * AttentionTile.Padding))) + (3 * own) + 4;

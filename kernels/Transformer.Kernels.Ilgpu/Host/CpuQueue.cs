@@ -4,6 +4,7 @@ using ILGPU.Runtime;
 using ILGPU.Runtime.CPU;
 using Transformer.Backends;
 using Transformer.Kernels.Ilgpu.Launch;
+using Transformer.Tensors;
 
 namespace Transformer.Kernels.Ilgpu.Host;
 
@@ -33,7 +34,7 @@ internal sealed class CpuQueue : KernelQueue
     public override ArrayView<T> View<T>(nint address, long length) => address == 0
         ? default : new(opened.Value.Space, address / Interop.SizeOf<T>(), length);
 
-    public override MemoryBlock Rent(long bytes) => BackendMemory.Host.Allocate(bytes);
+    public override Scratch Rent(long bytes) => new(HostMemory.Rent(bytes));
 
     public override void Synchronize()
     {
