@@ -111,6 +111,8 @@ public sealed partial class ReadmeTests
         ("table", "models") => ModelsTable(),
         ("table", "positions") => PositionsTable(),
         ("table", "classifiers") => ClassifiersTable.Of(ResultFiles.Committed),
+        ("table", "tokenizers") => TokenizersTable.Speed(ResultFiles.Committed),
+        ("table", "vocabularies") => TokenizersTable.Vocabularies(ResultFiles.Committed),
         ("table", "complexity") => ComplexityTable.Of(ResultFiles.Committed),
         _ => throw new InvalidOperationException($"README: unknown section '{kind}: {name}'."),
     };
