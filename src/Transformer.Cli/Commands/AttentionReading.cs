@@ -1,6 +1,7 @@
 using Transformer.Backends;
 using Transformer.Cli.Output;
 using Transformer.Models;
+using Transformer.Models.Text;
 
 namespace Transformer.Cli.Commands;
 
@@ -40,7 +41,9 @@ internal sealed record AttentionReading(string Source, string? Target, string? S
             case ModelKind.MaskFiller:
                 using (MaskFiller filler = MaskFiller.Load(folder, backend))
                 {
-                    TranslateCommand.NoteUnknownWords(texts, filler.Tokenizer, notes);
+                    TranslateCommand.NoteUnknownWords(
+                        [.. texts.Select(text => text.Replace(BertTokens.MaskName, " ",
+                            StringComparison.Ordinal))], filler.Tokenizer, notes);
                     (int[] ids, int[] segments) = filler.Encode(Source, Second);
                     return AttentionGrid.Of(
                         filler.Tokenizer, ids, filler.Model.Attention(ids, segments));

@@ -19,14 +19,45 @@ internal sealed record HeatGrid(
     /// <summary>What the full colour stands for.</summary>
     public string Full => Text(full);
 
-    /// <summary>A value over the largest magnitude: 0 to 1, or −1 to 1.</summary>
-    public double Share(int row, int column) =>
-        float.IsFinite(Values[row, column]) && full > 0 ? Values[row, column] / full : 0;
+    /// <summary>How strong a value's colour is: 0 to 1 for shares, by the square root, which lets
+    /// the weak ones of long texts be seen; −1 to 1 for others.</summary>
+    public double Strength(int row, int column)
+    {
+        float value = Values[row, column];
+        if (!float.IsFinite(value) || full == 0) return 0;
+        return IsShare ? Math.Sqrt(Math.Max(0, value) / full) : value / full;
+    }
 
     /// <summary>Row, column and value, for people.</summary>
     public string Describe(int row, int column) => IsShare
         ? $"{Rows[row]} → {Columns[column]}: {Text(Values[row, column])}"
         : $"{Rows[row]}, {Columns[column]}: {Text(Values[row, column])}";
+
+    /// <summary>Itself where it has at most so many rows and columns; else neighbours become one:
+    /// the value of largest magnitude, under the first one's names.</summary>
+    public HeatGrid Joined(int mostRows, int mostColumns)
+    {
+        int down = (Rows.Length + mostRows - 1) / mostRows;
+        int across = (Columns.Length + mostColumns - 1) / mostColumns;
+        if (down * across == 1) return this;
+        string[] rows = Every(Rows, down), columns = Every(Columns, across);
+        float[,] values = new float[rows.Length, columns.Length];
+        for (int row = 0; row < Rows.Length; row++)
+        {
+            for (int column = 0; column < Columns.Length; column++)
+            {
+                ref float kept = ref values[row / down, column / across];
+                float value = Values[row, column];
+                if (float.IsFinite(value) && Math.Abs(value) > Math.Abs(kept)) kept = value;
+            }
+        }
+
+        return new(string.Create(Culture, $"{Title}, the largest of each {down} × {across}"),
+            rows, columns, values, IsShare);
+    }
+
+    private static string[] Every(string[] names, int step) =>
+        [.. names.Chunk(step).Select(chunk => chunk[0])];
 
     private string Text(double value) => IsShare
         ? (100 * value).ToString("0.0", Culture) + " %" : value.ToString("0.####", Culture);

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 using Spectre.Console;
 
 namespace Transformer.Cli.Output;
@@ -43,19 +42,19 @@ internal static class HeatMap
             console.Write(Fit(grid.Rows[row], label) + " ");
             for (int column = first; column < first + count; column++)
             {
-                double share = grid.Share(row, column);
+                double strength = grid.Strength(row, column);
                 float weight = float.IsFinite(grid.Values[row, column])
                     ? grid.Values[row, column] : 0;
                 string percent = (100 * weight).ToString("F0", CultureInfo.InvariantCulture);
                 if (console.Profile.Capabilities.Ansi)
                 {
                     console.Write($" {percent,3}".PadRight(cell - 1),
-                        new Style(Color.White, Colour(share)));
+                        new Style(Color.White, Colour(strength)));
                     console.Write(" ");
                 }
                 else
                 {
-                    console.Write($"{new string(Shade(share), 2)}{percent,3}".PadRight(cell));
+                    console.Write($"{new string(Shade(strength), 2)}{percent,3}".PadRight(cell));
                 }
             }
 
@@ -63,68 +62,40 @@ internal static class HeatMap
         }
     }
 
-    /// <summary>A mark a value, or for the one of largest magnitude among neighbours where the
-    /// terminal is too narrow or the lines would be too many.</summary>
+    /// <summary>A mark a value, in as many lines and columns as a terminal has.</summary>
     private static void Marks(IAnsiConsole console, HeatGrid grid, int label)
     {
-        int room = Math.Max(1, console.Profile.Width - label - 2);
-        int across = Joined(grid.Columns.Length, room), down = Joined(grid.Rows.Length, MostLines);
+        grid = grid.Joined(MostLines, Math.Max(1, console.Profile.Width - label - 2));
         bool colours = console.Profile.Capabilities.Ansi;
         string scale = grid.IsShare ? $"full colour: {grid.Full}" : colours
             ? $"orange: −{grid.Full}, blue: {grid.Full}"
             : $"from −{grid.Full} (blank) to {grid.Full} (█)";
-        string joined = across * down == 1 ? "" : string.Create(CultureInfo.InvariantCulture,
-            $"; a mark is the largest of {down} × {across}");
-        console.WriteLine($"{grid.Title} ({scale}{joined})");
-        console.WriteLine(new string(' ', label + 1) + Ruler(grid.Columns, across));
-        for (int row = 0; row < grid.Rows.Length; row += down)
+        console.WriteLine($"{grid.Title} ({scale})");
+        // Names of every tenth column.
+        console.WriteLine(new string(' ', label + 1) + string.Join(' ', grid.Columns
+            .Chunk(RulerStep).Select(ten => Fit(ten[0], RulerStep - 1))).TrimEnd());
+        for (int row = 0; row < grid.Rows.Length; row++)
         {
             console.Write(Fit(grid.Rows[row], label) + " ");
-            for (int column = 0; column < grid.Columns.Length; column += across)
+            for (int column = 0; column < grid.Columns.Length; column++)
             {
-                double share = Largest(grid, row, down, column, across);
-                if (colours) console.Write(" ", new Style(background: Colour(share)));
-                else console.Write($"{Shade(grid.IsShare ? share : (share + 1) / 2)}");
+                double strength = grid.Strength(row, column);
+                if (colours) console.Write(" ", new Style(background: Colour(strength)));
+                else console.Write($"{Shade(grid.IsShare ? strength : (strength + 1) / 2)}");
             }
 
             console.WriteLine();
         }
     }
 
-    private static int Joined(int count, int room) => (count + room - 1) / room;
-
-    /// <summary>Names of every tenth mark.</summary>
-    private static string Ruler(string[] columns, int across)
-    {
-        StringBuilder ruler = new();
-        for (int i = 0; i < columns.Length; i += across * RulerStep)
-            ruler.Append(Fit(columns[i], RulerStep - 1)).Append(' ');
-        return ruler.ToString().TrimEnd();
-    }
-
-    private static double Largest(HeatGrid grid, int row, int down, int column, int across)
-    {
-        double largest = 0;
-        for (int r = row; r < Math.Min(row + down, grid.Rows.Length); r++)
-        {
-            for (int c = column; c < Math.Min(column + across, grid.Columns.Length); c++)
-            {
-                double share = grid.Share(r, c);
-                if (Math.Abs(share) > Math.Abs(largest)) largest = share;
-            }
-        }
-
-        return largest;
-    }
-
     /// <summary>From black to a bright blue, or orange below zero; white figures stay readable.
     /// </summary>
-    private static Color Colour(double share) => share >= 0
-        ? new((byte)(20 * share), (byte)(120 * share), (byte)(235 * share))
-        : new((byte)(-200 * share), (byte)(-90 * share), 0);
+    private static Color Colour(double strength) => strength >= 0
+        ? new((byte)(20 * strength), (byte)(120 * strength), (byte)(235 * strength))
+        : new((byte)(-200 * strength), (byte)(-90 * strength), 0);
 
-    private static char Shade(double share) =>
-        Shades[Math.Min(Shades.Length - 1, (int)(share * Shades.Length))];
+    private static char Shade(double strength) =>
+        Shades[Math.Min(Shades.Length - 1, (int)(strength * Shades.Length))];
 
     private static string Fit(string text, int width) =>
         text.Length > width ? text[..(width - 1)] + "…" : text.PadRight(width);

@@ -5,14 +5,15 @@ internal static class HeatMapChart
 {
     private const double Margin = 16, TitleHeight = 26, LetterWidth = 7.5, LabelHeight = 12;
     private const double LongestGrid = 900, WidestCell = 22, NarrowestCell = 4;
-    private const int GridsPerLine = 4, LongestLabel = 18, MostTexts = 64 * 64;
+    private const int GridsPerLine = 4, LongestLabel = 18, MostNames = 256, MostTexts = 64 * 64;
 
     // Fainter squares cannot be told from the background.
-    private const double Faintest = 0.004;
+    private const double Faintest = 0.02;
 
     /// <summary>Writes an SVG file.</summary>
     public static void WriteFile(Stream stream, string title, IReadOnlyList<HeatGrid> grids)
     {
+        grids = [.. grids.Select(grid => grid.Joined(MostNames, MostNames))];
         HeatMapLayout[] layouts = [.. grids.Select(Layout)];
         double width = Margin + layouts.Max(layout => layout.Width);
         double height = Margin + layouts.Max(layout => layout.Height);
@@ -64,9 +65,9 @@ internal static class HeatMapChart
         {
             for (int column = 0; column < grid.Columns.Length; column++)
             {
-                double share = grid.Share(row, column);
-                if (!texts && Math.Abs(share) < Faintest) continue;
-                svg.Cell(share < 0 ? 1 : 0, Math.Abs(share), left + (cell * column),
+                double strength = grid.Strength(row, column);
+                if (!texts && Math.Abs(strength) < Faintest) continue;
+                svg.Cell(strength < 0 ? 1 : 0, Math.Abs(strength), left + (cell * column),
                     top + (cell * row), cell, texts ? grid.Describe(row, column) : null);
             }
         }
