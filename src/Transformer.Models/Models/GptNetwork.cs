@@ -65,11 +65,19 @@ internal sealed class GptNetwork
         output = new("output", embeddings.Tokens, null);
     }
 
+    /// <summary>Names of the layers' parameters.</summary>
+    public IEnumerable<string> LayerNames => Enumerable.Range(0, layers.Length).Select(Named);
+
     /// <summary>Token ids [B, S] from the first position on → logits [B, S, V].</summary>
-    public GraphTensor Logits(GraphBuilder g, GraphTensor ids)
+    /// <param name="g">The graph.</param>
+    /// <param name="ids">[B, S] Int32.</param>
+    /// <param name="scores">Which scores are graph outputs, as NAME.attention.scores.</param>
+    public GraphTensor Logits(
+        GraphBuilder g, GraphTensor ids, ScoreOutput scores = ScoreOutput.None)
     {
         GraphTensor x = embeddings.Apply(g, ids);
-        AttentionNodeOptions causal = new() { Causal = CausalAlignment.TopLeft };
+        AttentionNodeOptions causal =
+            new() { Causal = CausalAlignment.TopLeft, ScoreOutput = scores };
         foreach (EncoderLayer layer in layers) x = layer.Apply(g, x, causal);
         return output.Apply(g, norm.Apply(g, x));
     }

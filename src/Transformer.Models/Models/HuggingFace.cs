@@ -30,7 +30,7 @@ public static partial class HuggingFace
     /// <summary>The kinds of foreign models that are known, by 'model_type'; a translator of this
     /// library is known by its own field.</summary>
     public static IReadOnlyList<string> ModelTypes { get; } =
-        ["gpt2", BertConfig.ModelType, Marian.ModelType];
+        [GptConfig.ModelType, BertConfig.ModelType, Marian.ModelType];
 
     /// <summary>Reads a folder of any spelling and writes the model as this library does: one
     /// file of binary32 weights under full names.</summary>
@@ -100,7 +100,7 @@ public static partial class HuggingFace
         RequireEmpty(target);
         switch (type)
         {
-            case "gpt2":
+            case GptConfig.ModelType:
                 using (Gpt model = Gpt.Load(source, BackendRegistry.Cpu))
                 {
                     PositionKinds.RequireLearned(source, model.Config.PositionKind);
@@ -150,7 +150,7 @@ public static partial class HuggingFace
             [.. files.Select(f => Path.GetFileName(f))], tokenizer);
     }
 
-    private static string ModelType(string config)
+    internal static string ModelType(string config)
     {
         using JsonDocument document = ConfigFields.Parse(
             $"'{config}'", TextFiles.ReadBytes(config, "model configuration"));
@@ -160,7 +160,7 @@ public static partial class HuggingFace
             ? own : fields.Text("model_type", null);
     }
 
-    private static bool IsClassifier(string config)
+    internal static bool IsClassifier(string config)
     {
         using JsonDocument document = ConfigFields.Parse(
             $"'{config}'", TextFiles.ReadBytes(config, "model configuration"));
