@@ -1,4 +1,3 @@
-using Transformer.Backends;
 using Transformer.Kernels.Ilgpu.Device;
 using Transformer.Kernels.Ilgpu.Launch;
 using Transformer.Kernels.Ilgpu.PartialSums;
