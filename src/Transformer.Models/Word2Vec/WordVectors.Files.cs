@@ -37,7 +37,8 @@ public sealed partial class WordVectors
         });
     }
 
-    /// <summary>Reads a file that this class, word2vec or gensim wrote, or a *.vec of fastText.</summary>
+    /// <summary>Reads a file that this class, word2vec or gensim wrote, or a *.vec of fastText.
+    /// </summary>
     /// <param name="path">Binary if it ends in .bin, else text.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">It is damaged or cut off; the message names file and
