@@ -2,18 +2,19 @@ using System.Numerics.Tensors;
 using Transformer.Models.Graph;
 using Transformer.Models.Training;
 
-namespace Transformer.Samples.Lecture;
+namespace Transformer.Samples;
 
 /// <summary>What the samples share: a short training, and logits as probabilities.</summary>
 internal static class SampleTraining
 {
     /// <summary>A training of seconds that learns its few sentences by heart.</summary>
-    public static TrainingOptions Options(int steps, int tokens) => new()
+    public static TrainingOptions Options(
+        int steps, int tokens, double learningRate = 5e-3) => new()
     {
         Epochs = 0,
         MaxSteps = steps,
         TokensPerBatch = tokens,
-        LearningRate = 5e-3,
+        LearningRate = learningRate,
         WarmupSteps = 20,
         Schedule = LearningRateSchedule.Cosine,
         LabelSmoothing = 0,

@@ -1,7 +1,7 @@
 using System.Globalization;
 using Transformer.Models;
 
-namespace Transformer.Samples.Lecture;
+namespace Transformer.Samples;
 
 /// <summary>Two sentences with [SEP]: tokens, segments, the label, and whether the model thinks that
 /// the second follows the first.</summary>
@@ -9,11 +9,10 @@ public static class PairSample
 {
     private static readonly (string First, string Second, string Label)[] Pairs =
     [
-        ("the sailor went to the [MASK]", "there the sailor began a boat", "follows"),
-        ("the sailor went to the [MASK]", "there the cook began a soup", "does not follow"),
-        ("there the robot began a [MASK]", "the engine took the robot all day", "follows"),
-        ("there the robot began a [MASK]", "the lesson took the teacher all day",
-            "does not follow"),
+        ("the sailor left the [MASK]", "the sailor likes wind", "follows"),
+        ("the sailor left the [MASK]", "soup needs the cook", "does not follow"),
+        ("the robot likes [MASK]", "power needs the robot", "follows"),
+        ("the robot likes [MASK]", "the teacher left the school", "does not follow"),
     ];
 
     /// <summary>Trains the model and shows it.</summary>

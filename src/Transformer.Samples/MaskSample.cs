@@ -3,7 +3,7 @@ using Transformer.Models;
 using Transformer.Models.Text;
 using Transformer.Models.Training;
 
-namespace Transformer.Samples.Lecture;
+namespace Transformer.Samples;
 
 /// <summary>Masked words: what BERT's training hides, and what the trained model puts there.
 /// </summary>
@@ -11,8 +11,8 @@ public static class MaskSample
 {
     private static readonly string[] Sentences =
     [
-        "the cook went to the [MASK]", "the [MASK] went to the harbour",
-        "there the robot began a [MASK]", "the [MASK] took the teacher all day",
+        "the cook left the [MASK]", "the [MASK] left the harbour", "the robot likes [MASK]",
+        "chalk needs the [MASK]",
     ];
 
     /// <summary>Trains the model and shows it.</summary>
@@ -29,7 +29,7 @@ public static class MaskSample
         output.WriteLine();
         foreach (string sentence in Sentences)
         {
-            output.WriteLine($"{sentence,-36} " + string.Join("  ", filler.Fill(sentence, 3)[0]
+            output.WriteLine($"{sentence,-28} " + string.Join("  ", filler.Fill(sentence, 3)[0]
                 .Select(guess => string.Create(CultureInfo.InvariantCulture,
                     $"{guess.Text} {100 * guess.Probability:F1} %"))));
         }

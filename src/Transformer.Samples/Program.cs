@@ -1,4 +1,4 @@
-using Transformer.Samples.Lecture;
+using Transformer.Samples;
 
 (string Name, Action<TextWriter> Run)[] samples =
 [

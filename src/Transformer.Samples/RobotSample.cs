@@ -5,7 +5,7 @@ using Transformer.Models.Graph;
 using Transformer.Models.Text;
 using Transformer.Models.Training;
 
-namespace Transformer.Samples.Lecture;
+namespace Transformer.Samples;
 
 /// <summary><c>Robot must obey orders</c>: what a decoder-only model reads, the next tokens that are
 /// its labels, and what it predicts once it has learned them.</summary>

@@ -5,7 +5,7 @@ using Transformer.Models.Graph;
 using Transformer.Models.Text;
 using Transformer.Models.Training;
 
-namespace Transformer.Samples.Lecture;
+namespace Transformer.Samples;
 
 /// <summary><c>I am a student</c>: a translator learns a few sentences and writes one, word by
 /// word.</summary>
