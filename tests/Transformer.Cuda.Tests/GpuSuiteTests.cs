@@ -91,8 +91,7 @@ public sealed class GpuSuiteTests : IDisposable
             for tool in awk bash date dirname mkdir rm sed tail uname; do
               ln -s "$(command -v $tool)" bin/$tool
             done
-            printf '#!%s\n' "$(command -v true)" >transformer/Transformer.Cli
-            chmod +x transformer/Transformer.Cli
+            ln -s "$(type -P true)" transformer/Transformer.Cli
             PATH=$PWD/bin bash run.sh --out out
             """.ReplaceLineEndings("\n"));
 

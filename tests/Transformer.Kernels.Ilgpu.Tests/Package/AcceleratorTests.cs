@@ -1,6 +1,7 @@
 using ILGPU;
 using ILGPU.Runtime;
 using ILGPU.Runtime.CPU;
+using Transformer.Backends;
 using Transformer.Kernels.Ilgpu.Embedding;
 using Transformer.Kernels.Ilgpu.Host;
 using Transformer.Kernels.Ilgpu.Launch;
@@ -39,6 +40,37 @@ public sealed class AcceleratorTests
         Assert.True(timer.Stop() >= 0.01);
     }
 
+    [Fact]
+    public void GpuMemory_ReusesItsPiecesAndAllocatesNothing()
+    {
+        using Context context = Context.Create(builder => builder.CPU());
+        using Accelerator device = context.GetCPUDevice(0).CreateCPUAccelerator(context);
+        PooledMemory memory = new(device);
+        nint first;
+        using (Scratch rented = memory.Rent(1000))
+        {
+            first = rented.Address;
+            using Scratch other = memory.Rent(1000);
+            Assert.NotEqual(first, other.Address);
+        }
+
+        using (MemoryBlock block = memory.Allocate(1000))
+        {
+            Assert.Equal(first, block.Address); // the last that was given back
+            Assert.Equal(1024, block.Size);
+            Assert.Equal(0, ManagedAllocations.Least(() =>
+            {
+                using Scratch rented = memory.Rent(900);
+                memory.CopyFromHost(0, rented.Address, 4);
+                memory.Copy(block.Address, rented.Address, 4);
+                memory.Clear(rented.Address, 4);
+                memory.CopyToHost(rented.Address, 0, 4);
+            }));
+        }
+
+        Assert.Equal(2, memory.Known);
+    }
+
     /// <summary>The CPU runs kernels in the caller's time.</summary>
     [Fact]
     public void CpuAccelerator_HasNoTimer() => Assert.Null(TestDevice.Backend.CreateTimer());
@@ -55,6 +87,37 @@ public sealed class AcceleratorTests
                 TableRows = counts.Length,
             });
         }
+    }
+}
+
+/// <summary>A GPU's memory without the GPU: allocations are real, copies do nothing.</summary>
+internal sealed class PooledMemory(Accelerator device) : GpuMemory(device, new())
+{
+    /// <summary>Buffers with an address.</summary>
+    public int Known { get; private set; }
+
+    protected override nint Add(MemoryBuffer1D<byte, Stride1D.Dense> buffer)
+    {
+        Known++;
+        return buffer.NativePtr;
+    }
+
+    protected override void Remove(nint address) => Known--;
+
+    protected override void Upload(nint source, nint destination, long bytes)
+    {
+    }
+
+    protected override void Download(nint source, nint destination, long bytes)
+    {
+    }
+
+    protected override void CopyWithin(nint source, nint destination, long bytes)
+    {
+    }
+
+    protected override void Fill(nint address, long bytes)
+    {
     }
 }
 
