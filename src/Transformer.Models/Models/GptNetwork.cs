@@ -165,10 +165,11 @@ internal sealed class GptNetwork
         int inputs = parts[0].Shape.Rank == 1 ? 1 : (int)parts[0].Shape[1];
         TensorShape shape = parts[0].Shape.Rank == 1 ? new(outputs) : new(inputs, outputs);
         return new(Prefix + file, shape,
-            () => Transpose([.. parts.SelectMany(StoredTensor.Values)], outputs, inputs),
+            () => StoredTensor.Transpose(
+                [.. parts.SelectMany(StoredTensor.Values)], outputs, inputs),
             values =>
             {
-                float[] stacked = Transpose(values, inputs, outputs);
+                float[] stacked = StoredTensor.Transpose(values, inputs, outputs);
                 int start = 0;
                 foreach (Parameter part in parts)
                 {
@@ -177,18 +178,5 @@ internal sealed class GptNetwork
                     start += length;
                 }
             });
-    }
-
-    private static float[] Transpose(float[] matrix, int rows, int columns)
-    {
-        if (rows == 1 || columns == 1) return matrix;
-        float[] result = new float[matrix.Length];
-        for (int row = 0; row < rows; row++)
-        {
-            for (int column = 0; column < columns; column++)
-                result[(column * rows) + row] = matrix[(row * columns) + column];
-        }
-
-        return result;
     }
 }

@@ -64,29 +64,6 @@ public static partial class HuggingFace
         return Convert(source, target, options);
     }
 
-    /// <summary>Reads a model and writes it as model.onnx, with its tokenizer files.</summary>
-    /// <param name="source">Folder of a decoder-only model.</param>
-    /// <param name="target">A new or empty folder.</param>
-    /// <exception cref="FileNotFoundException">As for <see cref="Import"/>, like the others.
-    /// </exception>
-    /// <exception cref="InvalidDataException">As there.</exception>
-    /// <exception cref="NotSupportedException">The model is larger than an ONNX file can be.
-    /// </exception>
-    /// <exception cref="IOException">As there.</exception>
-    public static ConvertedModel ExportOnnx(string source, string target)
-    {
-        ModelFolder.Require(source);
-        RequireWeights(source);
-        RequireEmpty(target);
-        using Gpt model = Gpt.Load(source, BackendRegistry.Cpu);
-        ModelFolder.Create(target);
-        List<string> files = [Path.Combine(target, "model.onnx")];
-        model.SaveOnnx(files[0]);
-        files.AddRange(CopyTokenizer(source, target));
-        return new("GPT2LMHeadModel", model.Parameters.Count,
-            [.. files.Select(f => Path.GetFileName(f))], files.Count > 1);
-    }
-
     /// <param name="source">Folder to read.</param>
     /// <param name="target">Folder to write.</param>
     /// <param name="export">How to write for others; null: as this library does.</param>
@@ -129,8 +106,7 @@ public static partial class HuggingFace
                     : ExportTranslator(source, target, marian, export);
 
             default:
-                throw new InvalidDataException($"'{config}': 'model_type' is \"{type}\"; " +
-                    $"supported are {string.Join(", ", ModelTypes)}. Choose such a model.");
+                throw UnknownType(config, type);
         }
     }
 
