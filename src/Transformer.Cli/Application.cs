@@ -110,6 +110,7 @@ public static class Application
         GenerateCommand.Create(),
         ConversionCommands.Import(),
         NextSentenceCommand.Create(),
+        PositionMapCommand.Create(),
         RunCommand.Create(),
         TokenizerCommand.Create(),
         TrainCommand.Create(),

@@ -98,6 +98,20 @@ public sealed class BertCommandTests(TrainedBert model) : IClassFixture<TrainedB
     }
 
     [Fact]
+    public void Evaluate_ScoresMasksAndPairs()
+    {
+        CommandResult scored = CommandLine.Run("evaluate", "--model", model.Folder, "--data",
+            model.Data, "--json", files["scores.json"]).Succeeded();
+        Assert.Contains(" masked tokens, nextLoss ", scored.Output, StringComparison.Ordinal);
+        JsonElement scores = JsonDocument.Parse(File.ReadAllText(files["scores.json"])).RootElement;
+        Assert.InRange(scores.GetProperty("loss").GetDouble(), 0, 1);
+        Assert.InRange(scores.GetProperty("nextAccuracy").GetDouble(), 0.7, 1);
+        CommandLine.Run("evaluate", "--model", model.Folder, "--data", files["none"])
+            .IsBadInput("Cannot find", "none");
+        CommandLine.Run("evaluate", "--model", files["no"], "--data", model.Data).IsBadInput("no");
+    }
+
+    [Fact]
     public void NextSentence_KnowsTheOrderOfTheTalk()
     {
         // The second text of a pair took all sentences there was room for; what opens a document
@@ -141,6 +155,12 @@ public sealed class BertCommandTests(TrainedBert model) : IClassFixture<TrainedB
             .RootElement[0].GetProperty("classes");
         Assert.Equal(1, classes.GetProperty("bird").GetDouble() +
             classes.GetProperty("beast").GetDouble(), 1e-6);
+        CommandResult scored = CommandLine.Run("evaluate", "--model", folder, "--data", data,
+            "--json", files["scores.json"]).Succeeded();
+        Assert.Contains("accuracy 100.00 % on 80 texts", scored.Output, StringComparison.Ordinal);
+        JsonElement scores = JsonDocument.Parse(File.ReadAllText(files["scores.json"])).RootElement;
+        Assert.Equal(80, scores.GetProperty("count").GetInt32());
+        Assert.InRange(scores.GetProperty("loss").GetDouble(), 0, 0.3);
         CommandLine.Run("export", "--model", folder, "--out", files["out"]).Succeeded();
         Assert.Equal(result.Output, CommandLine.Run(
             "classify", "--model", files["out"], "every duck quacks").Succeeded().Output);
