@@ -2,7 +2,6 @@ using Transformer.Models.Graph;
 using Transformer.Models.Interchange;
 using Transformer.Models.Layers;
 using Transformer.Ops;
-using Transformer.Tensors;
 
 namespace Transformer.Models;
 
