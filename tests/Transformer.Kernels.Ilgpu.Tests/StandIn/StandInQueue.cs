@@ -28,7 +28,8 @@ internal sealed class StandInQueue : KernelQueue, IDisposable
             lock (gate) group.Run(shape, () => kernel(copy));
         };
 
-    public override ArrayView<T> View<T>(nint address, long length) => new(address, length);
+    public override ArrayView<T> View<T>(nint address, long length) =>
+        address == 0 ? default : new(address, length);
 
     public override Scratch Rent(long bytes) => new(HostMemory.Rent(bytes));
 
