@@ -3,8 +3,8 @@ using Transformer.Models;
 
 namespace Transformer.Samples;
 
-/// <summary>Two sentences with [SEP]: tokens, segments, the label, and whether the model thinks that
-/// the second follows the first.</summary>
+/// <summary>Two sentences with [SEP]: tokens, segments, the label, and whether the model thinks
+/// that the second follows the first.</summary>
 public static class PairSample
 {
     private static readonly (string First, string Second, string Label)[] Pairs =

@@ -7,8 +7,8 @@ using Transformer.Models.Training;
 
 namespace Transformer.Samples;
 
-/// <summary><c>Robot must obey orders</c>: what a decoder-only model reads, the next tokens that are
-/// its labels, and what it predicts once it has learned them.</summary>
+/// <summary><c>Robot must obey orders</c>: what a decoder-only model reads, the next tokens that
+/// are its labels, and what it predicts once it has learned them.</summary>
 public static class RobotSample
 {
     private const string Robot = "Robot must obey orders", Student = "I am a student";

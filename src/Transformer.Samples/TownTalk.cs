@@ -5,8 +5,8 @@ using Transformer.Models.Training;
 
 namespace Transformer.Samples;
 
-/// <summary>A small encoder-only model of what people of a town do, for <see cref="MaskSample"/> and
-/// <see cref="PairSample"/>.</summary>
+/// <summary>A small encoder-only model of what people of a town do, for
+/// <see cref="MaskSample"/> and <see cref="PairSample"/>.</summary>
 public static class TownTalk
 {
     /// <summary>Tokens of a text.</summary>

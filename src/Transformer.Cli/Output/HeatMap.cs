@@ -71,9 +71,11 @@ internal static class HeatMap
             ? $"orange: −{grid.Full}, blue: {grid.Full}"
             : $"from −{grid.Full} (blank) to {grid.Full} (█)";
         console.WriteLine($"{grid.Title} ({scale})");
-        // Names of every tenth column.
-        console.WriteLine(new string(' ', label + 1) + string.Join(' ', grid.Columns
-            .Chunk(RulerStep).Select(ten => Fit(ten[0], RulerStep - 1))).TrimEnd());
+        // Names of every tenth column; the last one may reach past the marks, not past the line.
+        string ruler = new string(' ', label + 1) + string.Join(' ', grid.Columns
+            .Chunk(RulerStep).Select(ten => Fit(ten[0], RulerStep - 1)));
+        console.WriteLine(
+            ruler[..Math.Min(ruler.Length, console.Profile.Width - 1)].TrimEnd());
         for (int row = 0; row < grid.Rows.Length; row++)
         {
             console.Write(Fit(grid.Rows[row], label) + " ");
