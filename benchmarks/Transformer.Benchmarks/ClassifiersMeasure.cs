@@ -13,7 +13,7 @@ namespace Transformer.Benchmarks;
 /// What the order of words is worth: a classifier by means of word vectors against a small
 /// Transformer, both learned on the same made-up sentences, on two tasks. `topic` asks what a
 /// sentence is about; its words tell. `who` asks, besides, which of two does it to the other; only
-/// their order tells.
+/// their order tells. No two of the sentences are the same: those held back were never learned.
 /// </summary>
 internal static class ClassifiersMeasure
 {
@@ -29,6 +29,9 @@ internal static class ClassifiersMeasure
         ("court", ["judge", "lawyer", "witness", "clerk"], ["questions", "warns", "answers"],
             ["in the hall", "at the hearing", "before the jury"]),
     ];
+
+    private static readonly string[] Times =
+        ["today", "again", "every morning", "at noon", "before the rain"];
 
     /// <summary>Learns, measures, prints and writes.</summary>
     /// <param name="file">Receives JSON.</param>
@@ -71,19 +74,20 @@ internal static class ClassifiersMeasure
 
     private static LabelledText[] Texts(string task)
     {
-        Random random = new(17);
-        return [.. Enumerable.Range(0, Learned + Held).Select(_ =>
-        {
-            (string topic, string[] actors, string[] acts, string[] places) =
-                Topics[random.Next(Topics.Length)];
-            int one = random.Next(actors.Length), other = random.Next(actors.Length - 1);
-            if (other >= one) other++;
-            string text = $"the {actors[one]} {acts[random.Next(acts.Length)]} the " +
-                $"{actors[other]} {places[random.Next(places.Length)]}";
+        LabelledText[] all = [.. Topics.SelectMany(t =>
+            from one in t.Actors
+            from other in t.Actors
+            where one != other
+            from act in t.Acts
+            from place in t.Places
+            from time in Times
             // Of two names the first by the alphabet does it, or has it done to.
-            string who = string.CompareOrdinal(actors[one], actors[other]) < 0 ? "does" : "suffers";
-            return new LabelledText(task == "topic" ? topic : $"{topic}, the first {who}", text);
-        })];
+            let who = string.CompareOrdinal(one, other) < 0 ? "does" : "suffers"
+            select new LabelledText(
+                task == "topic" ? t.Topic : $"{t.Topic}, the first {who}",
+                $"the {one} {act} the {other} {place} {time}"))];
+        new Random(17).Shuffle(all);
+        return all[..(Learned + Held)];
     }
 
     private static double Transformer(LabelledText[] training, LabelledText[] held)

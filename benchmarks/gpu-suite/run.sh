@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Proves and measures the CUDA kernels on this machine: ./run.sh [--quick] [--out FOLDER]
+# Proves and measures the GPU kernels on this machine: ./run.sh [--quick] [--out FOLDER]
 # Needs NVIDIA's driver; uses nvcc, ptxas, compute-sanitizer and python3 with PyTorch where they
 # are, and says what it left out. Results: FOLDER/results.json, FOLDER/results.md, FOLDER/*.log.
 set -uo pipefail
@@ -77,6 +77,7 @@ if [ -n "$python" ]; then
   backends=$("$python" report.py --backends "$out/devices.json")
 else
   backends=cuda
+  left_out ilgpu-cuda "no python3 to read which backends devices.json has"
 fi
 no_backend() { echo "no GPU backend is available; devices.log tells why"; return 1; }
 [ -n "$backends" ] || step verify no_backend

@@ -43,8 +43,9 @@ public sealed class IlgpuBackend : Backend
         Register(new LinearBackwardIlgpu(queue));
         Register(new GeluFeedForwardForwardIlgpu(queue));
         Register(new GeluFeedForwardBackwardIlgpu(queue));
-        Register(new FusedAttentionForwardIlgpu(queue));
-        Register(new FusedAttentionBackwardIlgpu(queue));
+        AttentionTables tables = new(queue);
+        Register(new FusedAttentionForwardIlgpu(queue, tables));
+        Register(new FusedAttentionBackwardIlgpu(queue, tables));
         DropoutIlgpu dropout = new(queue);
         Register<DropoutForward>(dropout);
         Register<DropoutBackward>(dropout);
@@ -101,6 +102,9 @@ public sealed class IlgpuBackend : Backend
         ? throw new NotSupportedException($"{Name}: {reason}.")
         : queue.Cuda is { Context: not 0 } cuda ? cuda : throw new NotSupportedException(
             $"{Name}: it runs on {queue.Device}, which has no CUDA context. Use ilgpu-cuda.");
+
+    /// <inheritdoc/>
+    public override IDeviceTimer? CreateTimer() => queue.CreateTimer();
 
     /// <inheritdoc/>
     public override void Synchronize()

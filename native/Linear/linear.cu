@@ -18,10 +18,8 @@
 #include "../include/reduce.cuh"
 #include "epilogue.cuh"
 #include "few_rows.cuh"
+#include "order.cuh"
 #include "product.cuh"
-
-// Tile rows whose blocks run together.
-static constexpr u32 tile_rows_together = 8;
 
 template <typename T, Along A, Along B, Epilogue Kind, u32 Size>
 __device__ __forceinline__ void linear_product(const LinearProduct &p, u8 *shared) {
@@ -29,10 +27,8 @@ __device__ __forceinline__ void linear_product(const LinearProduct &p, u8 *share
   else {
     u32 m = u32(p.m), n = u32(p.n), k = u32(p.k);
     u32 tile_rows = (m + Size - 1) / Size, tile_columns = (n + Size - 1) / Size;
-    u32 band = blockIdx.x / (tile_rows_together * tile_columns) * tile_rows_together;
-    u32 height = tile_rows - band < tile_rows_together ? tile_rows - band : tile_rows_together;
-    u32 within = blockIdx.x % (tile_rows_together * tile_columns);
-    u32 first_row = (band + within % height) * Size, first_column = within / height * Size;
+    TilePlace place = tile_place(blockIdx.x, tile_rows, tile_columns);
+    u32 first_row = place.row * Size, first_column = place.column * Size;
     u32 start = blockIdx.y * u32(p.split);
     u32 end = k - start < u32(p.split) ? k : start + u32(p.split);
 

@@ -42,7 +42,7 @@ public static class Application
         IlgpuBackends.Register();
         ParseResult parsed = CreateRoot().Parse(args);
         if (parsed.Errors.Count > 0) return Report(error, FirstError(parsed), BadInput);
-        if ((EmptyPath(parsed) ?? BadThreadCount()) is { } wrong)
+        if ((Misspelt(parsed) ?? EmptyPath(parsed) ?? BadThreadCount()) is { } wrong)
             return Report(error, wrong, BadInput);
         try
         {
@@ -110,6 +110,7 @@ public static class Application
         GenerateCommand.Create(),
         ConversionCommands.Import(),
         NextSentenceCommand.Create(),
+        PositionMapCommand.Create(),
         RunCommand.Create(),
         TokenizerCommand.Create(),
         TrainCommand.Create(),
@@ -128,6 +129,18 @@ public static class Application
         ArithmeticException => true, // a loss that is not finite, sizes beyond 64 bits
         _ => false,
     };
+
+    /// <summary>A command that takes any text would take a misspelt option for some.</summary>
+    private static string? Misspelt(ParseResult parsed)
+    {
+        Token[] texts = [.. parsed.CommandResult.Children.OfType<ArgumentResult>()
+            .SelectMany(argument => argument.Tokens)
+            .Where(token => token.Value.StartsWith("--", StringComparison.Ordinal))];
+        Token? wrong = parsed.Tokens.TakeWhile(token => token.Type != TokenType.DoubleDash)
+            .FirstOrDefault(token => texts.Any(text => ReferenceEquals(text, token)));
+        return wrong is null ? null : $"{CommandName(parsed)}: '{wrong.Value}' is none of its " +
+            "options; see --help. A text that begins so comes after '--'.";
+    }
 
     private static string? EmptyPath(ParseResult parsed)
     {

@@ -81,6 +81,30 @@ public sealed class GpuSuiteTests : IDisposable
         Assert.Equal("cuda", output.Trim());
     }
 
+    [SkippableFact]
+    public void Run_WithoutPythonSaysWhichBackendItLeavesOut()
+    {
+        Write("run", """
+            set -e
+            cp run.sh "$1"; cd "$1"
+            mkdir bin transformer
+            for tool in awk bash date dirname mkdir rm sed tail uname; do
+              ln -s "$(command -v $tool)" bin/$tool
+            done
+            ln -s "$(type -P true)" transformer/Transformer.Cli
+            PATH=$PWD/bin bash run.sh --out out
+            """.ReplaceLineEndings("\n"));
+
+        string output =
+            Run("bash", Path.Combine(results.FullName, "run"), results.FullName);
+
+        const string reason = "no python3 to read which backends devices.json has";
+        Assert.Contains($"== ilgpu-cuda: left out, {reason}", output, StringComparison.Ordinal);
+        string steps = File.ReadAllText(Path.Combine(results.FullName, "out", "steps.tsv"));
+        Assert.Contains($"ilgpu-cuda\tleft out: {reason}\t0", steps, StringComparison.Ordinal);
+        Assert.Contains("bench-large-cuda\t0\t", steps, StringComparison.Ordinal);
+    }
+
     // The stand-in says as many registers as the file's architecture and the device's add up to.
     [SkippableFact]
     public void Table_HasWhatEachDeviceTakes()

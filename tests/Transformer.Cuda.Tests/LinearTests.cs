@@ -137,7 +137,7 @@ public sealed class LinearTests
     private static double[] Weight(CaseMemory memory, string name, int outputs, int inputs) =>
         memory.Normal(name, (long)outputs * inputs, 0, 1 / Math.Sqrt(inputs));
 
-    private static LinearForward Forward(
+    internal static LinearForward Forward(
         CaseMemory memory, int rows, int inputs, int outputs, Activation activation) => new()
         {
             Input = memory.Input("input", (long)rows * inputs),
@@ -151,7 +151,7 @@ public sealed class LinearTests
             Activation = activation,
         };
 
-    private static LinearBackward Backward(
+    internal static LinearBackward Backward(
         CaseMemory memory, int rows, int inputs, int outputs, Activation activation) => new()
         {
             Input = memory.Input("input", (long)rows * inputs),

@@ -44,7 +44,8 @@ public sealed class ArchitectureTests
         ],
         ["Transformer.Models.Measurement"] =
         [
-            "Transformer.Numerics", "Transformer.Backends", "Transformer.Verification",
+            "Transformer.Tensors", "Transformer.Numerics", "Transformer.Backends",
+            "Transformer.Ops", "Transformer.Verification",
             "Transformer.Models.Graph", "Transformer.Models.Text", "Transformer.Models.Training",
             "Transformer.Models",
         ],

@@ -30,8 +30,10 @@ public static class IlgpuBackends
         public override string? UnavailableReason =>
 #if TRIMMED
             "left out of this build: ILGPU finds methods by reflection, so nothing may be trimmed";
+#elif SWITCHED_OFF
+            "built without ILGPU by -p:WithIlgpu=false; build without that property to have it";
 #else
-            "built without ILGPU, which no NuGet feed of the build had";
+            "built without ILGPU, which no configured NuGet feed had; build where one has it";
 #endif
     }
 }

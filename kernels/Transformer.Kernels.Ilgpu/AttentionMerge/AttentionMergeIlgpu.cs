@@ -37,7 +37,7 @@ internal sealed class AttentionMergeIlgpu(KernelQueue queue) : IKernel<Attention
             new(queue, MergeKernel.GroupPerRow<T, TStorage>);
 
         public void Launch(in AttentionMergeForward call) => kernel.Launch(
-            new((int)call.Rows,
+            new(call.Rows,
                 queue.Limits.Threads(Math.Min((call.Dimension + 3) / 4, MostThreads))),
             new()
             {

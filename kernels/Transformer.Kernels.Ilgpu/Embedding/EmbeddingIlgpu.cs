@@ -101,7 +101,7 @@ internal sealed class EmbeddingBackwardIlgpu(KernelQueue queue) : IKernel<Embedd
         {
             int tableRows = (int)(target.Length / call.Width);
             long rows = call.Rows, integers = (3 * rows) + (2L * tableRows);
-            using MemoryBlock block = queue.Rent(integers * sizeof(int));
+            using Scratch block = queue.Rent(integers * sizeof(int));
             nint next = block.Address;
             EmbeddingLists lists = new()
             {

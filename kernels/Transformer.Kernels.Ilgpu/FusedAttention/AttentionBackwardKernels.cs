@@ -7,15 +7,20 @@ namespace Transformer.Kernels.Ilgpu.FusedAttention;
 /// <summary>dQ = dR·K, dK = dRᵀ·Q, dV = (P ⊙ M)ᵀ·dO with dR the gradient of q·k, and δ = rowsum(dO
 /// ⊙ O), which the others need first.</summary>
 /// <remarks>
-/// <para>Shapes: query, key, value and their gradients [B, H, S, D or Dv] with strides, packed or
-/// paged; output and its gradient alike; log_sum_exp and deltas [B, Hq, Sq] or [Hq, total].</para>
+/// <para>Shapes: query and its gradient [B, Hq, Sq, D], key and its gradient [B, Hkv, Skv, D],
+/// value and its gradient [B, Hkv, Skv, Dv], output and its gradient [B, Hq, Sq, Dv], with strides,
+/// packed or paged; log_sum_exp and deltas [B, Hq, Sq] or [Hq, total].</para>
 /// <para>Work: Deltas: a thread a row. QueryGradient: a group owns RowTile queries of a head and
 /// goes over the tiles of KeyTile keys that they see. KeyGradient: a group owns KeyTile keys of a
-/// key/value head and goes over the query heads and tiles of queries that see them, in
-/// order.</para>
-/// <para>Shared memory: a tile of rows of each side, the results, two tiles of pairs. Registers: 16
-/// sums and 32 factors.</para>
-/// <para>Bytes: the other side's rows twice for each tile, from cache; no Sq × Skv buffer.</para>
+/// key/value head and goes over the query heads and tiles of queries that see them, in order. A
+/// thread takes 4 × 4 products or results at a time.</para>
+/// <para>Shared memory: a tile of rows of each side, the results, two tiles of pairs; 44 KB for
+/// D = Dv = 64 with tiles of 32 × 32. Registers: 16 sums and 32 factors.</para>
+/// <para>Bytes: for a pair of tiles, r rows and k keys, QueryGradient reads r·(D + Dv) +
+/// k·(2·D + Dv) elements for 2·r·k·(2·D + Dv) operations, KeyGradient r·(2·D + Dv) + k·(D + Dv) for
+/// 4·r·k·(D + Dv): 10 and 13 operations a byte for D = Dv = 64, r = k = 32 in Float32, of which the
+/// tile that the group does not own comes from cache. Deltas: 2·Dv elements a row, a half of an
+/// operation a byte at most. No Sq × Skv buffer.</para>
 /// <para>Numerics: float; sums in the order of heads and tiles, no atomics; weights and gradients
 /// of 0 skip NaN and ∞.</para>
 /// <para>Source: Dao et al. 2022 (FlashAttention), appendix B.2.</para>
@@ -27,11 +32,12 @@ internal static class AttentionBackwardKernels
     /// <param name="keys">Keys of a tile.</param>
     /// <param name="headDimension">D.</param>
     /// <param name="valueDimension">Dv.</param>
-    public static int SharedFloats(int rows, int keys, int headDimension, int valueDimension)
+    public static long SharedFloats(
+        int rows, int keys, int headDimension, int valueDimension)
     {
-        int head = AttentionTile.Padded(headDimension) + AttentionTile.Padding;
-        int value = AttentionTile.Padded(valueDimension) + AttentionTile.Padding;
-        int pitch = head > value ? head : value, own = rows > keys ? rows : keys;
+        long head = AttentionTile.Padded(headDimension) + AttentionTile.Padding;
+        long value = AttentionTile.Padded(valueDimension) + AttentionTile.Padding;
+        long pitch = head > value ? head : value, own = rows > keys ? rows : keys;
         int pairs = rows * keys;
         return ((rows + keys) * pitch) + (own * (head + value)) +
             (2 * (pairs + (own * AttentionTile.Padding))) + (3 * own) + 4;

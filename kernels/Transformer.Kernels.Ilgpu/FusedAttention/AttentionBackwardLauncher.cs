@@ -1,4 +1,3 @@
-using Transformer.Backends;
 using Transformer.Kernels.Ilgpu.Device;
 using Transformer.Kernels.Ilgpu.Launch;
 using Transformer.Ops;
@@ -6,12 +5,12 @@ using Transformer.Ops;
 namespace Transformer.Kernels.Ilgpu.FusedAttention;
 
 /// <summary>The backward kernels for one element type and one score modifier.</summary>
-internal sealed class AttentionBackwardLauncher<T, TStorage, TScore>(KernelQueue queue)
-    : IBackward<TScore>
+internal sealed class AttentionBackwardLauncher<T, TStorage, TScore>(
+    KernelQueue queue, AttentionTables tables) : IBackward<TScore>
     where T : unmanaged where TStorage : struct, IStorage<T>
     where TScore : struct, IDifferentiableScoreModifier
 {
-    private const int MostThreads = 128;
+    private const int MostThreads = AttentionBackwardPlan.MostThreads;
 
     private readonly DeviceKernel<AttentionBackwardArgument<T, TScore>> deltas =
         new(queue, AttentionBackwardKernels.Deltas<T, TStorage, TScore>);
@@ -34,48 +33,42 @@ internal sealed class AttentionBackwardLauncher<T, TStorage, TScore>(KernelQueue
     public void Launch(in AttentionBackward call, TScore score)
     {
         AttentionSizes s = call.Inputs.Sizes;
-        using AttentionTables tables = new(queue, call.Inputs);
-        AttentionBackwardArgument<T, TScore> argument = Argue(call, score, tables);
+        AttentionBackwardArgument<T, TScore> argument = Argue(call, score);
         long rows = argument.Attention.Rows;
-        using MemoryBlock? sums = rows == 0 ? null : queue.Rent(rows * sizeof(float));
+        using Scratch sums = rows == 0 ? default : queue.Rent(rows * sizeof(float));
         argument.Deltas = queue.Floats(sums, rows);
         int threads = queue.Limits.Threads(MostThreads);
         long places = (long)s.Batch * s.QueryHeads * s.QueryLength;
-        deltas.Launch(new((int)((places + threads - 1) / threads), threads), in argument);
+        deltas.Launch(new((places + threads - 1) / threads, threads), in argument);
 
-        AttentionTiling tiling = AttentionTiling.Of(queue.Limits, s.QueryLength, (r, k) =>
-            AttentionBackwardKernels.SharedFloats(r, k, s.HeadDimension, s.ValueDimension));
-        argument.Attention.RowTile = tiling.Rows;
-        argument.Attention.KeyTile = tiling.Keys;
-        argument.Attention.Tiles = (s.QueryLength + tiling.Rows - 1) / tiling.Rows;
-        int shared = AttentionBackwardKernels.SharedFloats(
-            tiling.Rows, tiling.Keys, s.HeadDimension, s.ValueDimension);
-        query.Launch(
-            new(argument.Attention.Tiles * s.QueryHeads * s.Batch, threads, shared), in argument);
-        int tiles = (s.KeyLength + tiling.Keys - 1) / tiling.Keys;
-        key.Launch(new(tiles * s.KeyValueHeads * s.Batch, threads, shared), in argument);
+        AttentionBackwardPlan plan = AttentionBackwardPlan.Of(queue.Limits, s);
+        argument.Attention.RowTile = plan.Tiling.Rows;
+        argument.Attention.KeyTile = plan.Tiling.Keys;
+        argument.Attention.Tiles = plan.QueryTiles;
+        query.Launch(new(plan.QueryGroups, threads, plan.SharedFloats), in argument);
+        key.Launch(new(plan.KeyGroups, threads, plan.SharedFloats), in argument);
         if (call.BiasGradient.IsPresent && argument.BiasKeys > 0)
         {
             long elements = (long)argument.BiasBatches * argument.BiasHeads *
                 argument.BiasQueries * argument.BiasKeys;
-            bias.Launch(new((int)((elements + threads - 1) / threads), threads), in argument);
+            bias.Launch(new((elements + threads - 1) / threads, threads), in argument);
         }
 
         int floats = GroupSum.SharedFloats(threads, queue.Limits.WarpSize);
         if (call.RelativeBiasGradient.IsPresent)
             relative.Launch(
-                new((int)call.RelativeBiasGradient.Length, threads, floats), in argument);
+                new(call.RelativeBiasGradient.Length, threads, floats), in argument);
         if (call.SinkGradient.IsPresent)
             sink.Launch(new(s.QueryHeads, threads, floats), in argument);
     }
 
     private AttentionBackwardArgument<T, TScore> Argue(
-        in AttentionBackward call, TScore score, AttentionTables tables)
+        in AttentionBackward call, TScore score)
     {
         AttentionInputs inputs = call.Inputs;
         AttentionSizes s = inputs.Sizes;
         AttentionArgument<T> attention =
-            AttentionArguments.Of<T>(queue, inputs, call.Output, tables.Thresholds);
+            AttentionArguments.Of<T>(queue, inputs, call.Output, tables.Thresholds(inputs));
         attention.Terms.HidesKeys = TScore.HidesKeys ? 1 : 0;
         attention.LogSumExp = queue.View<float>(call.LogSumExp);
         AttentionMaskLayout layout = inputs.BiasLayout;

@@ -3,10 +3,34 @@ using Transformer.Kernels.Ilgpu.Device;
 
 namespace Transformer.Kernels.Ilgpu.FusedAttention;
 
-/// <summary>Results over their totals to the output, or, where keys are split, to this split's part
-/// of it.</summary>
+/// <summary>output = results / total, log_sum_exp = top + ln total, of a tile or, where keys are
+/// split, of all splits: Σ e^(Lᵢ − M)·partialᵢ / Σ e^(Lᵢ − M), M = max Lᵢ, the sink among them.
+/// </summary>
+/// <remarks>
+/// <para>Shapes: output [B, Hq, Sq, Dv] with strides or packed, log_sum_exp [B, Hq, Sq] or [Hq,
+/// total]; partial outputs [splits, rows, Dv], partial sums [splits, rows], Float32.</para>
+/// <para>Work: Store: the group that has the tile, a thread every so many-th chunk of four.
+/// MergeSplits: a group a row, a thread every so many-th column.</para>
+/// <para>Shared memory: Store reads the tile's; MergeSplits has none. Registers: a few numbers.
+/// </para>
+/// <para>Bytes: Store: the output once. MergeSplits: every split's row once, splits·Dv·4 for
+/// 2·splits·Dv operations, half an operation a byte; the splits' sums twice and once a column, from
+/// cache.</para>
+/// <para>Numerics: float; 0 and −∞ for a row that sees no key, which leaves the sink out too; one
+/// rounding on writing.</para>
+/// <para>Source: Milakov, Gimelshein 2018 (online softmax).</para>
+/// </remarks>
 internal static class AttentionFinish
 {
+    /// <summary>A tile's results to the output, or, where keys are split, to this split's part.
+    /// </summary>
+    /// <param name="p">The call.</param>
+    /// <param name="s">The sequence.</param>
+    /// <param name="unit">The heads that the tile's rows run over.</param>
+    /// <param name="firstRow">Of the tile.</param>
+    /// <param name="split">Which of the splits.</param>
+    /// <param name="rows">Running maxima and totals, of <see cref="OnlineSoftmax"/>.</param>
+    /// <param name="results">[rows, Dv + padding], not yet divided.</param>
     public static void Store<T, TStorage>(
         AttentionArgument<T> p, Sequence s, int unit, int firstRow, int split,
         ArrayView<float> rows, ArrayView<Float4> results)

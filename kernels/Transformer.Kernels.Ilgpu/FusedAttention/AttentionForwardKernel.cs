@@ -33,10 +33,11 @@ internal struct AttentionForwardArgument<T, TScore>
 internal static class AttentionForwardKernel
 {
     /// <summary>Floats of shared memory.</summary>
-    public static int SharedFloats(int rows, int keys, int headDimension, int valueDimension)
+    public static long SharedFloats(
+        int rows, int keys, int headDimension, int valueDimension)
     {
-        int head = AttentionTile.Padded(headDimension) + AttentionTile.Padding;
-        int value = AttentionTile.Padded(valueDimension) + AttentionTile.Padding;
+        long head = AttentionTile.Padded(headDimension) + AttentionTile.Padding;
+        long value = AttentionTile.Padded(valueDimension) + AttentionTile.Padding;
         return (rows * (head + value)) + (keys * (head > value ? head : value)) +
             (rows * (keys + AttentionTile.Padding)) + (4 * rows) + 4;
     }

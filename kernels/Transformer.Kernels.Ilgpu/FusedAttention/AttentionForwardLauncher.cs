@@ -1,4 +1,3 @@
-using Transformer.Backends;
 using Transformer.Kernels.Ilgpu.Device;
 using Transformer.Kernels.Ilgpu.Launch;
 using Transformer.Ops;
@@ -6,13 +5,12 @@ using Transformer.Ops;
 namespace Transformer.Kernels.Ilgpu.FusedAttention;
 
 /// <summary>The forward kernels for one element type and one score modifier.</summary>
-internal sealed class AttentionForwardLauncher<T, TStorage, TScore>(KernelQueue queue)
-    : IForward<TScore>
+internal sealed class AttentionForwardLauncher<T, TStorage, TScore>(
+    KernelQueue queue, AttentionTables tables) : IForward<TScore>
     where T : unmanaged where TStorage : struct, IStorage<T>
     where TScore : struct, IScoreModifier
 {
-    private const int MostThreads = 128, FewQueries = 8, GroupsPerMultiprocessor = 8;
-    private const int LeastKeysOfSplit = 256;
+    private const int MostThreads = AttentionForwardPlan.MostThreads;
 
     private readonly DeviceKernel<AttentionForwardArgument<T, TScore>> tiles =
         new(queue, AttentionForwardKernel.GroupPerTile<T, TStorage, TScore>);
@@ -27,15 +25,13 @@ internal sealed class AttentionForwardLauncher<T, TStorage, TScore>(KernelQueue 
     {
         AttentionSizes s = call.Inputs.Sizes;
         bool needsSums = call.ScoreOutput == ScoreOutput.Probabilities && call.LogSumExp.IsAbsent;
-        using AttentionTables tables = new(queue, call.Inputs);
-        AttentionArgument<T> argument =
-            AttentionArguments.Of<T>(queue, call.Inputs, call.Output, tables.Thresholds);
+        AttentionArgument<T> argument = AttentionArguments.Of<T>(
+            queue, call.Inputs, call.Output, tables.Thresholds(call.Inputs));
         argument.Terms.HidesKeys = TScore.HidesKeys ? 1 : 0;
-        using MemoryBlock? sums =
-            needsSums ? queue.Rent(argument.Rows * sizeof(float)) : null;
+        using Scratch sums = needsSums ? queue.Rent(argument.Rows * sizeof(float)) : default;
         argument.LogSumExp = needsSums
             ? queue.Floats(sums, argument.Rows) : queue.View<float>(call.LogSumExp);
-        Attend(argument, score);
+        Attend(argument, s, score);
         if (call.Scores.IsAbsent || s.KeyLength == 0) return;
         AttentionScoresArgument<T, TScore> wanted = new()
         {
@@ -45,50 +41,35 @@ internal sealed class AttentionForwardLauncher<T, TStorage, TScore>(KernelQueue 
             Stage = (int)call.ScoreOutput,
         };
         scores.Launch(
-            new(s.Batch * s.QueryHeads * s.QueryLength, queue.Limits.Threads(MostThreads)),
+            new((long)s.Batch * s.QueryHeads * s.QueryLength,
+                queue.Limits.Threads(MostThreads)),
             in wanted);
     }
 
-    private void Attend(AttentionArgument<T> argument, TScore score)
+    private void Attend(AttentionArgument<T> argument, AttentionSizes s, TScore score)
     {
-        int queries = argument.Places.QueryLength;
-        if (queries <= FewQueries)
-        {
-            // The query heads of a key head lie in one group, which reads its keys once.
-            argument.HeadsPerUnit = argument.QueryHeads / argument.KeyHeads;
-            argument.Units = argument.KeyHeads;
-        }
-
-        int head = argument.HeadDimension, value = argument.ValueDimension;
-        AttentionTiling tiling = AttentionTiling.Of(queue.Limits, argument.HeadsPerUnit * queries,
-            (r, k) => AttentionForwardKernel.SharedFloats(r, k, head, value));
-        argument.RowTile = tiling.Rows;
-        argument.KeyTile = tiling.Keys;
-        argument.Tiles = ((argument.HeadsPerUnit * queries) + tiling.Rows - 1) / tiling.Rows;
-        int groups = argument.Tiles * argument.Units * argument.Batch;
-        if (queries <= FewQueries)
-        {
-            int wanted = queue.Limits.Multiprocessors * GroupsPerMultiprocessor / groups;
-            argument.Splits =
-                Math.Clamp(argument.Places.KeyLength / LeastKeysOfSplit, 1, Math.Max(1, wanted));
-        }
-
-        long partial = argument.Splits == 1 ? 0 : argument.Splits * argument.Rows;
-        using MemoryBlock? outputs = Rent(partial * value), sums = Rent(partial);
-        argument.PartialOutputs = queue.Floats(outputs, partial * value);
+        AttentionForwardPlan plan = AttentionForwardPlan.Of(queue.Limits, s);
+        argument.HeadsPerUnit = plan.HeadsPerUnit;
+        argument.Units = plan.Units;
+        argument.RowTile = plan.Tiling.Rows;
+        argument.KeyTile = plan.Tiling.Keys;
+        argument.Tiles = plan.Tiles;
+        argument.Splits = plan.Splits;
+        long partial = plan.Splits == 1 ? 0 : plan.Splits * argument.Rows;
+        using Scratch outputs = Rent(partial * s.ValueDimension), sums = Rent(partial);
+        argument.PartialOutputs = queue.Floats(outputs, partial * s.ValueDimension);
         argument.PartialSums = queue.Floats(sums, partial);
-        int shared = AttentionForwardKernel.SharedFloats(tiling.Rows, tiling.Keys, head, value);
-        int items = tiling.Rows / 4 * Math.Max(tiling.Keys, value) / 4;
+        int items = plan.Tiling.Rows / 4 * Math.Max(plan.Tiling.Keys, s.ValueDimension) / 4;
         tiles.Launch(
-            new(groups * argument.Splits, queue.Limits.Threads(Math.Min(items, MostThreads)),
-                shared),
+            new(plan.Groups, queue.Limits.Threads(Math.Min(items, MostThreads)),
+                plan.SharedFloats),
             new() { Attention = argument, Score = score });
-        if (argument.Splits == 1) return;
+        if (plan.Splits == 1) return;
         merge.Launch(
-            new(argument.Batch * argument.QueryHeads * queries, queue.Limits.Threads(MostThreads)),
+            new((long)s.Batch * s.QueryHeads * s.QueryLength, queue.Limits.Threads(MostThreads)),
             in argument);
     }
 
-    private MemoryBlock? Rent(long floats) =>
-        floats == 0 ? null : queue.Rent(floats * sizeof(float));
+    private Scratch Rent(long floats) =>
+        floats == 0 ? default : queue.Rent(floats * sizeof(float));
 }

@@ -5,24 +5,44 @@ using Transformer.Ops;
 
 namespace Transformer.Kernels.Ilgpu.FusedAttention;
 
-/// <summary>Small tables that the host makes for a call.</summary>
-internal sealed unsafe class AttentionTables : IDisposable
+/// <summary>Small tables that the host makes, once for each setting that calls come with; models
+/// have one or two. They stay for the queue's life.</summary>
+/// <param name="queue">Where the kernels run.</param>
+internal sealed unsafe class AttentionTables(KernelQueue queue)
 {
-    private readonly MemoryBlock? block;
+    private readonly Lock gate = new();
+    private readonly Dictionary<RelativePositionBuckets, (MemoryBlock Block, int Count)> tables =
+        [];
 
-    public AttentionTables(KernelQueue queue, in AttentionInputs inputs)
+    /// <summary>The least distance of each bucket that several distances share; none where the
+    /// call has no such buckets.</summary>
+    public ArrayView<int> Thresholds(in AttentionInputs inputs)
     {
         if (inputs.Options.RelativeBuckets is not { } buckets || inputs.RelativeBias.IsAbsent)
-            return;
-        int[] thresholds = AttentionArguments.Thresholds(buckets);
-        int bytes = thresholds.Length * sizeof(int);
-        block = queue.Rent(bytes);
-        fixed (int* source = thresholds)
-            queue.Memory.CopyFromHost((nint)source, block.Address, bytes);
-        Thresholds = queue.View<int>(block.Address, thresholds.Length);
+            return default;
+        lock (gate)
+        {
+            if (!tables.TryGetValue(buckets, out (MemoryBlock Block, int Count) table))
+                tables[buckets] = table = Upload(AttentionArguments.Thresholds(buckets));
+            return queue.View<int>(table.Block.Address, table.Count);
+        }
     }
 
-    public ArrayView<int> Thresholds { get; }
+    private (MemoryBlock Block, int Count) Upload(int[] table)
+    {
+        int bytes = table.Length * sizeof(int);
+        MemoryBlock block = queue.Memory.Allocate(bytes);
+        try
+        {
+            fixed (int* source = table)
+                queue.Memory.CopyFromHost((nint)source, block.Address, bytes);
+        }
+        catch
+        {
+            block.Dispose();
+            throw;
+        }
 
-    public void Dispose() => block?.Dispose();
+        return (block, table.Length);
+    }
 }

@@ -9,7 +9,8 @@ namespace Transformer.Kernels.Ilgpu.FusedAttention;
 
 /// <summary>Launches the backward kernels, compiled for the tensors' type and the score modifier.
 /// </summary>
-internal sealed class FusedAttentionBackwardIlgpu(KernelQueue queue) : IKernel<AttentionBackward>
+internal sealed class FusedAttentionBackwardIlgpu(KernelQueue queue, AttentionTables tables)
+    : IKernel<AttentionBackward>
 {
     private readonly ConcurrentDictionary<(DType, Type), object> kernels = new();
 
@@ -27,12 +28,15 @@ internal sealed class FusedAttentionBackwardIlgpu(KernelQueue queue) : IKernel<A
             return false;
         }
 
+        DeviceLimits limits = queue.Limits;
+        AttentionBackwardPlan plan = AttentionBackwardPlan.Of(limits, inputs.Sizes);
         reason = AttentionSupport.Single("logSumExp", call.LogSumExp) ??
             AttentionSupport.Float("biasGradient", call.BiasGradient) ??
             AttentionSupport.Float("relativeBiasGradient", call.RelativeBiasGradient) ??
             AttentionSupport.Float("sinkGradient", call.SinkGradient) ??
-            AttentionSupport.Fits(
-                queue.Limits, inputs.Sizes, AttentionBackwardKernels.SharedFloats);
+            AttentionSupport.Fits(limits, inputs.Sizes, plan.Tiling) ??
+            AttentionSupport.Launches(limits, Math.Max(plan.QueryGroups, plan.KeyGroups),
+                AttentionBackwardPlan.MostThreads);
         return reason is null;
     }
 
@@ -48,14 +52,16 @@ internal sealed class FusedAttentionBackwardIlgpu(KernelQueue queue) : IKernel<A
         where TScore : struct, IDifferentiableScoreModifier
     {
         DType type = call.Inputs.Query.DType;
-        ((IBackward<TScore>)kernels.GetOrAdd((type, typeof(TScore)), static (key, queue) =>
+        ((IBackward<TScore>)kernels.GetOrAdd((type, typeof(TScore)), static (key, own) =>
             key.Item1 switch
             {
-                DType.Float16 => new AttentionBackwardLauncher<ushort, HalfStorage, TScore>(queue),
-                DType.BFloat16 =>
-                    new AttentionBackwardLauncher<ushort, BrainStorage, TScore>(queue),
-                _ => (object)new AttentionBackwardLauncher<float, SingleStorage, TScore>(queue),
-            }, queue)).Launch(call, score);
+                DType.Float16 => new AttentionBackwardLauncher<ushort, HalfStorage, TScore>(
+                    own.queue, own.tables),
+                DType.BFloat16 => new AttentionBackwardLauncher<ushort, BrainStorage, TScore>(
+                    own.queue, own.tables),
+                _ => (object)new AttentionBackwardLauncher<float, SingleStorage, TScore>(
+                    own.queue, own.tables),
+            }, (queue, tables))).Launch(call, score);
     }
 
     private readonly struct Action(FusedAttentionBackwardIlgpu kernel, AttentionBackward call)

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Runtime.CompilerServices;
 using Transformer.Backends;
 using Transformer.Kernels.Ilgpu.Device;
 using Transformer.Kernels.Ilgpu.Launch;
@@ -10,17 +9,23 @@ namespace Transformer.Kernels.Ilgpu.FusedAttention;
 
 /// <summary>Launches the forward kernels, compiled for the tensors' type and the score modifier.
 /// </summary>
-internal sealed class FusedAttentionForwardIlgpu(KernelQueue queue) : IKernel<AttentionForward>
+internal sealed class FusedAttentionForwardIlgpu(KernelQueue queue, AttentionTables tables)
+    : IKernel<AttentionForward>
 {
     private readonly ConcurrentDictionary<(DType, Type), object> kernels = new();
 
     public bool Supports(in AttentionForward call, out string? reason)
     {
         AttentionSizes s = call.Inputs.Sizes;
+        DeviceLimits limits = queue.Limits;
+        AttentionForwardPlan plan = AttentionForwardPlan.Of(limits, s);
+        long groups = call.Scores.IsAbsent
+            ? plan.Groups : Math.Max(plan.Groups, (long)s.Batch * s.QueryHeads * s.QueryLength);
         reason = AttentionSupport.Reason(call.Inputs, call.Output) ??
             AttentionSupport.Single("logSumExp", call.LogSumExp) ??
             AttentionSupport.Float("scores", call.Scores) ??
-            AttentionSupport.Fits(queue.Limits, s, AttentionForwardKernel.SharedFloats);
+            AttentionSupport.Fits(limits, s, plan.Tiling) ??
+            AttentionSupport.Launches(limits, groups, AttentionForwardPlan.MostThreads);
         return reason is null;
     }
 
@@ -36,13 +41,16 @@ internal sealed class FusedAttentionForwardIlgpu(KernelQueue queue) : IKernel<At
         where TScore : struct, IScoreModifier
     {
         DType type = call.Inputs.Query.DType;
-        ((IForward<TScore>)kernels.GetOrAdd((type, typeof(TScore)), static (key, queue) =>
+        ((IForward<TScore>)kernels.GetOrAdd((type, typeof(TScore)), static (key, own) =>
             key.Item1 switch
             {
-                DType.Float16 => new AttentionForwardLauncher<ushort, HalfStorage, TScore>(queue),
-                DType.BFloat16 => new AttentionForwardLauncher<ushort, BrainStorage, TScore>(queue),
-                _ => (object)new AttentionForwardLauncher<float, SingleStorage, TScore>(queue),
-            }, queue)).Launch(call, score);
+                DType.Float16 => new AttentionForwardLauncher<ushort, HalfStorage, TScore>(
+                    own.queue, own.tables),
+                DType.BFloat16 => new AttentionForwardLauncher<ushort, BrainStorage, TScore>(
+                    own.queue, own.tables),
+                _ => (object)new AttentionForwardLauncher<float, SingleStorage, TScore>(
+                    own.queue, own.tables),
+            }, (queue, tables))).Launch(call, score);
     }
 
     private readonly struct Action(FusedAttentionForwardIlgpu kernel, AttentionForward call)
@@ -65,15 +73,10 @@ internal static class AttentionSupport
     /// <summary>Null where the kernels can take the inputs, else why not.</summary>
     public static string? Reason(in AttentionInputs inputs, BufferView output)
     {
-        if (inputs.Score is { } score)
+        if (inputs.Score is { HoldsReferences: true } score)
         {
-            Managed managed = new();
-            score.Dispatch(new Question(managed));
-            if (managed.Found)
-            {
-                return $"score modifier '{score.Name}' refers to managed objects, which a device " +
-                    "cannot reach";
-            }
+            return $"score modifier '{score.Name}' refers to managed objects, which a device " +
+                "cannot reach";
         }
 
         return TensorTypes.Same(out string? reason, ("query", inputs.Query), ("key", inputs.Key),
@@ -83,13 +86,17 @@ internal static class AttentionSupport
             : reason;
     }
 
-    /// <summary>Null where a tile of these sizes fits shared memory.</summary>
-    public static string? Fits(
-        DeviceLimits limits, AttentionSizes s, Func<int, int, int, int, int> floats) =>
-        AttentionTiling.Of(limits, s.QueryLength,
-            (r, k) => floats(r, k, s.HeadDimension, s.ValueDimension)).Rows > 0 ? null
+    /// <summary>Null where there is a tile that fits shared memory.</summary>
+    public static string? Fits(DeviceLimits limits, AttentionSizes s, AttentionTiling tiling) =>
+        tiling.Rows > 0 ? null
             : $"a head of {s.HeadDimension} and {s.ValueDimension} elements does not fit the " +
                 $"device's {limits.SharedBytes} bytes of shared memory";
+
+    /// <summary>Null where one launch holds so many groups.</summary>
+    public static string? Launches(DeviceLimits limits, long groups, int threads) =>
+        groups <= limits.Groups(threads) ? null
+            : $"needs {groups} groups of threads, of which a launch takes up to " +
+                $"{limits.Groups(threads)}; split the batch";
 
     /// <summary>Null for a tensor of Float32, Float16 or BFloat16.</summary>
     public static string? Float(string name, BufferView view) =>
@@ -100,15 +107,4 @@ internal static class AttentionSupport
     public static string? Single(string name, BufferView view) =>
         view.IsAbsent || view.DType == DType.Float32
             ? null : $"takes '{name}' as Float32; it is {view.DType}";
-
-    private sealed class Managed
-    {
-        public bool Found { get; set; }
-    }
-
-    private readonly struct Question(Managed answer) : IScoreAction
-    {
-        public void Run<TScore>(TScore score) where TScore : struct, IScoreModifier =>
-            answer.Found = RuntimeHelpers.IsReferenceOrContainsReferences<TScore>();
-    }
 }

@@ -29,7 +29,7 @@ internal sealed class GeluFeedForwardForwardIlgpu(
         DType type = call.Output.DType;
         long fitting = hiddenBytes / ((long)call.Hidden * type.Size()) / leastRows * leastRows;
         int piece = (int)Math.Min(call.Rows, Math.Max(leastRows, fitting));
-        using MemoryBlock scratch = queue.Rent((long)piece * call.Hidden * type.Size());
+        using Scratch scratch = queue.Rent((long)piece * call.Hidden * type.Size());
         for (int start = 0; start < call.Rows; start += piece)
         {
             int rows = Math.Min(piece, call.Rows - start);
@@ -83,8 +83,8 @@ internal sealed class GeluFeedForwardBackwardIlgpu(KernelQueue queue)
         if (call.Rows == 0) return;
         DType type = call.OutputGradient.DType;
         long count = (long)call.Rows * call.Hidden;
-        using MemoryBlock activatedScratch = queue.Rent(count * type.Size());
-        using MemoryBlock hiddenScratch = queue.Rent(count * type.Size());
+        using Scratch activatedScratch = queue.Rent(count * type.Size());
+        using Scratch hiddenScratch = queue.Rent(count * type.Size());
         BufferView activated = new(activatedScratch.Address, count, type);
         BufferView hidden = new(hiddenScratch.Address, count, type);
         products.InputGradient(new()

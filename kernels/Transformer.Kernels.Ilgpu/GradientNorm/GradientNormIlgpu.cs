@@ -34,11 +34,11 @@ internal sealed class GradientNormIlgpu(KernelQueue queue) : IKernel<GradientNor
             int threads = queue.Limits.Threads(MostThreads);
             long perGroup = 4L * FoursOfThread * threads;
             int parts = (int)Math.Min((call.Length + perGroup - 1) / perGroup, MostParts);
-            using MemoryBlock? sums = parts == 0 ? null : queue.Rent(parts * sizeof(double));
+            using Scratch sums = parts == 0 ? default : queue.Rent(parts * sizeof(double));
             GradientNormArgument<T> argument = new()
             {
                 Gradient = queue.View<T>(call.Gradient),
-                Partials = sums is null ? default : queue.View<double>(sums.Address, parts),
+                Partials = queue.View<double>(sums.Address, parts),
                 Norm = queue.View<float>(call.Norm),
                 ClipScale = queue.View<float>(call.ClipScale),
                 Length = call.Length,

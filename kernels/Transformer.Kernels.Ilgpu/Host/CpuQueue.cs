@@ -1,8 +1,10 @@
 using ILGPU;
+using ILGPU.Backends.IL;
 using ILGPU.Runtime;
 using ILGPU.Runtime.CPU;
 using Transformer.Backends;
 using Transformer.Kernels.Ilgpu.Launch;
+using Transformer.Tensors;
 
 namespace Transformer.Kernels.Ilgpu.Host;
 
@@ -15,6 +17,7 @@ internal sealed class CpuQueue : KernelQueue
     private const int WarpSize = 2, Warps = 2;
 
     private readonly Lock gate = new();
+    private readonly KernelCompiler compiler = new(context => new CpuBackend(context));
     private readonly Lazy<(Accelerator Accelerator, AddressSpace Space)> opened = new(Open);
 
     public override string Device => "ILGPU's CPU accelerator, for checking kernels";
@@ -25,22 +28,13 @@ internal sealed class CpuQueue : KernelQueue
 
     public override KernelLauncher<TArgument> Load<TArgument>(Action<TArgument> kernel)
     {
-        lock (gate)
-        {
-            Accelerator accelerator = opened.Value.Accelerator;
-            Action<AcceleratorStream, KernelConfig, TArgument> launch =
-                accelerator.LoadKernel(kernel);
-            return (LaunchShape shape, in TArgument argument) =>
-            {
-                lock (gate) launch(accelerator.DefaultStream, shape.ToConfig(), argument);
-            };
-        }
+        lock (gate) return compiler.Load(opened.Value.Accelerator, gate, kernel);
     }
 
     public override ArrayView<T> View<T>(nint address, long length) => address == 0
         ? default : new(opened.Value.Space, address / Interop.SizeOf<T>(), length);
 
-    public override MemoryBlock Rent(long bytes) => BackendMemory.Host.Allocate(bytes);
+    public override Scratch Rent(long bytes) => new(HostMemory.Rent(bytes));
 
     public override void Synchronize()
     {
@@ -55,4 +49,7 @@ internal sealed class CpuQueue : KernelQueue
             context, CPUAcceleratorMode.Parallel);
         return (accelerator, AddressSpace.Of(accelerator));
     }
+
+    // Compiles in any context; a context keeps its own for itself.
+    private sealed class CpuBackend(Context context) : DefaultILBackend(context);
 }

@@ -2,6 +2,7 @@ using ILGPU;
 using ILGPU.Backends.PTX;
 using ILGPU.Runtime;
 using ILGPU.Runtime.Cuda;
+using Transformer.Backends;
 
 namespace Transformer.Kernels.Ilgpu.Host;
 
@@ -18,7 +19,15 @@ internal sealed class CudaQueue : GpuQueue
     public override ArrayView<T> View<T>(nint address, long length) => address == 0
         ? default : new(space!, address / Interop.SizeOf<T>(), length);
 
-    protected override Context CreateContext() => Context.Create(builder => builder.Cuda());
+    public override IDeviceTimer CreateTimer()
+    {
+        CudaAccelerator device = (CudaAccelerator)Accelerator;
+        return new StreamTimer(device, Gate, device.L2CacheSize);
+    }
+
+    // Profiling: streams take marks; launches cost nothing more by it.
+    protected override Context CreateContext() =>
+        Context.Create(builder => builder.Cuda().Profiling());
 
     protected override Accelerator? CreateAccelerator(Context context)
     {

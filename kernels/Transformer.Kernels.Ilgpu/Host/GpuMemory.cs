@@ -1,42 +1,70 @@
 using ILGPU;
 using ILGPU.Runtime;
 using Transformer.Backends;
+using Transformer.Kernels.Ilgpu.Launch;
 
 namespace Transformer.Kernels.Ilgpu.Host;
 
-/// <summary>Memory of a GPU. Blocks that are given back wait for the next of their size: the queue
+/// <summary>Memory of a GPU. Pieces that are given back wait for the next of their size: the queue
 /// runs everything in order, so they may be used again at once.</summary>
 internal abstract class GpuMemory(Accelerator accelerator, Lock gate) : BackendMemory
 {
     private const long Granule = 512;
 
-    private readonly Dictionary<long, Stack<MemoryBuffer1D<byte, Stride1D.Dense>>> free = [];
+    private readonly Dictionary<long, Stack<Piece>> free = [];
 
     public sealed override bool IsHostAccessible => false;
 
-    public sealed override MemoryBlock Allocate(long bytes)
+    public sealed override MemoryBlock Allocate(long bytes) => new Block(Take(bytes));
+
+    /// <summary>Memory for the launches that follow.</summary>
+    public Scratch Rent(long bytes)
     {
-        long size = SizeClass(bytes);
+        Piece piece = Take(bytes);
+        return new(piece.Address, piece);
+    }
+
+    public sealed override void CopyFromHost(nint source, nint destination, long bytes)
+    {
+        if (bytes == 0) return;
         lock (gate)
         {
             accelerator.Bind();
-            if (!free.TryGetValue(size, out var waiting) || !waiting.TryPop(out var buffer))
-                buffer = Create(size);
-            return new Block(this, buffer, Add(buffer), size);
+            Upload(source, destination, bytes);
+            accelerator.DefaultStream.Synchronize();
         }
     }
 
-    public sealed override void CopyFromHost(nint source, nint destination, long bytes) =>
-        Run(bytes, () => Upload(source, destination, bytes), wait: true);
+    public sealed override void CopyToHost(nint source, nint destination, long bytes)
+    {
+        if (bytes == 0) return;
+        lock (gate)
+        {
+            accelerator.Bind();
+            Download(source, destination, bytes);
+            accelerator.DefaultStream.Synchronize();
+        }
+    }
 
-    public sealed override void CopyToHost(nint source, nint destination, long bytes) =>
-        Run(bytes, () => Download(source, destination, bytes), wait: true);
+    public sealed override void Copy(nint source, nint destination, long bytes)
+    {
+        if (bytes == 0) return;
+        lock (gate)
+        {
+            accelerator.Bind();
+            CopyWithin(source, destination, bytes);
+        }
+    }
 
-    public sealed override void Copy(nint source, nint destination, long bytes) =>
-        Run(bytes, () => CopyWithin(source, destination, bytes), wait: false);
-
-    public sealed override void Clear(nint address, long bytes) =>
-        Run(bytes, () => Fill(address, bytes), wait: false);
+    public sealed override void Clear(nint address, long bytes)
+    {
+        if (bytes == 0) return;
+        lock (gate)
+        {
+            accelerator.Bind();
+            Fill(address, bytes);
+        }
+    }
 
     /// <summary>Makes a buffer known and tells its address.</summary>
     protected abstract nint Add(MemoryBuffer1D<byte, Stride1D.Dense> buffer);
@@ -52,12 +80,25 @@ internal abstract class GpuMemory(Accelerator accelerator, Lock gate) : BackendM
 
     protected abstract void Fill(nint address, long bytes);
 
-    // An eighth more at most, so that sizes that differ a little share blocks.
+    // An eighth more at most, so that sizes that differ a little share pieces.
     private static long SizeClass(long bytes)
     {
         long step = Granule;
         while (step * 16 <= bytes) step *= 2;
         return Math.Max(step, (bytes + step - 1) / step * step);
+    }
+
+    private Piece Take(long bytes)
+    {
+        long size = SizeClass(bytes);
+        lock (gate)
+        {
+            if (free.TryGetValue(size, out Stack<Piece>? waiting) &&
+                waiting.TryPop(out Piece? piece)) return piece;
+            accelerator.Bind();
+            MemoryBuffer1D<byte, Stride1D.Dense> buffer = Create(size);
+            return new(this, buffer, Add(buffer));
+        }
     }
 
     private MemoryBuffer1D<byte, Stride1D.Dense> Create(long size)
@@ -70,8 +111,8 @@ internal abstract class GpuMemory(Accelerator accelerator, Lock gate) : BackendM
         {
             // What waits for use may be what is missing.
             accelerator.DefaultStream.Synchronize();
-            foreach (Stack<MemoryBuffer1D<byte, Stride1D.Dense>> waiting in free.Values)
-                while (waiting.TryPop(out var buffer)) buffer.Dispose();
+            foreach (Stack<Piece> waiting in free.Values)
+                while (waiting.TryPop(out Piece? piece)) piece.Free();
         }
 
         try
@@ -86,44 +127,46 @@ internal abstract class GpuMemory(Accelerator accelerator, Lock gate) : BackendM
         }
     }
 
-    private void Run(long bytes, Action copy, bool wait)
+    private void GiveBack(Piece piece)
     {
-        if (bytes == 0) return;
         lock (gate)
         {
-            accelerator.Bind();
-            copy();
-            if (wait) accelerator.DefaultStream.Synchronize();
+            if (!free.TryGetValue(piece.Size, out Stack<Piece>? waiting))
+                free[piece.Size] = waiting = new();
+            waiting.Push(piece);
         }
     }
 
-    private void GiveBack(MemoryBuffer1D<byte, Stride1D.Dense> buffer, nint address, long size)
+    /// <summary>One allocation of the device's; disposing gives it back to the pool.</summary>
+    private sealed class Piece(
+        GpuMemory memory, MemoryBuffer1D<byte, Stride1D.Dense> buffer, nint address) : IDisposable
     {
-        lock (gate)
+        public nint Address => address;
+
+        public long Size => buffer.LengthInBytes;
+
+        public void Dispose() => memory.GiveBack(this);
+
+        public void Free()
         {
-            Remove(address);
-            if (!free.TryGetValue(size, out var waiting)) free[size] = waiting = new();
-            waiting.Push(buffer);
+            memory.Remove(address);
+            buffer.Dispose();
         }
     }
 
     private sealed class Block : MemoryBlock
     {
-        private readonly GpuMemory memory;
-        private readonly MemoryBuffer1D<byte, Stride1D.Dense> buffer;
+        private readonly Piece piece;
 
-        public Block(
-            GpuMemory memory, MemoryBuffer1D<byte, Stride1D.Dense> buffer, nint address,
-            long size)
+        public Block(Piece piece)
         {
-            this.memory = memory;
-            this.buffer = buffer;
-            Initialise(address, size);
+            this.piece = piece;
+            Initialise(piece.Address, piece.Size);
         }
 
         protected override bool ReleaseHandle()
         {
-            memory.GiveBack(buffer, handle, Size);
+            piece.Dispose();
             return true;
         }
     }

@@ -38,13 +38,16 @@ internal abstract class GpuQueue : KernelQueue
     /// <inheritdoc/>
     public override DeviceLimits Limits => new(
         Accelerator.WarpSize, Accelerator.MaxNumThreadsPerGroup,
-        Accelerator.MaxSharedMemoryPerGroup, Accelerator.NumMultiprocessors);
+        Accelerator.MaxSharedMemoryPerGroup, Accelerator.NumMultiprocessors, GridThreads);
 
     /// <inheritdoc/>
     public override BackendMemory Memory => Blocks;
 
     /// <summary>What devices it is for.</summary>
     protected abstract string Kind { get; }
+
+    /// <summary>Threads of all groups of a launch along x.</summary>
+    protected virtual long GridThreads => long.MaxValue;
 
     /// <summary>The device; the queue is available.</summary>
     protected Accelerator Accelerator => UnavailableReason is null ? accelerator!
@@ -58,25 +61,11 @@ internal abstract class GpuQueue : KernelQueue
     public override KernelLauncher<TArgument> Load<TArgument>(Action<TArgument> kernel)
     {
         Accelerator device = Accelerator;
-        lock (Gate)
-        {
-            device.Bind();
-            Action<AcceleratorStream, KernelConfig, TArgument> launch = device
-                .LoadKernel(compiler!.Compile(kernel.Method))
-                .CreateLauncherDelegate<Action<AcceleratorStream, KernelConfig, TArgument>>();
-            return (LaunchShape shape, in TArgument argument) =>
-            {
-                lock (Gate)
-                {
-                    device.Bind();
-                    launch(device.DefaultStream, shape.ToConfig(), argument);
-                }
-            };
-        }
+        lock (Gate) return compiler!.Load(device, Gate, kernel);
     }
 
     /// <inheritdoc/>
-    public override MemoryBlock Rent(long bytes) => Blocks.Allocate(bytes);
+    public override Scratch Rent(long bytes) => Blocks.Rent(bytes);
 
     /// <inheritdoc/>
     public override void Synchronize()

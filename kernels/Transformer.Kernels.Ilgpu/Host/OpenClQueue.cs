@@ -12,9 +12,13 @@ internal sealed class OpenClQueue : GpuQueue
 {
     protected override string Kind => "OpenCL GPU";
 
+    // ILGPU multiplies groups and threads as 32-bit integers.
+    protected override long GridThreads => int.MaxValue;
+
     public override ArrayView<T> View<T>(nint address, long length) => address == 0 ? default
         : ((OpenClMemory)Blocks).At(address, length * Interop.SizeOf<T>()).Cast<T>();
 
+    // Without profiling, which would cost every launch an event: the host's clock has to do.
     protected override Context CreateContext() => Context.Create(builder => builder.OpenCL());
 
     protected override Accelerator? CreateAccelerator(Context context) =>

@@ -32,7 +32,7 @@ internal sealed class KvCacheAppendIlgpu(KernelQueue queue) : IKernel<KvCacheApp
     {
         RotaryTables rotary = call.Rotary;
         kernel.Launch(
-            new(call.Batch * call.NewLength,
+            new((long)call.Batch * call.NewLength,
                 queue.Limits.Threads(Math.Min(call.Width, MostThreads))),
             new()
             {

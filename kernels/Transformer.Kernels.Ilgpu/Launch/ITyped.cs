@@ -9,12 +9,13 @@ internal interface ITyped<TCall>
 /// <summary>Elements and threads for maps over elements.</summary>
 internal static class Elements
 {
-    private const int MostThreads = 256, MostGroups = 1 << 30;
+    private const int MostThreads = 256;
 
     /// <summary>A thread for each unit of work; kernels take further units in a loop.</summary>
     public static LaunchShape Shape(KernelQueue queue, long units)
     {
         int threads = queue.Limits.Threads(MostThreads);
-        return new((int)Math.Min((units + threads - 1) / threads, MostGroups), threads);
+        return new(
+            Math.Min((units + threads - 1) / threads, queue.Limits.Groups(threads)), threads);
     }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using ILGPU;
 using Transformer.Backends;
 using Transformer.Tensors;
@@ -33,18 +34,21 @@ internal abstract class KernelQueue
 
     /// <summary>Memory for the launches that follow; it may be returned as soon as they are in the
     /// queue.</summary>
-    public abstract MemoryBlock Rent(long bytes);
+    public abstract Scratch Rent(long bytes);
 
     /// <summary>Waits until all work is done.</summary>
     public abstract void Synchronize();
+
+    /// <summary>A clock that stands where the kernels run; null where there is none.</summary>
+    public virtual IDeviceTimer? CreateTimer() => null;
 
     /// <summary>All elements of a tensor.</summary>
     public ArrayView<T> View<T>(BufferView view) where T : unmanaged =>
         View<T>(view.Address, view.Length);
 
-    /// <summary>Floats of rented memory; none where there is no block.</summary>
-    public ArrayView<float> Floats(MemoryBlock? block, long length) =>
-        block is null ? default : View<float>(block.Address, length);
+    /// <summary>Floats of rented memory; none where nothing was rented.</summary>
+    public ArrayView<float> Floats(Scratch scratch, long length) =>
+        View<float>(scratch.Address, length);
 }
 
 /// <summary>Puts a compiled kernel into the queue.</summary>
@@ -60,11 +64,19 @@ internal sealed class DeviceKernel<TArgument>(KernelQueue queue, Action<TArgumen
     private KernelLauncher<TArgument>? launcher;
 
     /// <summary>Puts it into the queue; a shape without groups does nothing.</summary>
+    /// <exception cref="NotSupportedException">It has more groups than a launch takes.</exception>
     public void Launch(LaunchShape shape, in TArgument argument)
     {
-        if (shape.Groups == 0 || shape.GroupsY == 0 || shape.GroupsZ == 0) return;
+        if (shape.Groups == 0 || shape.GroupsY == 0) return;
+        if (shape.Groups > queue.Limits.Groups(shape.Threads)) ThrowTooMany(shape);
         (Volatile.Read(ref launcher) ?? Load())(shape, in argument);
     }
+
+    [DoesNotReturn]
+    private void ThrowTooMany(LaunchShape shape) => throw new NotSupportedException(
+        $"ILGPU: kernel {kernel.Method.DeclaringType?.Name}.{kernel.Method.Name} needs " +
+        $"{shape.Groups} groups of {shape.Threads} threads; a launch on {queue.Device} takes up " +
+        $"to {queue.Limits.Groups(shape.Threads)}. Split the call.");
 
     private KernelLauncher<TArgument> Load()
     {

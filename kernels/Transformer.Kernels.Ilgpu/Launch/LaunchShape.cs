@@ -5,6 +5,5 @@ namespace Transformer.Kernels.Ilgpu.Launch;
 /// <param name="Threads">Threads of a group, along x.</param>
 /// <param name="SharedFloats">Dynamic shared memory of a group, in floats.</param>
 /// <param name="GroupsY">Groups along y.</param>
-/// <param name="GroupsZ">Groups along z.</param>
 internal readonly record struct LaunchShape(
-    int Groups, int Threads, int SharedFloats = 0, int GroupsY = 1, int GroupsZ = 1);
+    long Groups, int Threads, int SharedFloats = 0, int GroupsY = 1);

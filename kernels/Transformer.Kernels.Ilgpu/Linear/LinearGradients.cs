@@ -1,4 +1,3 @@
-using Transformer.Backends;
 using Transformer.Kernels.Ilgpu.Device;
 using Transformer.Kernels.Ilgpu.Launch;
 using Transformer.Kernels.Ilgpu.PartialSums;
@@ -50,8 +49,8 @@ internal sealed class LinearGradients(KernelQueue queue)
         {
             int parts = Math.Min((rows + LeastRowsOfPart - 1) / LeastRowsOfPart, MostParts);
             long count = (long)parts * width;
-            using MemoryBlock? partials =
-                sums.IsAbsent ? null : queue.Rent(count * sizeof(float));
+            using Scratch partials =
+                sums.IsAbsent ? default : queue.Rent(count * sizeof(float));
             GradientColumnsArgument<T> argument = new()
             {
                 Gradient = queue.View<T>(gradient),

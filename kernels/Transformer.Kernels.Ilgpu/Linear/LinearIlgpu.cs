@@ -54,8 +54,8 @@ internal sealed class LinearBackwardIlgpu(KernelQueue queue) : IKernel<LinearBac
             (call.InputGradient.IsPresent || call.WeightGradient.IsPresent);
         long count = (long)call.Rows * call.OutputFeatures;
         DType type = call.OutputGradient.DType;
-        using MemoryBlock? scratch = activated ? queue.Rent(count * type.Size()) : null;
-        BufferView product = scratch is null ? default : new(scratch.Address, count, type);
+        using Scratch scratch = activated ? queue.Rent(count * type.Size()) : default;
+        BufferView product = !activated ? default : new(scratch.Address, count, type);
         gradients.Run(call.OutputGradient,
             call.Activation == Activation.None ? default : call.PreActivation, call.Activation,
             call.Rows, call.OutputFeatures, product, call.BiasGradient);

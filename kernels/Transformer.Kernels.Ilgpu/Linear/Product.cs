@@ -29,8 +29,9 @@ internal struct ProductArgument<T> where T : unmanaged
     public int AAligned, BAligned, OutputAligned;
     public int Epilogue, Activation;
 
-    /// <summary>Threads along n; elements of k in shared memory, a multiple of four.</summary>
-    public int ThreadsN, Step;
+    /// <summary>Tiles along m; threads along n; elements of k in shared memory, a multiple of
+    /// four.</summary>
+    public int TilesM, ThreadsN, Step;
 }
 
 /// <summary>output = epilogue(a · bᵀ).</summary>
@@ -56,7 +57,7 @@ internal static class Product
         ArrayView<Float4> shared = SharedMemory.GetDynamic<Float4>();
         int threadM = Group.IdxX / p.ThreadsN, threadN = Group.IdxX % p.ThreadsN;
         int tileM = Group.DimX / p.ThreadsN * RowsOfThread, tileN = p.ThreadsN * ColumnsOfThread;
-        int startM = Grid.IdxX * tileM, startN = Grid.IdxY * tileN;
+        int startM = Grid.IdxX % p.TilesM * tileM, startN = Grid.IdxX / p.TilesM * tileN;
         // In units of four floats.
         int rowA = (tileM + Padding) / 4, rowB = (tileN + Padding) / 4, beginB = p.Step * rowA;
         Float4 c0 = default, c1 = default, c2 = default, c3 = default;

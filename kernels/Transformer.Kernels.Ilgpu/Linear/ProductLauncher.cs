@@ -94,12 +94,14 @@ internal sealed class ProductLauncher(KernelQueue queue)
                     product.Output, product.Second),
                 Epilogue = epilogue,
                 Activation = (int)product.Activation,
+                TilesM = (int)(((long)product.M + tileM - 1) / tileM),
                 ThreadsN = threadsN,
                 Step = step,
             };
+            // Along x alone: along y a grid has 65,535 groups, along x some thousand million.
             kernel.Launch(
-                new((product.M + tileM - 1) / tileM, threads, step * perStep,
-                    (product.N + tileN - 1) / tileN),
+                new(argument.TilesM * (((long)product.N + tileN - 1) / tileN), threads,
+                    step * perStep),
                 in argument);
         }
     }

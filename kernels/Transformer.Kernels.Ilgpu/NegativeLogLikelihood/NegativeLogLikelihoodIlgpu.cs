@@ -40,8 +40,8 @@ internal sealed class NegativeLogLikelihoodForwardIlgpu(KernelQueue queue)
         public void Launch(in NegativeLogLikelihoodForward call)
         {
             int count = call.Outer * call.Inner;
-            using MemoryBlock? rented = call.Losses.IsPresent || count == 0
-                ? null : queue.Rent((long)count * sizeof(float));
+            using Scratch rented = call.Losses.IsPresent || count == 0
+                ? default : queue.Rent((long)count * sizeof(float));
             LikelihoodArgument<T> argument = new()
             {
                 LogProbabilities = queue.View<T>(call.LogProbabilities),
@@ -108,7 +108,7 @@ internal sealed class NegativeLogLikelihoodBackwardIlgpu(KernelQueue queue)
 
         public void Launch(in NegativeLogLikelihoodBackward call)
         {
-            using MemoryBlock scale = queue.Rent(2 * sizeof(float));
+            using Scratch scale = queue.Rent(2 * sizeof(float));
             LikelihoodArgument<T> argument = new()
             {
                 Weights = queue.View<T>(call.ClassWeights),

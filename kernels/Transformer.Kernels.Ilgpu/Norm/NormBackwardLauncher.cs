@@ -1,4 +1,3 @@
-using Transformer.Backends;
 using Transformer.Kernels.Ilgpu.Device;
 using Transformer.Kernels.Ilgpu.Launch;
 using Transformer.Kernels.Ilgpu.PartialSums;
@@ -81,8 +80,8 @@ internal sealed class NormBackwardLauncher(KernelQueue queue)
                 (work.Rows + LeastRowsOfPart - 1) / LeastRowsOfPart, MostParts);
             argument.RowsOfPart = (work.Rows + parts - 1) / parts;
             long count = (long)parts * work.Width;
-            using MemoryBlock? weights = Rent(work.WeightGradient, count);
-            using MemoryBlock? biases = Rent(work.BiasGradient, count);
+            using Scratch weights = Rent(work.WeightGradient, count);
+            using Scratch biases = Rent(work.BiasGradient, count);
             argument.WeightPartials = queue.Floats(weights, count);
             argument.BiasPartials = queue.Floats(biases, count);
             int threads = queue.Limits.Threads(MostThreads);
@@ -92,8 +91,8 @@ internal sealed class NormBackwardLauncher(KernelQueue queue)
             sums.Launch(argument.BiasPartials, parts, work.BiasGradient);
         }
 
-        private MemoryBlock? Rent(BufferView gradient, long count) =>
-            gradient.IsAbsent ? null : queue.Rent(count * sizeof(float));
+        private Scratch Rent(BufferView gradient, long count) =>
+            gradient.IsAbsent ? default : queue.Rent(count * sizeof(float));
 
         private NormBackwardArgument<T> Argue(in NormBackwardWork work) => new()
         {

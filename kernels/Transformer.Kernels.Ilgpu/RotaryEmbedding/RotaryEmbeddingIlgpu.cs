@@ -47,7 +47,7 @@ internal sealed class RotaryEmbeddingIlgpu(KernelQueue queue)
             int rotary = inputs.EffectiveRotaryDimension;
             int units = sizes.Heads * (sizes.HeadDimension - (rotary / 2));
             kernel.Launch(
-                new(sizes.Batch * sizes.Length,
+                new((long)sizes.Batch * sizes.Length,
                     queue.Limits.Threads(Math.Min(units, MostThreads))),
                 new()
                 {

@@ -70,7 +70,7 @@ internal sealed class SoftmaxIlgpu(KernelQueue queue)
             {
                 int threads = queue.Limits.Threads(MostThreads);
                 long groups = (argument.Lines + warp - 1) / warp;
-                columns.Launch(new((int)groups, threads, 2 * threads), in argument);
+                columns.Launch(new(groups, threads, 2 * threads), in argument);
             }
             else
             {

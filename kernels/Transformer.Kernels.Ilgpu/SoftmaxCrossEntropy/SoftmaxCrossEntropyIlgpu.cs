@@ -38,8 +38,8 @@ internal sealed class SoftmaxCrossEntropyForwardIlgpu(KernelQueue queue)
 
         public void Launch(in SoftmaxCrossEntropyForward call)
         {
-            using MemoryBlock? rented = call.RowLosses.IsPresent || call.Rows == 0
-                ? null : queue.Rent((long)call.Rows * sizeof(float));
+            using Scratch rented = call.RowLosses.IsPresent || call.Rows == 0
+                ? default : queue.Rent((long)call.Rows * sizeof(float));
             CrossEntropyArgument<T> argument = new()
             {
                 Logits = queue.View<T>(call.Logits),
@@ -103,7 +103,7 @@ internal sealed class SoftmaxCrossEntropyBackwardIlgpu(KernelQueue queue)
 
         public void Launch(in SoftmaxCrossEntropyBackward call)
         {
-            using MemoryBlock scale = queue.Rent(2 * sizeof(float));
+            using Scratch scale = queue.Rent(2 * sizeof(float));
             CrossEntropyArgument<T> argument = new()
             {
                 Logits = queue.View<T>(call.Logits),

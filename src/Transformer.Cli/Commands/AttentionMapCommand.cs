@@ -2,7 +2,8 @@ using System.CommandLine;
 using System.Globalization;
 using Spectre.Console;
 using Transformer.Cli.Output;
-using Transformer.Models;
+using Transformer.Cli.Output.Charts;
+using Transformer.Models.Interchange;
 
 namespace Transformer.Cli.Commands;
 
@@ -17,19 +18,25 @@ internal static class AttentionMapCommand
         Option<string> model = CommonOptions.Model();
         Option<string> source = new("--source")
         {
-            Description = "Sentence that the model reads.",
+            Description = "Text that the model reads; [MASK] stands for one token of an " +
+                "encoder-only model.",
             HelpName = "TEXT",
             Required = true,
         };
         Option<string?> target = new("--target")
         {
-            Description = "Its translation; by default the model's own.",
+            Description = "Its translation, of a translator; by default the model's own.",
             HelpName = "TEXT",
         };
-        Option<string> kind = new("--kind")
+        Option<string?> second = new("--second")
         {
-            Description = "encoder (self), decoder (masked self), cross, or all.",
-            DefaultValueFactory = _ => "cross",
+            Description = "A text after [SEP], of an encoder-only model.",
+            HelpName = "TEXT",
+        };
+        Option<string?> kind = new("--kind")
+        {
+            Description = "encoder (self), decoder (masked self), cross, or all; by default a " +
+                "translator's cross, else the only one that the model has.",
         };
         kind.AcceptOnlyFromAmong([.. AttentionGrid.Kinds, Everything]);
         Option<string?> layer = new("--layer")
@@ -47,11 +54,16 @@ internal static class AttentionMapCommand
             Description = "Also write the maps as SVG.",
             HelpName = "FILE",
         };
+        Option<string?> html = new("--html")
+        {
+            Description = "Also write one interactive page of all kinds, layers and heads.",
+            HelpName = "FILE",
+        };
         Option<string?> backend = CommonOptions.Backend();
         Option<string?> json = CommonOptions.Json();
         Command command = new("attention-map", "Show the attention of every layer and head.")
         {
-            model, source, target, kind, layer, head, svg, backend, json,
+            model, source, target, second, kind, layer, head, svg, html, backend, json,
         };
         command.SetAction(parsed =>
         {
@@ -60,36 +72,46 @@ internal static class AttentionMapCommand
                 throw new ArgumentException("attention-map: --source is empty; expected words.");
             JsonOutput result = new(parsed.GetValue(json));
             OutputFile.Require("--svg", parsed.GetValue(svg));
-            using Translator translator = Translator.Load(
-                parsed.GetRequiredValue(model), CommonOptions.Resolve(parsed.GetValue(backend)));
-            TranslateCommand.NoteUnknownWords(
-                [text], translator.SourceTokenizer, parsed.InvocationConfiguration.Error);
-            List<AttentionGrid> grids = Select(
-                Grids(translator, text, parsed.GetValue(target)), parsed.GetRequiredValue(kind),
-                parsed.GetValue(layer), parsed.GetValue(head));
+            OutputFile.Require("--html", parsed.GetValue(html));
+            AttentionReading reading =
+                new(text, parsed.GetValue(target), parsed.GetValue(second));
+            List<AttentionGrid> all = reading.Read(
+                parsed.GetRequiredValue(model), CommonOptions.Resolve(parsed.GetValue(backend)),
+                parsed.InvocationConfiguration.Error);
+            string chosen = parsed.GetValue(kind) ?? all[^1].Kind;
+            List<AttentionGrid> grids =
+                Select(all, chosen, parsed.GetValue(layer), parsed.GetValue(head));
             TextWriter output = parsed.InvocationConfiguration.Output;
             IAnsiConsole console = Terminal.For(result, output);
-            foreach (AttentionGrid grid in grids) HeatMap.Print(console, grid);
-            if (parsed.GetValue(svg) is { } file) AttentionFiles.WriteSvg(file, grids);
-            result.Write(output, writer => AttentionFiles.WriteJson(writer, grids));
+            HeatGrid[] drawn = [.. grids.Select(grid => grid.Drawn)];
+            foreach (HeatGrid grid in drawn) HeatMap.Print(console, grid);
+            if (parsed.GetValue(svg) is { } file)
+            {
+                AtomicFile.Write(
+                    file, stream => HeatMapChart.WriteFile(stream, "Attention", drawn));
+            }
+
+            if (parsed.GetValue(html) is { } page) AttentionPage.Write(page, all, chosen);
+            result.Write(output, writer => AttentionJson.Write(writer, grids));
             return Application.Done;
         });
         return command;
     }
 
-    /// <summary>Attention of all heads on a sentence and its translation.</summary>
-    public static List<AttentionGrid> Grids(Translator translator, string source, string? target)
-    {
-        int[] ids = translator.EncodeSource(source);
-        int[] written = target is null
-            ? translator.Model.Greedy([ids])[0] : translator.TargetTokenizer.Encode(target);
-        return AttentionGrid.All(translator, ids, written);
-    }
-
     private static List<AttentionGrid> Select(
         List<AttentionGrid> grids, string kind, string? layer, string? head)
     {
-        if (kind != Everything) grids = [.. grids.Where(g => g.Kind == kind)];
+        if (kind != Everything)
+        {
+            string[] kinds = [.. grids.Select(g => g.Kind).Distinct()];
+            grids = [.. grids.Where(g => g.Kind == kind)];
+            if (grids.Count == 0)
+            {
+                throw new ArgumentException($"attention-map: --kind is '{kind}'; the model has " +
+                    $"{string.Join(", ", kinds)}. Choose such a kind.");
+            }
+        }
+
         if (layer is null)
         {
             // The stacks may differ in height: the last layer of each.

@@ -47,8 +47,8 @@ internal static class ConversionCommands
         type.AcceptOnlyFromAmong("fp32", "fp16", "bf16");
         Option<string> format = new("--format")
         {
-            Description = "safetensors: a folder of Hugging Face's library; onnx: model.onnx of " +
-                "a decoder-only model, in fp32.",
+            Description = "safetensors: a folder of Hugging Face's library; onnx: model.onnx, or " +
+                "encoder_model.onnx and decoder_model.onnx of a translator, in fp32.",
             HelpName = "safetensors|onnx",
             DefaultValueFactory = _ => "safetensors",
         };

@@ -1,18 +1,15 @@
 using System.CommandLine;
-using System.Globalization;
 using Spectre.Console;
-using Transformer.Backends;
 using Transformer.Cli.Commands.Train;
 using Transformer.Cli.Output;
 using Transformer.Models;
 using Transformer.Models.Text;
 using Transformer.Models.Text.Corpus;
-using Transformer.Models.Training;
 
 namespace Transformer.Cli.Commands;
 
-/// <summary><c>evaluate</c>: a translator against known translations, or a decoder-only model on a
-/// text.</summary>
+/// <summary><c>evaluate</c>: a translator against known translations, or another model on a text.
+/// </summary>
 internal static class EvaluateCommand
 {
     private const string Sources = "evaluate: expected --source FILE and --target FILE, or " +
@@ -40,13 +37,15 @@ internal static class EvaluateCommand
         corpus.AcceptOnlyFromAmong("builtin");
         Option<string?> data = new("--data")
         {
-            Description = "Text for a decoder-only model: loss and accuracy of its next tokens.",
+            Description = "Text of a model of one text, as its training takes it: loss and " +
+                "accuracy of next tokens, of masked ones and of pairs, or of classes.",
             HelpName = "FILE",
         };
         Option<string?> backend = CommonOptions.Backend();
         Option<string?> json = CommonOptions.Json();
         Command command = new(
-            "evaluate", "Loss, token accuracy, exact match and BLEU (sacreBLEU's 13a) of a model.")
+            "evaluate", "Loss and accuracy of a model; a translator's exact matches and BLEU " +
+                "(sacreBLEU's 13a).")
         {
             model, source, target, corpus, data, backend, json,
         };
@@ -61,20 +60,11 @@ internal static class EvaluateCommand
             {
                 if (new[] { source, target, corpus }.Any(o => parsed.GetValue(o) is not null))
                     throw new ArgumentException(Sources);
-                EvaluationResult scored = Score(
+                TextScores scored = TextScores.Measure(
                     parsed.GetRequiredValue(model), text,
                     CommonOptions.Resolve(parsed.GetValue(backend)), cancellation);
-                console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                    $"loss {scored.Loss:F4}, perplexity {scored.Perplexity:F3}, token accuracy " +
-                    $"{100 * scored.Accuracy:F2} % on {scored.Tokens} tokens"));
-                result.Write(output, writer =>
-                {
-                    writer.WriteStartObject();
-                    writer.WriteNumber("loss", scored.Loss);
-                    writer.WriteNumber("tokenAccuracy", scored.Accuracy);
-                    writer.WriteNumber("tokens", scored.Tokens);
-                    writer.WriteEndObject();
-                });
+                console.WriteLine(scored.Line());
+                result.Write(output, scored.WriteJson);
                 return Application.Done;
             }
 
@@ -94,14 +84,6 @@ internal static class EvaluateCommand
             return Application.Done;
         }, CancellationToken.None));
         return command;
-    }
-
-    private static EvaluationResult Score(
-        string model, string file, Backend backend, CancellationToken cancellation)
-    {
-        using TextGenerator generator = TextGenerator.Load(model, backend);
-        TokenDataset text = new(generator.Tokenizer.Encode(TextFiles.ReadText(file)));
-        return new GptEvaluator(generator.Model, text).Run(cancellation);
     }
 
     private static IReadOnlyList<(string, string)> Pairs(

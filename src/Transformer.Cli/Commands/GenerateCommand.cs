@@ -1,5 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text;
+using Transformer.Cli.Output;
 using Transformer.Models;
 
 namespace Transformer.Cli.Commands;
@@ -23,14 +25,16 @@ internal static class GenerateCommand
             HelpName = "TEXT",
         };
         Option<string?> backend = CommonOptions.Backend();
+        Option<string?> json = CommonOptions.Json();
         Command command = new("generate", "Continue texts with a decoder-only model.")
         {
-            model, tokens, stops, backend,
+            model, tokens, stops, backend, json,
         };
         TextInput prompt = new(command, "generate", "Beginning of a text", blankCounts: true);
         SamplingFlags sampling = new(command);
         command.SetAction((parsed, cancellation) => Task.Run(() =>
         {
+            JsonOutput result = new(parsed.GetValue(json));
             int count = parsed.GetValue(tokens);
             if (count < 1)
             {
@@ -49,23 +53,23 @@ internal static class GenerateCommand
             SamplingOptions options = sampling.Read(parsed);
             using TextGenerator generator = TextGenerator.Load(
                 parsed.GetRequiredValue(model), CommonOptions.Resolve(parsed.GetValue(backend)));
-            TextWriter output = parsed.InvocationConfiguration.Output;
+            TextWriter standard = parsed.InvocationConfiguration.Output;
+            TextWriter output = result.OwnsStandardOutput ? TextWriter.Null : standard;
+            List<(string Text, string Continuation)> all = [];
             foreach (IReadOnlyList<string> texts in prompt.Batches(parsed))
             {
                 RequireTexts(texts);
                 TranslateCommand.NoteUnknownWords(
                     texts, generator.Tokenizer, parsed.InvocationConfiguration.Error);
-                if (beam is not null)
-                    WriteAll(output, texts, generator.Beam(texts, count, beam));
-                else if (texts.Count > 1)
-                    WriteAll(output, texts, generator.ContinueAll(texts, count, options, ends));
-                else
-                {
-                    Stream(output, texts[0],
-                        generator.Continue(texts[0], count, options, ends), cancellation);
-                }
+                string[] continued = beam is not null ? generator.Beam(texts, count, beam)
+                    : texts.Count > 1 ? generator.ContinueAll(texts, count, options, ends)
+                    : [Stream(output, texts[0],
+                        generator.Continue(texts[0], count, options, ends), cancellation)];
+                if (beam is not null || texts.Count > 1) WriteAll(output, texts, continued);
+                all.AddRange(texts.Zip(continued));
             }
 
+            result.WriteTexts(standard, "continuation", all);
             return Application.Done;
         }, CancellationToken.None));
         return command;
@@ -81,18 +85,22 @@ internal static class GenerateCommand
         }
     }
 
-    private static void Stream(
+    /// <summary>Shows a text as it grows; returns what was added.</summary>
+    private static string Stream(
         TextWriter output, string text, IEnumerable<string> pieces, CancellationToken cancellation)
     {
+        StringBuilder added = new();
         output.Write(text);
         foreach (string piece in pieces)
         {
             cancellation.ThrowIfCancellationRequested();
             output.Write(piece);
             output.Flush();
+            added.Append(piece);
         }
 
         output.WriteLine();
+        return added.ToString();
     }
 
     /// <summary>Texts with their continuations, an empty line between.</summary>

@@ -1,5 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text.Json;
+using Transformer.Cli.Output;
 using Transformer.Models.Text;
 
 namespace Transformer.Cli.Commands;
@@ -99,9 +101,10 @@ internal static class TokenizerCommand
             HelpName = "ALPHA",
         };
         NumberOption<ulong> seed = CommonOptions.Seed();
+        Option<string?> json = CommonOptions.Json();
         Command command = new("encode", "Turn text into token ids, one line a line.")
         {
-            tokenizer, cased, pieces, offsets, special, sample, seed,
+            tokenizer, cased, pieces, offsets, special, sample, seed, json,
         };
         TextInput text = new(command, "tokenizer encode", "Text");
         command.SetAction(parsed =>
@@ -111,21 +114,42 @@ internal static class TokenizerCommand
             EncodingOptions options = new() { ParseSpecialTokens = parsed.GetValue(special) };
             Func<int, string> spell = parsed.GetValue(pieces)
                 ? loaded.Token : id => id.ToString(CultureInfo.InvariantCulture);
-            Func<string, string> convert = line => string.Join(
-                ' ', loaded.Encode(line, options).Select(spell));
+            JsonOutput result = new(parsed.GetValue(json));
+            bool placed = parsed.GetValue(offsets);
+            Func<string, TokenizedText> cut = placed || result.Target is not null
+                ? line => loaded.Tokenize(line, options)
+                : line => new(loaded.Encode(line, options), []);
             if (parsed.GetValue(sample) is { } alpha)
-                convert = Sampler(loaded, alpha, parsed.GetValue(seed), spell);
-            else if (parsed.GetValue(offsets))
-                convert = line => WithOffsets(loaded.Tokenize(line, options), spell);
+            {
+                if (placed)
+                {
+                    throw new ArgumentException("tokenizer encode: --offsets does not go with " +
+                        "--sample. Leave one of them out.");
+                }
+
+                cut = Sampler(loaded, alpha, parsed.GetValue(seed));
+            }
+
+            Func<TokenizedText, string> show = placed
+                ? tokens => WithOffsets(tokens, spell)
+                : tokens => string.Join(' ', tokens.Ids.Select(spell));
+            TextWriter output = parsed.InvocationConfiguration.Output;
+            List<(string Line, TokenizedText Tokens)> all = [];
             foreach (string line in text.Batches(parsed).SelectMany(batch => batch))
-                parsed.InvocationConfiguration.Output.WriteLine(convert(line));
+            {
+                TokenizedText tokens = cut(line);
+                if (result.Target is not null) all.Add((line, tokens));
+                if (!result.OwnsStandardOutput) output.WriteLine(show(tokens));
+            }
+
+            result.Write(output, writer => Write(writer, loaded, all));
             return Application.Done;
         });
         return command;
     }
 
-    private static Func<string, string> Sampler(
-        Tokenizer tokenizer, double alpha, ulong seed, Func<int, string> spell)
+    private static Func<string, TokenizedText> Sampler(
+        Tokenizer tokenizer, double alpha, ulong seed)
     {
         if (tokenizer is not UnigramTokenizer unigram)
         {
@@ -135,8 +159,38 @@ internal static class TokenizerCommand
         }
 
         ulong line = 0;
-        return text => string.Join(
-            ' ', unigram.EncodeSample(text, alpha, seed + line++).Select(spell));
+        return text => new(unigram.EncodeSample(text, alpha, seed + line++), []);
+    }
+
+    /// <summary>Each line with its tokens; those that were drawn have no places.</summary>
+    private static void Write(
+        Utf8JsonWriter json, Tokenizer tokenizer, List<(string Line, TokenizedText Tokens)> lines)
+    {
+        json.WriteStartArray();
+        foreach ((string line, TokenizedText tokens) in lines)
+        {
+            json.WriteStartObject();
+            json.WriteString("text", line);
+            json.WriteStartArray("tokens");
+            foreach ((int i, int id) in tokens.Ids.Index())
+            {
+                json.WriteStartObject();
+                json.WriteNumber("id", id);
+                json.WriteString("piece", tokenizer.Token(id));
+                if (tokens.Offsets.Count > 0)
+                {
+                    json.WriteNumber("start", tokens.Offsets[i].Start);
+                    json.WriteNumber("end", tokens.Offsets[i].End);
+                }
+
+                json.WriteEndObject();
+            }
+
+            json.WriteEndArray();
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
     }
 
     private static string WithOffsets(TokenizedText tokens, Func<int, string> spell) =>
@@ -146,16 +200,25 @@ internal static class TokenizerCommand
     private static Command CreateDecode()
     {
         Option<string> tokenizer = TokenizerFile();
+        Option<string?> json = CommonOptions.Json();
         Command command = new("decode", "Turn token ids into text, one line a line.")
         {
-            tokenizer,
+            tokenizer, json,
         };
         TextInput text = new(command, "tokenizer decode", "Line of ids");
         command.SetAction(parsed =>
         {
             Tokenizer loaded = Tokenizer.Load(parsed.GetRequiredValue(tokenizer));
+            JsonOutput result = new(parsed.GetValue(json));
+            TextWriter output = parsed.InvocationConfiguration.Output;
+            List<(string Ids, string Text)> all = [];
             foreach (string line in text.Batches(parsed).SelectMany(batch => batch))
-                parsed.InvocationConfiguration.Output.WriteLine(loaded.Decode(Ids(line)));
+            {
+                all.Add((line, loaded.Decode(Ids(line))));
+                if (!result.OwnsStandardOutput) output.WriteLine(all[^1].Text);
+            }
+
+            result.WriteTexts(output, "ids", all.Select(row => (row.Text, row.Ids)));
             return Application.Done;
         });
         return command;

@@ -13,25 +13,33 @@ internal static class TranslateCommand
     {
         Option<string> model = CommonOptions.Model();
         Option<string?> backend = CommonOptions.Backend();
-        Command command = new("translate", "Translate with a trained model.") { model, backend };
+        Option<string?> json = CommonOptions.Json();
+        Command command = new("translate", "Translate with a trained model.")
+        {
+            model, backend, json,
+        };
         TextInput text = new(command, "translate", "Sentence");
         GenerationFlags generation = new(command);
         command.SetAction((parsed, cancellation) => Task.Run(() =>
         {
+            JsonOutput result = new(parsed.GetValue(json));
+            TextWriter output = parsed.InvocationConfiguration.Output;
             GenerationOptions options = generation.Read(parsed);
             using Translator translator = Translator.Load(
                 parsed.GetRequiredValue(model), CommonOptions.Resolve(parsed.GetValue(backend)));
+            List<(string Text, string Translation)> all = [];
             foreach (IReadOnlyList<string> lines in text.Batches(parsed))
             {
                 NoteUnknownWords(
                     lines, translator.SourceTokenizer, parsed.InvocationConfiguration.Error);
-                foreach (string line in TranslationScores.Translate(
-                    translator, lines, options, cancellation))
-                {
-                    parsed.InvocationConfiguration.Output.WriteLine(line);
-                }
+                List<string> translations = TranslationScores.Translate(
+                    translator, lines, options, cancellation);
+                all.AddRange(lines.Zip(translations));
+                if (result.OwnsStandardOutput) continue;
+                foreach (string line in translations) output.WriteLine(line);
             }
 
+            result.WriteTexts(output, "translation", all);
             return Application.Done;
         }, CancellationToken.None));
         return command;

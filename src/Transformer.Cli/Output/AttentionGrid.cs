@@ -16,8 +16,9 @@ internal sealed record AttentionGrid(
     /// <summary>Names of the kinds of attention.</summary>
     public static IReadOnlyList<string> Kinds { get; } = ["encoder", "decoder", "cross"];
 
-    /// <summary>Kind, layer and head, for people.</summary>
-    public string Title => $"{Kind}, layer {Layer}, head {Head}";
+    /// <summary>As a table to draw.</summary>
+    public HeatGrid Drawn =>
+        new($"{Kind}, layer {Layer}, head {Head}", Rows, Columns, Weights, IsShare: true);
 
     /// <summary>The attention of all layers and heads while a model writes a sentence.</summary>
     /// <param name="translator">The model.</param>
@@ -25,7 +26,7 @@ internal sealed record AttentionGrid(
     /// <param name="target">Target ids without begin and end token.</param>
     /// <exception cref="ArgumentException">A sentence is longer than the model's positions.
     /// </exception>
-    public static List<AttentionGrid> All(Translator translator, int[] source, int[] target)
+    public static List<AttentionGrid> Of(Translator translator, int[] source, int[] target)
     {
         SpecialTokens special = translator.TargetTokenizer.Special;
         int[] read = [special.Bos, .. target];
@@ -40,6 +41,28 @@ internal sealed record AttentionGrid(
             .. Split("decoder", maps.DecoderSelf, writtenText, readText),
             .. Split("cross", maps.Cross, writtenText, sourceText),
         ];
+    }
+
+    /// <summary>The attention of all layers and heads while a decoder-only model reads a text.
+    /// </summary>
+    /// <exception cref="ArgumentException">The text is empty or longer than the model's positions.
+    /// </exception>
+    public static List<AttentionGrid> Of(TextGenerator generator, string text)
+    {
+        int[] ids = generator.Tokenizer.Encode(text);
+        string[] texts = TokenText.Of(generator.Tokenizer, ids);
+        return [.. Split("decoder", generator.Model.Attention(ids), texts, texts)];
+    }
+
+    /// <summary>The attention of all layers and heads of an encoder.</summary>
+    /// <param name="tokenizer">Of the model.</param>
+    /// <param name="read">Tokens that it read.</param>
+    /// <param name="maps">By layer.</param>
+    public static List<AttentionGrid> Of(
+        ITokenizer tokenizer, int[] read, IReadOnlyList<AttentionMap> maps)
+    {
+        string[] texts = TokenText.Of(tokenizer, read);
+        return [.. Split("encoder", maps, texts, texts)];
     }
 
     private static IEnumerable<AttentionGrid> Split(

@@ -22,6 +22,24 @@ internal sealed class JsonOutput
     /// <summary>True when standard output belongs to the JSON alone.</summary>
     public bool OwnsStandardOutput => Target == "-";
 
+    /// <summary>Writes texts with what became of them: an array of objects {"text",
+    /// <paramref name="field"/>}.</summary>
+    public void WriteTexts(
+        TextWriter output, string field, IEnumerable<(string Text, string Result)> texts) =>
+        Write(output, writer =>
+        {
+            writer.WriteStartArray();
+            foreach ((string text, string result) in texts)
+            {
+                writer.WriteStartObject();
+                writer.WriteString("text", text);
+                writer.WriteString(field, result);
+                writer.WriteEndObject();
+            }
+
+            writer.WriteEndArray();
+        });
+
     /// <summary>Writes one document where it was asked for, a file beside and renamed.</summary>
     public void Write(TextWriter output, Action<Utf8JsonWriter> write)
     {

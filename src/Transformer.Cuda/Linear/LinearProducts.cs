@@ -44,7 +44,8 @@ internal readonly record struct LinearProduct
     public Activation Activation { get; init; }
 }
 
-/// <summary>Launches the products of native/Linear/linear.cu.</summary>
+/// <summary>Launches the products of native/Linear/linear.cu, and of linear_hopper.cu where they
+/// are for it.</summary>
 internal sealed class LinearProducts(CudaQueue queue)
 {
     private const int LargeTile = 128, SmallTile = 64;
@@ -54,9 +55,13 @@ internal sealed class LinearProducts(CudaQueue queue)
     private const int FewRows = 8, FewRowsFeatures = 2; // of native/Linear/few_rows.cuh
     private const uint TensorThreads = 128, CombineThreads = 256, FewRowsThreads = 128;
 
-    private readonly Tiles forward = new(queue, "forward");
-    private readonly Tiles inputGradient = new(queue, "input_gradient");
-    private readonly Tiles weightGradient = new(queue, "weight_gradient");
+    private readonly Tiles forward = new(queue, "forward", acrossA: false, acrossB: false);
+    private readonly Tiles inputGradient =
+        new(queue, "input_gradient", acrossA: false, acrossB: true);
+
+    private readonly Tiles weightGradient =
+        new(queue, "weight_gradient", acrossA: true, acrossB: true);
+
     private readonly TypedKernel fewRows = new(queue, "linear", "linear_forward_{0}_few_rows");
     private readonly TypedKernel combine = new(queue, "linear", "linear_combine_{0}");
 
@@ -101,25 +106,33 @@ internal sealed class LinearProducts(CudaQueue queue)
         DType type = product.Output.DType;
         int processors = queue.Device.Multiprocessors;
         (int m, int n, int k) = (product.M, product.N, product.K);
-        bool large = m > SmallTile && n > SmallTile && Count(m, n, LargeTile) >= processors;
+        LinearArgument argument = Argue(product, aWidth, bWidth);
+        bool hopper = tiles.Hopper.Takes(product, argument);
+        bool large = hopper ||
+            (m > SmallTile && n > SmallTile && Count(m, n, LargeTile) >= processors);
         int tile = large ? LargeTile : SmallTile;
+        int step = hopper ? LinearHopper.Step : StepElements;
         long blocks = Count(m, n, tile);
         // Few tiles over a long k: parts of k run beside each other and are added afterwards.
         long splits = Math.Clamp(processors / blocks, 1, Math.Clamp(k / LeastSplit, 1, MostSplits));
         int split = (int)((k + splits - 1) / splits);
-        split = (split + StepElements - 1) / StepElements * StepElements;
+        split = (split + step - 1) / step * step;
         splits = (k + split - 1) / split;
         using CudaScratch partial =
             queue.Rent(splits > 1 ? splits * m * n * sizeof(float) : 0);
-        Argument argument = Argue(product, aWidth, bWidth);
         argument.Partial = partial.Address;
         argument.Split = split;
         argument.Splits = (int)splits;
         argument.Epilogue = epilogue;
-        uint threads = type == DType.Float32 ? (uint)(tile * tile / 64) : TensorThreads;
-        (large ? tiles.Large : tiles.Small)[type].Launch(
-            new(checked((uint)blocks), threads, Stages * 2 * tile * StepBytes, (uint)splits),
-            argument);
+        if (hopper) tiles.Hopper.Run(product, argument, blocks);
+        else
+        {
+            uint threads = type == DType.Float32 ? (uint)(tile * tile / 64) : TensorThreads;
+            (large ? tiles.Large : tiles.Small)[type].Launch(
+                new(checked((uint)blocks), threads, Stages * 2 * tile * StepBytes, (uint)splits),
+                argument);
+        }
+
         if (splits > 1)
         {
             long pieces = m * ((n + 3L) / 4);
@@ -129,7 +142,7 @@ internal sealed class LinearProducts(CudaQueue queue)
         }
     }
 
-    private static Argument Argue(in LinearProduct product, int aWidth, int bWidth) => new()
+    private static LinearArgument Argue(in LinearProduct product, int aWidth, int bWidth) => new()
     {
         A = product.A.Address,
         B = product.B.Address,
@@ -150,21 +163,24 @@ internal sealed class LinearProducts(CudaQueue queue)
     private static long Count(int m, int n, int tile) =>
         ((m + tile - 1L) / tile) * ((n + tile - 1L) / tile);
 
-    private sealed class Tiles(CudaQueue queue, string name)
+    private sealed class Tiles(CudaQueue queue, string name, bool acrossA, bool acrossB)
     {
+        public LinearHopper Hopper { get; } = new(queue, name, acrossA, acrossB);
+
         public TypedKernel Large { get; } =
             new(queue, "linear", $"linear_{name}_{{0}}_tile_{LargeTile}");
 
         public TypedKernel Small { get; } =
             new(queue, "linear", $"linear_{name}_{{0}}_tile_{SmallTile}");
     }
+}
 
-    [StructLayout(LayoutKind.Sequential)]
-    private struct Argument
-    {
-        public nint A, B, Bias, Kept, Output, Second, Partial;
-        public int M, N, K, Split, Splits, AWhole, BWhole, Whole;
-        public Epilogue Epilogue;
-        public Activation Activation;
-    }
+/// <summary>LinearProduct of native/Linear/epilogue.cuh, field by field.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct LinearArgument
+{
+    public nint A, B, Bias, Kept, Output, Second, Partial;
+    public int M, N, K, Split, Splits, AWhole, BWhole, Whole;
+    public Epilogue Epilogue;
+    public Activation Activation;
 }

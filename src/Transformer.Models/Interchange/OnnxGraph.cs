@@ -1,17 +1,21 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using Transformer.Tensors;
 
 namespace Transformer.Models.Interchange;
 
 /// <summary>Builds an ONNX model of operators of ai.onnx and writes it.</summary>
-/// <remarks>Field numbers are those of onnx.proto (github.com/onnx/onnx). All weights lie in the
-/// file, which Protocol Buffers limit to 2 GiB.</remarks>
+/// <remarks>Field numbers are those of onnx.proto (github.com/onnx/onnx). Protocol Buffers limit a
+/// file to 2 GiB; weights that pass it lie in a second one.</remarks>
 internal sealed class OnnxGraph(string name)
 {
     private const int Opset = 20, IrVersion = 9;
 
-    private readonly ProtoMessage nodes = new(), constants = new(), inputs = new(),
-        outputs = new();
+    // Leaves room for the nodes.
+    private const long LargestInside = int.MaxValue - (1 << 26);
+
+    private readonly ProtoMessage nodes = new(), inputs = new(), outputs = new();
+    private readonly List<Constant> constants = [];
     private readonly HashSet<string> known = new(StringComparer.Ordinal);
     private int numbered;
 
@@ -34,21 +38,21 @@ internal sealed class OnnxGraph(string name)
 
     /// <summary>Adds a weight, whose numbers are fetched when the file is written.</summary>
     /// <returns>Its name.</returns>
-    public string Weight(string tensor, TensorShape shape, Func<float[]> read) => Constant(
+    public string Weight(string tensor, TensorShape shape, Func<float[]> read) => AddConstant(new(
         tensor, DType.Float32, shape.ToArray(), shape.ElementCount * sizeof(float),
-        () => MemoryMarshal.AsBytes<float>(read()));
+        () => MemoryMarshal.AsBytes<float>(read()), MayLieOutside: true));
 
     /// <summary>Adds whole numbers, a scalar where <paramref name="scalar"/> says so.</summary>
     /// <returns>Their name.</returns>
-    public string Numbers(string tensor, long[] values, bool scalar = false) => Constant(
-        tensor, DType.Int64, scalar ? [] : [values.Length], values.Length * sizeof(long),
-        () => MemoryMarshal.AsBytes<long>(values));
+    public string Numbers(string tensor, long[] values, bool scalar = false) => AddConstant(
+        new(tensor, DType.Int64, scalar ? [] : [values.Length], values.Length * sizeof(long),
+            () => MemoryMarshal.AsBytes<long>(values)));
 
     /// <summary>Adds a real scalar.</summary>
     /// <returns>Its name.</returns>
-    public string Scalar(string tensor, float value) => Constant(
+    public string Scalar(string tensor, float value) => AddConstant(new(
         tensor, DType.Float32, [], sizeof(float),
-        () => MemoryMarshal.AsBytes<float>(new float[] { value }));
+        () => MemoryMarshal.AsBytes<float>(new float[] { value })));
 
     /// <summary>Names an input whose axes have any size.</summary>
     public string Input(string tensor, DType type, params ReadOnlySpan<string> axes)
@@ -65,26 +69,41 @@ internal sealed class OnnxGraph(string name)
         outputs.Message(12, Value(tensor, type, axes));
     }
 
-    /// <summary>Writes the model beside its place and renames it.</summary>
-    /// <exception cref="NotSupportedException">It is larger than the format allows.</exception>
-    /// <exception cref="IOException">It cannot be written.</exception>
-    public void Write(string path)
+    /// <summary>Writes the model, each file beside its place, and renames it.</summary>
+    /// <param name="path">The model.</param>
+    /// <param name="largest">Most bytes of weights in it; where there are more, all weights go to
+    /// a second file, PATH.data.</param>
+    /// <returns>The files written.</returns>
+    /// <exception cref="IOException">One cannot be written.</exception>
+    public IReadOnlyList<string> Write(string path, long largest = LargestInside)
     {
+        bool outside = constants.Sum(c => c.Length) > largest;
         ProtoMessage graph = new();
-        foreach (ProtoMessage part in (ProtoMessage[])[nodes, constants, inputs, outputs])
-            graph.Append(part);
+        graph.Append(nodes);
+        string data = path + ".data";
+        long offset = 0;
+        foreach (Constant constant in constants)
+        {
+            bool apart = outside && constant.MayLieOutside;
+            graph.Message(5, Tensor(constant, apart ? (Path.GetFileName(data), offset) : null));
+            if (apart) offset += constant.Length;
+        }
+
+        graph.Append(inputs);
+        graph.Append(outputs);
         graph.Text(2, name);
         ProtoMessage model = new ProtoMessage().Number(1, IrVersion).Text(2, "transformer")
             .Message(7, graph)
             .Message(8, new ProtoMessage().Text(1, "").Number(2, Opset));
-        if (model.Length > int.MaxValue)
-        {
-            throw new NotSupportedException($"'{path}': the model takes {model.Length} bytes; an " +
-                $"ONNX file holds at most {int.MaxValue}. Export a smaller model, or to " +
-                "safetensors.");
-        }
-
+        if (outside) AtomicFile.Write(data, WriteWeights, offset);
         AtomicFile.Write(path, model.WriteTo, model.Length);
+        return outside ? [path, data] : [path];
+    }
+
+    private void WriteWeights(Stream stream)
+    {
+        foreach (Constant constant in constants.Where(c => c.MayLieOutside))
+            stream.Write(constant.Data());
     }
 
     private static int ElementType(DType type) => type switch
@@ -136,17 +155,42 @@ internal sealed class OnnxGraph(string name)
             1, new ProtoMessage().Number(1, ElementType(type)).Message(2, shape)));
     }
 
-    private string Constant(
-        string tensor, DType type, long[] dims, long length, Func<ReadOnlySpan<byte>> data)
+    private static ProtoMessage Tensor(Constant constant, (string File, long Offset)? outside)
     {
-        if (!known.Add(tensor)) return tensor;
         ProtoMessage message = new();
-        foreach (long size in dims) message.Number(1, size);
-        constants.Message(5, message.Number(2, ElementType(type)).Text(8, tensor)
-            .Data(9, length, data));
-        return tensor;
+        foreach (long size in constant.Dims) message.Number(1, size);
+        message.Number(2, ElementType(constant.Type)).Text(8, constant.Name);
+        if (outside is not { } place) return message.Data(9, constant.Length, constant.Data);
+        const int External = 1;
+        (string Key, string Value)[] entries =
+        [
+            ("location", place.File), ("offset", Text(place.Offset)),
+            ("length", Text(constant.Length)),
+        ];
+        foreach ((string key, string value) in entries)
+            message.Message(13, new ProtoMessage().Text(1, key).Text(2, value));
+        return message.Number(14, External);
     }
 
+    private string AddConstant(Constant constant)
+    {
+        if (known.Add(constant.Name)) constants.Add(constant);
+        return constant.Name;
+    }
+
+    private static string Text(long number) => number.ToString(CultureInfo.InvariantCulture);
+
     private string NewName(string op) => string.Create(
-        System.Globalization.CultureInfo.InvariantCulture, $"{op}_{numbered++}");
+        CultureInfo.InvariantCulture, $"{op}_{numbered++}");
+
+    /// <param name="Name">Of the tensor.</param>
+    /// <param name="Type">Float32 or Int64.</param>
+    /// <param name="Dims">Its shape.</param>
+    /// <param name="Length">Bytes.</param>
+    /// <param name="Data">Fetches them.</param>
+    /// <param name="MayLieOutside">Whether a second file may hold them; what shapes depend on must
+    /// lie in the model.</param>
+    private sealed record Constant(
+        string Name, DType Type, long[] Dims, long Length, Func<ReadOnlySpan<byte>> Data,
+        bool MayLieOutside = false);
 }

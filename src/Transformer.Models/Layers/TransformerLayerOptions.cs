@@ -23,6 +23,8 @@ public sealed record WeightInitializers(Initializer Inner, Initializer Residual)
 /// <summary>Configuration of an encoder or decoder layer.</summary>
 public sealed record TransformerLayerOptions
 {
+    internal const double DefaultEpsilon = 1e-5;
+
     /// <summary>D: width of the model.</summary>
     public required int Width { get; init; }
 
@@ -43,7 +45,7 @@ public sealed record TransformerLayerOptions
     public NormPlacement Norm { get; init; }
 
     /// <summary>ε of the normalisations.</summary>
-    public double Epsilon { get; init; } = 1e-5;
+    public double Epsilon { get; init; } = DefaultEpsilon;
 
     /// <summary>Probability of dropping an element of a sublayer's output.</summary>
     public double Dropout { get; init; }

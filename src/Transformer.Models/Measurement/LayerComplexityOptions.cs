@@ -11,7 +11,8 @@ public enum SequenceLayer
     /// <summary>The same within a neighbourhood.</summary>
     Restricted,
 
-    /// <summary>Long short-term memory as wide as its input, the input's product included.</summary>
+    /// <summary>Long short-term memory as wide as its input, the input's product included.
+    /// </summary>
     Recurrent,
 
     /// <summary>The products for queries, keys, values and output that an attention layer has

@@ -1,3 +1,6 @@
+using Transformer.Models.Graph;
+using Transformer.Tensors;
+
 namespace Transformer.Models;
 
 /// <summary>The attention weights of one layer.</summary>
@@ -20,6 +23,22 @@ public sealed record AttentionMap(int Heads, int Queries, int Keys, float[] Weig
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(query, Queries);
         return Weights.AsSpan(((head * Queries) + query) * Keys, Keys);
     }
+
+    /// <summary>Reads the probabilities that the attentions of a stack gave out when a graph ran
+    /// for one text.</summary>
+    /// <param name="graph">Has run.</param>
+    /// <param name="layers">Names of the layers.</param>
+    /// <param name="part">Name of the attention in its layer.</param>
+    internal static AttentionMap[] Read(
+        CompiledGraph graph, IEnumerable<string> layers, string part = "attention") =>
+        [.. layers.Select(layer =>
+        {
+            string name = $"{layer}.{part}.scores";
+            TensorShape shape = graph.OutputShape(name);
+            float[] weights = new float[shape.ElementCount];
+            graph.Fetch<float>(name, weights);
+            return new AttentionMap((int)shape[1], (int)shape[2], (int)shape[3], weights);
+        })];
 }
 
 /// <summary>What a model attends to while it reads one sentence and writes another.</summary>

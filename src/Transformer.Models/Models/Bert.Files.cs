@@ -57,6 +57,18 @@ public sealed partial class Bert
         });
     }
 
+    /// <summary>Writes the model as a graph of ai.onnx's operators (opset 20) with its weights in
+    /// binary32: input_ids, attention_mask (0 for padding) and token_type_ids, each [batch,
+    /// sequence] Int64 → prediction_logits [batch, sequence, V] and
+    /// seq_relationship_logits [batch, 2].</summary>
+    /// <param name="path">The file to create or replace; weights that pass the 2 GiB of an ONNX
+    /// file lie beside it, in a file of the same name with <c>.data</c> after it.</param>
+    /// <returns>The files written.</returns>
+    /// <exception cref="NotSupportedException">The positions are neither learned nor sinusoidal.
+    /// </exception>
+    /// <exception cref="IOException">A file cannot be written; what was there stays.</exception>
+    public IReadOnlyList<string> SaveOnnx(string path) => OnnxModels.Write(path, this);
+
     /// <summary>Replaces all weights by those of a file.</summary>
     /// <param name="path">A safetensors file, or the name that several and their index go by, with
     /// exactly this model's tensors under the names of BertForPreTraining, of any real type.

@@ -80,6 +80,20 @@ public sealed partial class Bert : IBertTrainingModel, IDisposable
     public CompiledGraph EvaluationGraph(int batch, int length, int masked) =>
         Find(new(false, batch, length, masked, 0));
 
+    /// <summary>The attention weights of every layer and head for one text or pair.</summary>
+    /// <param name="ids">Tokens [T], special ones included.</param>
+    /// <param name="segments">The segment of each [T].</param>
+    /// <returns>By layer [H, T, T]: row t shows what token t looks at.</returns>
+    /// <exception cref="ArgumentException">The text is empty, longer than the model's positions, or
+    /// holds an unknown id.</exception>
+    public IReadOnlyList<AttentionMap> Attention(int[] ids, int[] segments)
+    {
+        ArgumentNullException.ThrowIfNull(ids);
+        ArgumentNullException.ThrowIfNull(segments);
+        RequireSize("length", ids.Length, Config.Positions);
+        return encoder.Attention(arena, ids, segments);
+    }
+
     /// <summary>Returns all memory of the model and its graphs.</summary>
     public void Dispose()
     {

@@ -81,6 +81,20 @@ public sealed partial class BertClassifier : IClassifierTrainingModel, IDisposab
     /// <exception cref="ArgumentException">As for <see cref="TrainingGraph"/>.</exception>
     public CompiledGraph EvaluationGraph(int batch, int length) => Find(false, batch, length, 0);
 
+    /// <summary>The attention weights of every layer and head for one text or pair.</summary>
+    /// <param name="ids">Tokens [T], special ones included.</param>
+    /// <param name="segments">The segment of each [T].</param>
+    /// <returns>By layer [H, T, T]: row t shows what token t looks at.</returns>
+    /// <exception cref="ArgumentException">The text is empty, longer than the model's positions, or
+    /// holds an unknown id.</exception>
+    public IReadOnlyList<AttentionMap> Attention(int[] ids, int[] segments)
+    {
+        ArgumentNullException.ThrowIfNull(ids);
+        ArgumentNullException.ThrowIfNull(segments);
+        RequireSizes(1, ids.Length);
+        return encoder.Attention(arena, ids, segments);
+    }
+
     /// <summary>Returns all memory of the model and its graphs.</summary>
     public void Dispose()
     {
@@ -112,6 +126,15 @@ public sealed partial class BertClassifier : IClassifierTrainingModel, IDisposab
     {
         if (graphs.TryGetValue((training, batch, length, labelSmoothing), out CompiledGraph? graph))
             return graph;
+        RequireSizes(batch, length);
+        graph = Build(batch, length, labelSmoothing, withLogits: !training).Compile(
+            new() { Backend = Backend, Training = training, Arena = arena });
+        graph.Feed<int>("firstRows", BertEncoder.FirstRows(batch, length));
+        return graphs[(training, batch, length, labelSmoothing)] = graph;
+    }
+
+    private void RequireSizes(int batch, int length)
+    {
         if (batch < 1 || length < 1)
             Throw($"{batch} texts of {length} tokens; expected 1 or more of both.");
         if (length > Config.Positions)
@@ -119,11 +142,6 @@ public sealed partial class BertClassifier : IClassifierTrainingModel, IDisposab
             Throw($"'length' is {length}; the model has {Config.Positions} positions. Use " +
                 "shorter texts, or a model with more positions.");
         }
-
-        graph = Build(batch, length, labelSmoothing, withLogits: !training).Compile(
-            new() { Backend = Backend, Training = training, Arena = arena });
-        graph.Feed<int>("firstRows", BertEncoder.FirstRows(batch, length));
-        return graphs[(training, batch, length, labelSmoothing)] = graph;
     }
 
     [DoesNotReturn]

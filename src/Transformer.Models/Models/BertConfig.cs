@@ -9,7 +9,6 @@ namespace Transformer.Models;
 /// </remarks>
 public sealed partial record BertConfig
 {
-    // Larger numbers are mistakes, and would end in overflows or in hours of allocating.
     /// <summary>V: tokens.</summary>
     public required int Vocabulary { get; init; }
 

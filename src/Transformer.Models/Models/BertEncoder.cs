@@ -2,6 +2,7 @@ using System.Globalization;
 using Transformer.Models.Graph;
 using Transformer.Models.Layers;
 using Transformer.Ops;
+using Transformer.Tensors;
 
 namespace Transformer.Models;
 
@@ -78,6 +79,26 @@ internal sealed class BertEncoder
         AttentionNodeOptions visibility = new() { KeyLengths = lengths, ScoreOutput = scores };
         foreach (EncoderLayer layer in layers) x = layer.Apply(g, x, visibility);
         return x;
+    }
+
+    /// <summary>The attention weights of every layer and head for one text or pair.</summary>
+    /// <param name="arena">Memory of the model's graphs.</param>
+    /// <param name="ids">[T], at most the model's positions.</param>
+    /// <param name="segments">[T].</param>
+    /// <returns>By layer [H, T, T].</returns>
+    public AttentionMap[] Attention(GraphArena arena, int[] ids, int[] segments)
+    {
+        GraphBuilder g = new("attention", parameters);
+        TensorShape shape = new(1, ids.Length);
+        Encode(g, g.Input("ids", shape, DType.Int32), g.Input("segments", shape, DType.Int32),
+            g.Input("lengths", new(1), DType.Int32), ScoreOutput.Probabilities);
+        using CompiledGraph graph = g.Compile(
+            new() { Backend = parameters.Backend, Arena = arena });
+        graph.Feed<int>("ids", ids);
+        graph.Feed<int>("segments", segments);
+        graph.Feed<int>("lengths", [ids.Length]);
+        graph.Forward();
+        return AttentionMap.Read(graph, Enumerable.Range(0, layers.Length).Select(Named));
     }
 
     /// <summary>tanh(W·x + b) of the first token of each text [B, 1, D].</summary>

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Numerics;
 
@@ -51,6 +52,7 @@ internal readonly struct ConfigCheck(string owner)
 
     /// <summary>Throws for a number that makes no model.</summary>
     /// <exception cref="ArgumentException">Always.</exception>
+    [DoesNotReturn]
     public void Refuse<T>(string field, T value, string expected, string remedy)
         where T : INumber<T> => throw new ArgumentException(
             $"{owner}: '{field}' is {value.ToString(null, CultureInfo.InvariantCulture)}; " +

@@ -43,15 +43,13 @@ public sealed partial class Gpt
 
     /// <summary>Writes the model as a graph of ai.onnx's operators (opset 20) with its weights in
     /// binary32: input_ids [batch, sequence] Int64 → logits [batch, sequence, V].</summary>
-    /// <param name="path">The file to create or replace.</param>
-    /// <exception cref="NotSupportedException">The model is larger than 2 GiB, which an ONNX file
-    /// can hold, or its positions are not learned.</exception>
-    /// <exception cref="IOException">The file cannot be written; what was there stays.</exception>
-    public void SaveOnnx(string path)
-    {
-        PositionKinds.RequireLearned("Gpt.SaveOnnx", Config.PositionKind);
-        GptOnnx.Write(path, Config, Stored);
-    }
+    /// <param name="path">The file to create or replace; weights that pass the 2 GiB of an ONNX
+    /// file lie beside it, in a file of the same name with <c>.data</c> after it.</param>
+    /// <returns>The files written.</returns>
+    /// <exception cref="NotSupportedException">The positions are neither learned nor sinusoidal.
+    /// </exception>
+    /// <exception cref="IOException">A file cannot be written; what was there stays.</exception>
+    public IReadOnlyList<string> SaveOnnx(string path) => OnnxModels.Write(path, this);
 
     /// <summary>Replaces all weights by those of a file.</summary>
     /// <param name="path">A safetensors file, or the name that several and their index go by, with

@@ -8,7 +8,9 @@ namespace Transformer.Models;
 
 public sealed partial record GptConfig
 {
-    private const string Owner = nameof(GptConfig), ModelType = "gpt2", Activation = "gelu_new";
+    internal const string ModelType = "gpt2";
+
+    private const string Owner = nameof(GptConfig), Activation = "gelu_new";
 
     /// <summary>Reads config.json.</summary>
     /// <param name="path">File as <see cref="Save"/> or Hugging Face's library writes it for

@@ -8,7 +8,6 @@ namespace Transformer.Models;
 /// </remarks>
 public sealed partial record GptConfig
 {
-    // Larger numbers are mistakes, and would end in overflows or in hours of allocating.
     /// <summary>V: tokens.</summary>
     public required int Vocabulary { get; init; }
 

@@ -65,11 +65,19 @@ internal sealed class GptNetwork
         output = new("output", embeddings.Tokens, null);
     }
 
+    /// <summary>Names of the layers' parameters.</summary>
+    public IEnumerable<string> LayerNames => Enumerable.Range(0, layers.Length).Select(Named);
+
     /// <summary>Token ids [B, S] from the first position on → logits [B, S, V].</summary>
-    public GraphTensor Logits(GraphBuilder g, GraphTensor ids)
+    /// <param name="g">The graph.</param>
+    /// <param name="ids">[B, S] Int32.</param>
+    /// <param name="scores">Which scores are graph outputs, as NAME.attention.scores.</param>
+    public GraphTensor Logits(
+        GraphBuilder g, GraphTensor ids, ScoreOutput scores = ScoreOutput.None)
     {
         GraphTensor x = embeddings.Apply(g, ids);
-        AttentionNodeOptions causal = new() { Causal = CausalAlignment.TopLeft };
+        AttentionNodeOptions causal =
+            new() { Causal = CausalAlignment.TopLeft, ScoreOutput = scores };
         foreach (EncoderLayer layer in layers) x = layer.Apply(g, x, causal);
         return output.Apply(g, norm.Apply(g, x));
     }
@@ -157,10 +165,11 @@ internal sealed class GptNetwork
         int inputs = parts[0].Shape.Rank == 1 ? 1 : (int)parts[0].Shape[1];
         TensorShape shape = parts[0].Shape.Rank == 1 ? new(outputs) : new(inputs, outputs);
         return new(Prefix + file, shape,
-            () => Transpose([.. parts.SelectMany(StoredTensor.Values)], outputs, inputs),
+            () => StoredTensor.Transpose(
+                [.. parts.SelectMany(StoredTensor.Values)], outputs, inputs),
             values =>
             {
-                float[] stacked = Transpose(values, inputs, outputs);
+                float[] stacked = StoredTensor.Transpose(values, inputs, outputs);
                 int start = 0;
                 foreach (Parameter part in parts)
                 {
@@ -169,18 +178,5 @@ internal sealed class GptNetwork
                     start += length;
                 }
             });
-    }
-
-    private static float[] Transpose(float[] matrix, int rows, int columns)
-    {
-        if (rows == 1 || columns == 1) return matrix;
-        float[] result = new float[matrix.Length];
-        for (int row = 0; row < rows; row++)
-        {
-            for (int column = 0; column < columns; column++)
-                result[(column * rows) + row] = matrix[(row * columns) + column];
-        }
-
-        return result;
     }
 }

@@ -31,7 +31,7 @@ public static partial class HuggingFace
 
         files.AddRange([Seq2SeqTransformer.WeightsFile, Seq2SeqTransformer.ConfigFile]);
         return new(Marian.Kind, model.Parameters.Count,
-            [.. files.Select(f => Path.GetFileName(f))], hasTokenizer);
+            [.. files.Select(f => Path.GetFileName(f)).Distinct()], hasTokenizer);
     }
 
     private static ConvertedModel ExportTranslator(

@@ -27,9 +27,10 @@ public static partial class HuggingFace
         Translator.TargetTokenizerFile,
     ];
 
-    /// <summary>The kinds of models that are known, by 'model_type'.</summary>
+    /// <summary>The kinds of foreign models that are known, by 'model_type'; a translator of this
+    /// library is known by its own field.</summary>
     public static IReadOnlyList<string> ModelTypes { get; } =
-        ["gpt2", BertConfig.ModelType, Marian.ModelType];
+        [GptConfig.ModelType, BertConfig.ModelType, Marian.ModelType];
 
     /// <summary>Reads a folder of any spelling and writes the model as this library does: one
     /// file of binary32 weights under full names.</summary>
@@ -63,29 +64,6 @@ public static partial class HuggingFace
         return Convert(source, target, options);
     }
 
-    /// <summary>Reads a model and writes it as model.onnx, with its tokenizer files.</summary>
-    /// <param name="source">Folder of a decoder-only model.</param>
-    /// <param name="target">A new or empty folder.</param>
-    /// <exception cref="FileNotFoundException">As for <see cref="Import"/>, like the others.
-    /// </exception>
-    /// <exception cref="InvalidDataException">As there.</exception>
-    /// <exception cref="NotSupportedException">The model is larger than an ONNX file can be.
-    /// </exception>
-    /// <exception cref="IOException">As there.</exception>
-    public static ConvertedModel ExportOnnx(string source, string target)
-    {
-        ModelFolder.Require(source);
-        RequireWeights(source);
-        RequireEmpty(target);
-        using Gpt model = Gpt.Load(source, BackendRegistry.Cpu);
-        ModelFolder.Create(target);
-        List<string> files = [Path.Combine(target, "model.onnx")];
-        model.SaveOnnx(files[0]);
-        files.AddRange(CopyTokenizer(source, target));
-        return new("GPT2LMHeadModel", model.Parameters.Count,
-            [.. files.Select(f => Path.GetFileName(f))], files.Count > 1);
-    }
-
     /// <param name="source">Folder to read.</param>
     /// <param name="target">Folder to write.</param>
     /// <param name="export">How to write for others; null: as this library does.</param>
@@ -99,7 +77,7 @@ public static partial class HuggingFace
         RequireEmpty(target);
         switch (type)
         {
-            case "gpt2":
+            case GptConfig.ModelType:
                 using (Gpt model = Gpt.Load(source, BackendRegistry.Cpu))
                 {
                     PositionKinds.RequireLearned(source, model.Config.PositionKind);
@@ -128,8 +106,7 @@ public static partial class HuggingFace
                     : ExportTranslator(source, target, marian, export);
 
             default:
-                throw new InvalidDataException($"'{config}': 'model_type' is \"{type}\"; " +
-                    $"supported are {string.Join(", ", ModelTypes)}. Choose such a model.");
+                throw UnknownType(config, type);
         }
     }
 
@@ -149,7 +126,7 @@ public static partial class HuggingFace
             [.. files.Select(f => Path.GetFileName(f))], tokenizer);
     }
 
-    private static string ModelType(string config)
+    internal static string ModelType(string config)
     {
         using JsonDocument document = ConfigFields.Parse(
             $"'{config}'", TextFiles.ReadBytes(config, "model configuration"));
@@ -159,7 +136,7 @@ public static partial class HuggingFace
             ? own : fields.Text("model_type", null);
     }
 
-    private static bool IsClassifier(string config)
+    internal static bool IsClassifier(string config)
     {
         using JsonDocument document = ConfigFields.Parse(
             $"'{config}'", TextFiles.ReadBytes(config, "model configuration"));

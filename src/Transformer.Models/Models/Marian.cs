@@ -3,6 +3,7 @@ using System.Text.Json;
 using Transformer.Models.Interchange;
 using Transformer.Models.Layers;
 using Transformer.Ops;
+using Transformer.Tensors;
 
 namespace Transformer.Models;
 
@@ -16,9 +17,6 @@ internal static class Marian
     public const string ModelType = "marian", Kind = "MarianMTModel";
 
     private const string Prefix = "model.", Shared = "model.shared.weight";
-
-    // Of a table in half precision: sines and cosines are at most 1.
-    private const double TableTolerance = 1e-3;
 
     private static readonly string[] Kinds = ["weight", "bias"];
 
@@ -86,7 +84,8 @@ internal static class Marian
         (bool Holds, string Need)[] needs =
         [
             (config.Norm == NormPlacement.Post, "norms after the residual sums (--norm post)"),
-            (config.TieEmbeddings, "one table for source, target and output (--tie all)"),
+            (config.TieEmbeddings,
+                "one table for source, target and output (--tokenizer bpe or unigram, --tie all)"),
             (marked, "sinusoidal or learned positions"),
             (Array.Exists(Activations, a => a.Value == config.Activation),
                 "the activation relu, gelu, gelu-tanh or silu"),
@@ -193,19 +192,29 @@ internal static class Marian
     private static PositionKind Positions(string path, Seq2SeqConfig config, out bool halved)
     {
         using SafeTensorsSet file = SafeTensorsSet.Open(path);
-        List<float[]> tables = [.. new[] { Table("encoder"), Table("decoder") }
-            .Where(file.Tensors.ContainsKey).Select(file.ToSingles)];
+        List<(float[] Values, double Tolerance)> tables =
+            [.. new[] { Table("encoder"), Table("decoder") }.Where(file.Tensors.ContainsKey)
+                .Select(name => (file.ToSingles(name), Tolerance(file.Tensors[name].DType)))];
         halved = tables.TrueForAll(Is(halved: true));
         return halved || tables.TrueForAll(Is(halved: false))
             ? PositionKind.Sinusoidal : PositionKind.Learned;
 
-        Predicate<float[]> Is(bool halved)
+        Predicate<(float[] Values, double Tolerance)> Is(bool halved)
         {
             float[] expected = PositionalEncoding.Sinusoidal(
                 config.MaxPositions, config.Width, halved);
-            return table => table.Length == expected.Length
-                && table.Zip(expected).All(p => Math.Abs(p.First - p.Second) <= TableTolerance);
+            return table => table.Values.Length == expected.Length && table.Values.Zip(expected)
+                .All(p => Math.Abs(p.First - p.Second) <= table.Tolerance);
         }
+
+        // Sines are at most 1: half a unit in the last place, and as much again for the angle,
+        // which others may compute in float.
+        static double Tolerance(DType? type) => type switch
+        {
+            DType.BFloat16 => 1.0 / 256,
+            DType.Float16 => 1.0 / 2048,
+            _ => 1e-4,
+        };
     }
 
     private static Dictionary<string, string> Spellings() => new()

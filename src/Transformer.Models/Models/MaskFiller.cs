@@ -66,6 +66,16 @@ public sealed class MaskFiller : IDisposable
         Model.Save(folder);
     }
 
+    /// <summary>The tokens that the model reads: [CLS] A [SEP], or [CLS] A [SEP] B [SEP].</summary>
+    /// <param name="first">A; each [MASK] in it is one token.</param>
+    /// <param name="second">B, likewise; null: there is one text.</param>
+    /// <returns>Ids, and the segment of each.</returns>
+    public (int[] Ids, int[] Segments) Encode(string first, string? second = null)
+    {
+        ArgumentNullException.ThrowIfNull(first);
+        return tokens.Join(Inner(first), second is null ? null : Inner(second));
+    }
+
     /// <summary>Guesses the tokens at each [MASK] of a text.</summary>
     /// <param name="text">With one [MASK] or more, each for one token.</param>
     /// <param name="count">Guesses for each, 1 or more.</param>
@@ -78,21 +88,13 @@ public sealed class MaskFiller : IDisposable
         ArgumentNullException.ThrowIfNull(text);
         if (count < 1)
             throw new ArgumentException($"MaskFiller: 'count' is {count}; expected 1 or more.");
-        string[] parts = text.Split(BertTokens.MaskName);
-        if (parts.Length < 2)
+        (int[] ids, int[] segments) = Encode(text);
+        if (!ids.Contains(tokens.Mask))
         {
             throw new ArgumentException($"MaskFiller: the text has no {BertTokens.MaskName}. " +
                 "Write it in place of the word to guess.");
         }
 
-        List<int> inner = [.. Tokenizer.Encode(parts[0].TrimEnd())];
-        foreach (string part in parts.Skip(1))
-        {
-            inner.Add(tokens.Mask);
-            inner.AddRange(Tokenizer.Encode(part.Trim()));
-        }
-
-        (int[] ids, int[] segments) = tokens.Join([.. inner]);
         int[] places = [.. Enumerable.Range(0, ids.Length).Where(i => ids[i] == tokens.Mask)];
         CompiledGraph graph = Run(ids, segments, places);
         float[] logits = new float[places.Length * Model.Config.Vocabulary];
@@ -102,14 +104,16 @@ public sealed class MaskFiller : IDisposable
     }
 
     /// <summary>The probability that a text follows another.</summary>
-    /// <param name="first">The first text.</param>
+    /// <param name="first">The first text; each [MASK] in it is one token, here and below.</param>
     /// <param name="second">The second one.</param>
     /// <returns>In [0, 1].</returns>
     /// <exception cref="ArgumentException">A text is empty, or both together are longer than the
     /// model's positions.</exception>
     public double FollowsProbability(string first, string second)
     {
-        int[] a = Tokenizer.Encode(first), b = Tokenizer.Encode(second);
+        ArgumentNullException.ThrowIfNull(first);
+        ArgumentNullException.ThrowIfNull(second);
+        int[] a = Inner(first), b = Inner(second);
         if (a.Length == 0 || b.Length == 0)
         {
             throw new ArgumentException(
@@ -125,6 +129,20 @@ public sealed class MaskFiller : IDisposable
 
     /// <summary>Returns the model's memory.</summary>
     public void Dispose() => Model.Dispose();
+
+    private int[] Inner(string text)
+    {
+        string[] parts = text.Split(BertTokens.MaskName);
+        if (parts is [string whole]) return Tokenizer.Encode(whole);
+        List<int> inner = [.. Tokenizer.Encode(parts[0].TrimEnd())];
+        foreach (string part in parts.Skip(1))
+        {
+            inner.Add(tokens.Mask);
+            inner.AddRange(Tokenizer.Encode(part.Trim()));
+        }
+
+        return [.. inner];
+    }
 
     private CompiledGraph Run(int[] ids, int[] segments, int[] places)
     {

@@ -63,4 +63,14 @@ public static class PositionKinds
         throw new NotSupportedException($"{what}: the model has {Name(kind)} positions; other " +
             "libraries know learned ones alone. Train it with learned positions.");
     }
+
+    /// <summary>Requires positions that are added to the tokens' vectors, the only ones that are
+    /// written as ONNX.</summary>
+    /// <exception cref="NotSupportedException">They are marked in the attention.</exception>
+    internal static void RequireTable(PositionKind kind)
+    {
+        if (kind is PositionKind.Learned or PositionKind.Sinusoidal or PositionKind.None) return;
+        throw new NotSupportedException($"ONNX: the model has {Name(kind)} positions; learned " +
+            "and sinusoidal ones are written. Train it with those, or export to safetensors.");
+    }
 }

@@ -29,25 +29,13 @@ public sealed partial class Seq2SeqTransformer
         graph.Feed<int>("sourceLengths", [source.Length]);
         graph.Feed<int>("target", target);
         graph.Forward();
+        string[] decoder = Names("decoder", Config.DecoderLayers);
         return new(
-            Maps(graph, "encoder", "attention", Config.EncoderLayers),
-            Maps(graph, "decoder", "attention", Config.DecoderLayers),
-            Maps(graph, "decoder", "crossAttention", Config.DecoderLayers));
+            AttentionMap.Read(graph, Names("encoder", Config.EncoderLayers)),
+            AttentionMap.Read(graph, decoder),
+            AttentionMap.Read(graph, decoder, "crossAttention"));
     }
 
-    private static AttentionMap[] Maps(
-        CompiledGraph graph, string stack, string part, int layers)
-    {
-        AttentionMap[] maps = new AttentionMap[layers];
-        for (int i = 0; i < layers; i++)
-        {
-            string name = $"{Seq2SeqNetwork.Named(stack, i)}.{part}.scores";
-            TensorShape shape = graph.OutputShape(name);
-            float[] weights = new float[shape.ElementCount];
-            graph.Fetch<float>(name, weights);
-            maps[i] = new((int)shape[1], (int)shape[2], (int)shape[3], weights);
-        }
-
-        return maps;
-    }
+    private static string[] Names(string stack, int layers) =>
+        [.. Enumerable.Range(0, layers).Select(i => Seq2SeqNetwork.Named(stack, i))];
 }

@@ -36,6 +36,28 @@ public sealed partial class Seq2SeqTransformer
             model => model.LoadWeights(Path.Combine(folder, WeightsFile)));
     }
 
+    /// <summary>Writes encoder_model.onnx and decoder_model.onnx, graphs of ai.onnx's operators
+    /// (opset 20) with their weights in binary32. The encoder: input_ids and attention_mask (0 for
+    /// padding), both [batch, sequence] Int64 → last_hidden_state [batch, sequence, D]. The
+    /// decoder: input_ids [batch, target], begin token first, encoder_hidden_states and
+    /// encoder_attention_mask → logits [batch, target, V].</summary>
+    /// <param name="folder">Created where it is missing; weights that pass the 2 GiB of an ONNX
+    /// file lie in a file of the same name with <c>.data</c> after it.</param>
+    /// <returns>The files written.</returns>
+    /// <exception cref="NotSupportedException">The positions are neither learned nor sinusoidal.
+    /// </exception>
+    /// <exception cref="IOException">A file cannot be written; what was there stays.</exception>
+    public IReadOnlyList<string> SaveOnnx(string folder)
+    {
+        PositionKinds.RequireTable(Config.Positions);
+        ModelFolder.Create(folder);
+        return
+        [
+            .. OnnxModels.WriteEncoder(Path.Combine(folder, "encoder_model.onnx"), this),
+            .. OnnxModels.WriteDecoder(Path.Combine(folder, "decoder_model.onnx"), this),
+        ];
+    }
+
     /// <summary>Replaces all weights by those of a file.</summary>
     /// <param name="path">A safetensors file with exactly this model's tensors, of any real type.
     /// </param>

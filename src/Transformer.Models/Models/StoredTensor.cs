@@ -26,6 +26,21 @@ internal sealed record StoredTensor(
         return values;
     }
 
+    /// <summary>A matrix [rows, columns] by rows as [columns, rows]; itself where that is the same.
+    /// </summary>
+    public static float[] Transpose(float[] matrix, int rows, int columns)
+    {
+        if (rows == 1 || columns == 1) return matrix;
+        float[] result = new float[matrix.Length];
+        for (int row = 0; row < rows; row++)
+        {
+            for (int column = 0; column < columns; column++)
+                result[(column * rows) + row] = matrix[(row * columns) + column];
+        }
+
+        return result;
+    }
+
     /// <summary>Its numbers as bytes of a real type, rounded to nearest even.</summary>
     public ReadOnlySpan<byte> Bytes(DType type)
     {

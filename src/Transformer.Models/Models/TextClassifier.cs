@@ -65,17 +65,25 @@ public sealed class TextClassifier : IDisposable
         Model.Save(folder);
     }
 
+    /// <summary>The tokens that the model reads: [CLS] A [SEP], or [CLS] A [SEP] B [SEP].</summary>
+    /// <param name="text">A; what passes the model's positions is cut off.</param>
+    /// <param name="second">B; null: there is one text.</param>
+    /// <returns>Ids, and the segment of each.</returns>
+    public (int[] Ids, int[] Segments) Encode(string text, string? second = null)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        return ClassificationDataset.Join(
+            new("", text, second), Tokenizer, tokens, Model.Config.Positions, out _);
+    }
+
     /// <summary>The classes of a text or of two, the most likely first.</summary>
     /// <param name="text">The text; what passes the model's positions is cut off.</param>
     /// <param name="second">A second one; null: none.</param>
     public IReadOnlyList<ClassGuess> Classify(string text, string? second = null)
     {
-        ArgumentNullException.ThrowIfNull(text);
-        int positions = Model.Config.Positions;
-        (int[] ids, int[] segments) = ClassificationDataset.Join(
-            new("", text, second), Tokenizer, tokens, positions, out _);
-        int length = Math.Min(
-            positions, (ids.Length + LengthMultiple - 1) / LengthMultiple * LengthMultiple);
+        (int[] ids, int[] segments) = Encode(text, second);
+        int length = Math.Min(Model.Config.Positions,
+            (ids.Length + LengthMultiple - 1) / LengthMultiple * LengthMultiple);
         int[] padded = new int[length], kinds = new int[length];
         padded.AsSpan().Fill(tokens.Pad);
         ids.CopyTo(padded, 0);

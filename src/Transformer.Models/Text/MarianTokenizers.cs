@@ -21,16 +21,20 @@ internal static class MarianTokenizers
         {
             SentencePieceFile file = SentencePieceFile.Open(Path.Combine(folder, name));
             double[] scores = new double[vocabulary.Count];
-            Array.Fill(scores, UnigramModel.Absent);
-            foreach (SentencePiece piece in file.All)
+            Array.Fill(scores, UnigramTokenizer.NoPiece);
+            Dictionary<string, double> withoutId = [];
+            foreach (SentencePiece piece in file.All.Where(piece => piece.IsText))
             {
-                if (piece.IsText && vocabulary.TryGetPiece(piece.Text, out int id))
-                    scores[id] = piece.Score;
+                if (vocabulary.TryGetPiece(piece.Text, out int id)) scores[id] = piece.Score;
+                else withoutId[piece.Text] = piece.Score;
             }
 
             for (int id = 0; id < scores.Length; id++)
                 if (vocabulary.IsSpecial(id)) scores[id] = 0;
-            return new(vocabulary, scores, file.Options);
+            return new(vocabulary, scores, file.Options with
+            {
+                WithoutId = [.. withoutId.Select(entry => (entry.Key, entry.Value))],
+            });
         }
     }
 }

@@ -1,12 +1,14 @@
+using System.Buffers;
+
 namespace Transformer.Models.Text;
 
-/// <summary>Receives the tokens of one text.</summary>
+/// <summary>Receives the tokens of one text, in memory that texts take turns with.</summary>
 /// <param name="capacity">Tokens expected.</param>
 /// <param name="wantsOffsets">Whether places are kept too.</param>
-internal sealed class TokenSink(int capacity, bool wantsOffsets)
+internal sealed class TokenSink(int capacity, bool wantsOffsets) : IDisposable
 {
     private readonly List<TokenOffset>? _offsets = wantsOffsets ? new(capacity) : null;
-    private int[] _ids = GC.AllocateUninitializedArray<int>(Math.Max(capacity, 4));
+    private int[] _ids = ArrayPool<int>.Shared.Rent(Math.Max(capacity, 4));
 
     /// <summary>Tokens received.</summary>
     public int Count { get; private set; }
@@ -27,15 +29,14 @@ internal sealed class TokenSink(int capacity, bool wantsOffsets)
     /// <summary>Adds a token; its offset follows where offsets are wanted.</summary>
     public void Add(int id)
     {
-        if (Count == _ids.Length) Array.Resize(ref _ids, Count * 2);
+        if (Count == _ids.Length) Grow(Count + 1);
         _ids[Count++] = id;
     }
 
     /// <summary>Adds tokens; their offsets follow where they are wanted.</summary>
     public void AddRange(ReadOnlySpan<int> ids)
     {
-        if (ids.Length > _ids.Length - Count)
-            Array.Resize(ref _ids, Math.Max(_ids.Length * 2, Count + ids.Length));
+        if (ids.Length > _ids.Length - Count) Grow(Count + ids.Length);
         ids.CopyTo(_ids.AsSpan(Count));
         Count += ids.Length;
     }
@@ -45,8 +46,23 @@ internal sealed class TokenSink(int capacity, bool wantsOffsets)
         _offsets!.Add(new(start + Shift, end + Shift));
 
     /// <summary>The ids received.</summary>
-    public int[] ToIds() => Count == _ids.Length ? _ids : _ids[..Count];
+    public int[] ToIds() => _ids[..Count];
 
     /// <summary>Ids and places received.</summary>
     public TokenizedText ToText() => new(ToIds(), _offsets ?? []);
+
+    /// <summary>Gives the memory back.</summary>
+    public void Dispose()
+    {
+        ArrayPool<int>.Shared.Return(_ids);
+        _ids = [];
+    }
+
+    private void Grow(int needed)
+    {
+        int[] larger = ArrayPool<int>.Shared.Rent(Math.Max(needed, Count * 2));
+        _ids.AsSpan(0, Count).CopyTo(larger);
+        ArrayPool<int>.Shared.Return(_ids);
+        _ids = larger;
+    }
 }

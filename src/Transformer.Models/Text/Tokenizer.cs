@@ -65,12 +65,18 @@ public abstract class Tokenizer : ITokenizer
         Encode(text, new EncodingOptions { AddBos = addBos, AddEos = addEos });
 
     /// <inheritdoc/>
-    public int[] Encode(string text, EncodingOptions options) =>
-        Encode(text, options, wantsOffsets: false).ToIds();
+    public int[] Encode(string text, EncodingOptions options)
+    {
+        using TokenSink sink = Encode(text, options, wantsOffsets: false);
+        return sink.ToIds();
+    }
 
     /// <inheritdoc/>
-    public TokenizedText Tokenize(string text, EncodingOptions options = default) =>
-        Encode(text, options, wantsOffsets: true).ToText();
+    public TokenizedText Tokenize(string text, EncodingOptions options = default)
+    {
+        using TokenSink sink = Encode(text, options, wantsOffsets: true);
+        return sink.ToText();
+    }
 
     /// <inheritdoc/>
     public int[][] EncodeBatch(

@@ -7,12 +7,18 @@ namespace Transformer.Models.Text;
 /// <param name="ByteFallback">What is no piece is spelled in bytes.</param>
 /// <param name="SplitsWords">Pieces do not cross spaces.</param>
 internal sealed record UnigramFileOptions(
-    TextNormalizer Normalizer, bool ByteFallback, bool SplitsWords);
+    TextNormalizer Normalizer, bool ByteFallback, bool SplitsWords)
+{
+    /// <summary>Pieces, with log probabilities, that text is cut into and that have no id: each
+    /// is an unknown token.</summary>
+    public IReadOnlyList<(string Piece, double Score)> WithoutId { get; init; } = [];
+}
 
 /// <summary>The sections of a tokenizer.json file that a unigram model has of its own.</summary>
 internal static class UnigramFile
 {
-    private const string Metaspace = "Metaspace";
+    // The second is a field of this library's own, which others pass over.
+    private const string Metaspace = "Metaspace", Unlisted = "pieces_without_id";
 
     public static void WriteSections(
         Utf8JsonWriter json, Vocabulary vocabulary, double[] scores, UnigramFileOptions options)
@@ -40,15 +46,9 @@ internal static class UnigramFile
         json.WriteString("type", UnigramTokenizer.ModelType);
         json.WriteNumber("unk_id", vocabulary.Special.Unknown);
         json.WriteBoolean("byte_fallback", options.ByteFallback);
-        json.WriteStartArray("vocab");
-        for (int id = 0; id < vocabulary.Count; id++)
-        {
-            json.WriteStartArray();
-            json.WriteStringValue(vocabulary[id]);
-            json.WriteNumberValue(scores[id]);
-            json.WriteEndArray();
-        }
-        json.WriteEndArray();
+        WritePieces(json, "vocab",
+            Enumerable.Range(0, vocabulary.Count).Select(id => (vocabulary[id], scores[id])));
+        if (options.WithoutId.Count > 0) WritePieces(json, Unlisted, options.WithoutId);
         json.WriteEndObject();
     }
 
@@ -59,7 +59,17 @@ internal static class UnigramFile
         bool byteFallback = file.Model.TryGetProperty("byte_fallback", out JsonElement flag) &&
             flag.ValueKind == JsonValueKind.True;
         Dictionary<string, int> ids = new(StringComparer.Ordinal);
-        List<double> scores = ReadPieces(file, ids);
+        List<double> scores = ReadPieces(file, "vocab", ids);
+        (string, double)[] withoutId = [];
+        if (file.Model.TryGetProperty(Unlisted, out _))
+        {
+            Dictionary<string, int> more = new(StringComparer.Ordinal);
+            List<double> moreScores = ReadPieces(file, Unlisted, more);
+            string? both = more.Keys.FirstOrDefault(ids.ContainsKey);
+            file.Require(both is null, $"has token '{both}' in 'model.{Unlisted}', too.");
+            withoutId = [.. more.Select(entry => (entry.Key, moreScores[entry.Value]))];
+        }
+
         string? unknown = ReadUnknown(file, ids);
         Vocabulary vocabulary = file.ReadVocabulary(ids, unknown);
         file.Require(
@@ -74,14 +84,16 @@ internal static class UnigramFile
                 $"lacks the piece '{BytePieces.Name((byte)b)}'; expected all 256 for " +
                 "byte_fallback.");
         }
-        return new(vocabulary, [.. scores], new(normalizer, byteFallback, splitsWords));
+        return new(vocabulary, [.. scores],
+            new(normalizer, byteFallback, splitsWords) { WithoutId = withoutId });
     }
 
-    private static List<double> ReadPieces(TokenizerFile file, Dictionary<string, int> ids)
+    private static List<double> ReadPieces(
+        TokenizerFile file, string section, Dictionary<string, int> ids)
     {
-        bool hasPieces = file.Model.TryGetProperty("vocab", out JsonElement array) &&
+        bool hasPieces = file.Model.TryGetProperty(section, out JsonElement array) &&
             array.ValueKind == JsonValueKind.Array;
-        file.Require(hasPieces, "has no 'model.vocab' array.");
+        file.Require(hasPieces, $"has no 'model.{section}' array.");
         List<double> scores = [];
         foreach (JsonElement entry in array.EnumerateArray())
         {
@@ -95,7 +107,7 @@ internal static class UnigramFile
             string piece = entry[0].GetString()!;
             file.Require(piece.Length > 0, $"has piece {scores.Count} that is empty.");
             bool isNew = ids.TryAdd(piece, scores.Count);
-            file.Require(isNew, $"has token '{piece}' twice in 'model.vocab'.");
+            file.Require(isNew, $"has token '{piece}' twice in 'model.{section}'.");
             scores.Add(score);
         }
         return scores;
@@ -136,6 +148,20 @@ internal static class UnigramFile
             "for each space, the only one supported.");
         return !section.TryGetProperty("split", out JsonElement split) ||
             split.ValueKind != JsonValueKind.False;
+    }
+
+    private static void WritePieces(
+        Utf8JsonWriter json, string section, IEnumerable<(string Piece, double Score)> pieces)
+    {
+        json.WriteStartArray(section);
+        foreach ((string piece, double score) in pieces)
+        {
+            json.WriteStartArray();
+            json.WriteStringValue(piece);
+            json.WriteNumberValue(score);
+            json.WriteEndArray();
+        }
+        json.WriteEndArray();
     }
 
     private static void WriteMetaspace(Utf8JsonWriter json, string? section, bool splitsWords)

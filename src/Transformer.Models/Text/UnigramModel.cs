@@ -9,10 +9,6 @@ internal sealed class UnigramModel
     /// <summary>Id of a code point that is no piece.</summary>
     public const int Unknown = -1;
 
-    /// <summary>Score of a token that is text but no piece of this model: models that share
-    /// their ids have pieces that others lack.</summary>
-    public const double Absent = -1e30;
-
     private const double UnknownPenalty = 10;
 
     private readonly PieceTrie _trie;
@@ -23,12 +19,12 @@ internal sealed class UnigramModel
     /// <param name="scores">Their log probabilities.</param>
     public UnigramModel(IReadOnlyList<string?> pieces, double[] scores)
     {
-        _trie = new(pieces.Index()
-            .Where(entry => entry.Item is not null && scores[entry.Index] > Absent)
-            .Select(entry => (entry.Item!, entry.Index)));
+        (string Piece, int Id)[] known = [.. pieces.Index()
+            .Where(entry => entry.Item is not null).Select(entry => (entry.Item!, entry.Index))];
+        _trie = new(known);
         _scores = scores;
-        double least = scores.Where(score => score > Absent).DefaultIfEmpty().Min();
-        _unknownScore = least - UnknownPenalty;
+        _unknownScore =
+            known.Select(entry => scores[entry.Id]).DefaultIfEmpty().Min() - UnknownPenalty;
     }
 
     /// <summary>Log probability of a piece, or of an unknown code point.</summary>

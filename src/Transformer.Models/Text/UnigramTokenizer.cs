@@ -18,6 +18,10 @@ public sealed class UnigramTokenizer : Tokenizer
 
     internal const string ModelType = "Unigram";
 
+    /// <summary>Score of a token that text is never cut into, here and in files: tokenizers that
+    /// share their ids have pieces that others lack.</summary>
+    internal const double NoPiece = -1e30;
+
     private readonly double[] _scores;
     private readonly UnigramFileOptions _options;
     private readonly TextNormalizer _normalizer;
@@ -32,10 +36,11 @@ public sealed class UnigramTokenizer : Tokenizer
         (_scores, _options) = (scores, options);
         _normalizer = options.Normalizer.WithSpaceMark(SpaceMark);
         (_idOfByte, _byteOfId) = BytePieces.Find(vocabulary, options.ByteFallback);
-        _model = new(
-            [.. Enumerable.Range(0, vocabulary.Count).Select(id =>
-                vocabulary.IsSpecial(id) || _byteOfId[id] >= 0 ? null : vocabulary[id])],
-            scores);
+        IEnumerable<string?> pieces = Enumerable.Range(0, vocabulary.Count).Select(id =>
+            vocabulary.IsSpecial(id) || _byteOfId[id] >= 0 || scores[id] <= NoPiece
+                ? null : vocabulary[id]);
+        _model = new([.. pieces, .. options.WithoutId.Select(entry => entry.Piece)],
+            [.. scores, .. options.WithoutId.Select(entry => entry.Score)]);
     }
 
     /// <summary>Whether text is folded to lower case first.</summary>
@@ -92,7 +97,8 @@ public sealed class UnigramTokenizer : Tokenizer
         return new(vocabulary, scores, new(normalizer, options.ByteFallback, SplitsWords: true));
     }
 
-    /// <summary>Log probability of a piece; 0 for special tokens and bytes.</summary>
+    /// <summary>Log probability of a piece; 0 for special tokens and bytes, −10³⁰ for tokens that
+    /// text is never cut into.</summary>
     /// <exception cref="ArgumentException"><paramref name="id"/> is outside the vocabulary.
     /// </exception>
     public double Score(int id)
@@ -273,13 +279,17 @@ public sealed class UnigramTokenizer : Tokenizer
         foreach (UnigramEdge edge in path)
         {
             bool isUnknown = edge.Id == UnigramModel.Unknown;
-            if (!isUnknown) ids.Add(edge.Id);
+            if (!isUnknown) ids.Add(IdOf(edge));
             else if (ByteFallback) AddBytes(word[edge.Start..edge.End], ids);
             else if (!follows) ids.Add(Special.Unknown);
             follows = isUnknown;
         }
         return [.. ids];
     }
+
+    // The pieces without an id come after the others.
+    private int IdOf(UnigramEdge edge) =>
+        edge.Id < Vocabulary.Count ? edge.Id : Special.Unknown;
 
     private void AddBytes(ReadOnlySpan<char> character, List<int> ids)
     {
@@ -306,7 +316,7 @@ public sealed class UnigramTokenizer : Tokenizer
             TokenOffset place = normal.Origin(wordStart + edge.Start, wordStart + end);
             if (!isUnknown || !ByteFallback)
             {
-                sink.Add(isUnknown ? Special.Unknown : edge.Id, place.Start, place.End);
+                sink.Add(isUnknown ? Special.Unknown : IdOf(edge), place.Start, place.End);
                 continue;
             }
             bytes.Clear();

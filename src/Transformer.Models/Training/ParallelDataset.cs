@@ -161,7 +161,7 @@ public sealed class ParallelDataset
         if (Dropped > 0 && (longPairs == LongPairs.Refuse || kept == 0))
         {
             string remedy = longPairs == LongPairs.Refuse
-                ? "Raise the model's MaxPositions, shorten them, or choose to drop them."
+                ? "Shorten them, leave them out, or raise the model's MaxPositions."
                 : "None is left. Raise the model's MaxPositions or shorten them.";
             throw new ArgumentException(
                 $"ParallelDataset: {Dropped} of {seen} pairs are longer than {MaxPositions} " +

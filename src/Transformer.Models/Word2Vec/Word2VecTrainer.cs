@@ -19,6 +19,7 @@ public readonly record struct Word2VecProgress(double Done, double Loss, double 
 public sealed class Word2VecTrainer
 {
     private const int WordsPerReport = 10_000;
+    private const int LongestRun = 1000; // words; the rate falls and a stop is seen between runs
     private const double LeastRate = 1e-4; // of the first
 
     private readonly Word2VecOptions options;
@@ -30,10 +31,11 @@ public sealed class Word2VecTrainer
     private readonly long total;
     private readonly Lock gate = new();
     private long done;
+    private bool ran;
 
     /// <summary>Finds the words and makes their vectors, small and random.</summary>
     /// <param name="lines">Text, one sentence or paragraph a line: words of different lines do not
-    /// belong together.</param>
+    /// belong together, nor do those of different thousands of words of a longer line.</param>
     /// <param name="options">Null: the defaults.</param>
     /// <param name="tokenizer">Cuts words; null: the text's own, in lower case, that occur
     /// <see cref="Word2VecOptions.MinCount"/> times.</param>
@@ -71,23 +73,30 @@ public sealed class Word2VecTrainer
     /// <summary>Words of the text that get one, repetitions counted.</summary>
     public long TextLength => total;
 
-    /// <summary>Learns.</summary>
-    /// <param name="progress">Told now and then, by any of the threads.</param>
+    /// <summary>Learns, once.</summary>
+    /// <param name="progress">Told now and then, by any of the threads, one at a time.</param>
     /// <param name="cancellation">Stops it.</param>
     /// <returns>The vectors of the words.</returns>
+    /// <exception cref="InvalidOperationException">It has run before.</exception>
     /// <exception cref="OperationCanceledException">It was stopped.</exception>
     /// <exception cref="ArithmeticException">Vectors became infinite.</exception>
     public WordVectors Run(
         Action<Word2VecProgress>? progress = null, CancellationToken cancellation = default)
     {
-        done = 0;
+        if (ran)
+        {
+            throw new InvalidOperationException("Word2VecTrainer: 'Run' was called before. Make " +
+                "a new trainer: its vectors begin anew.");
+        }
+
+        ran = true;
         long start = TimeProvider.System.GetTimestamp();
         void Report(double loss)
         {
-            long now = Interlocked.Read(ref done);
-            double seconds = TimeProvider.System.GetElapsedTime(start).TotalSeconds;
             lock (gate)
             {
+                long now = Interlocked.Read(ref done);
+                double seconds = TimeProvider.System.GetElapsedTime(start).TotalSeconds;
                 progress?.Invoke(new(
                     now / ((double)total * options.Epochs), loss, now / seconds));
             }
@@ -103,9 +112,9 @@ public sealed class Word2VecTrainer
             // Threads write to the same vectors without locks (Recht et al., "Hogwild!", 2011).
             Parallel.For(0, threads, new() { MaxDegreeOfParallelism = threads },
                 thread => new Learner(this, thread, threads, Report, cancellation).Run());
-            cancellation.ThrowIfCancellationRequested();
         }
 
+        cancellation.ThrowIfCancellationRequested();
         if (!float.IsFinite(TensorPrimitives.Sum<float>(inputs)))
         {
             throw new ArithmeticException("Word2VecTrainer: the vectors became infinite. Lower " +
@@ -142,7 +151,7 @@ public sealed class Word2VecTrainer
         words = [.. order.Select(tokenizer.Token)];
         counts = [.. order.Select(id => found[id])];
         sentences = [.. all.Where(ids => ids.Length > 0)
-            .Select(ids => Array.ConvertAll(ids, id => rows[id]))];
+            .SelectMany(ids => Array.ConvertAll(ids, id => rows[id]).Chunk(LongestRun))];
     }
 
     private static double Unit(SplitMix64 random) => (random.Next() >> 11) * (1.0 / (1L << 53));
@@ -160,9 +169,10 @@ public sealed class Word2VecTrainer
         private readonly float[] hidden = new float[trainer.options.Width];
         private readonly float[] step = new float[trainer.options.Width];
         private readonly List<int> text = [];
-        private double loss;
+        private double loss, mean;
         private long predicted, unreported;
 
+        /// <summary>Returns early when it is to stop.</summary>
         public void Run()
         {
             long all = trainer.total * options.Epochs;
@@ -170,7 +180,7 @@ public sealed class Word2VecTrainer
             {
                 for (int i = thread; i < trainer.sentences.Length; i += threads)
                 {
-                    cancellation.ThrowIfCancellationRequested();
+                    if (cancellation.IsCancellationRequested) return;
                     int[] sentence = trainer.sentences[i];
                     text.Clear();
                     foreach (int word in sentence)
@@ -185,12 +195,13 @@ public sealed class Word2VecTrainer
                 }
             }
 
-            Report();
+            if (unreported > 0) Report();
         }
 
         private void Report()
         {
-            report(predicted == 0 ? 0 : loss / predicted);
+            if (predicted > 0) mean = loss / predicted;
+            report(mean);
             (loss, predicted, unreported) = (0, 0, 0);
         }
 

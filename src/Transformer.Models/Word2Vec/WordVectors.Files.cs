@@ -7,9 +7,9 @@ using Transformer.Models.Text;
 
 namespace Transformer.Models.Word2Vec;
 
-/// <content>Files in the two forms of the word2vec program, which gensim and fastText share: a line
-/// with V and D, then for each word its name, a space and D numbers, as text or, in files *.bin,
-/// as binary32.</content>
+/// <content>Files in the two forms of the word2vec program, which gensim shares, and fastText's
+/// *.vec: a line with V and D, then for each word its name, a space and D numbers, as text or, in
+/// files *.bin, as binary32. fastText's *.bin is another form.</content>
 public sealed partial class WordVectors
 {
     private const string BinarySuffix = ".bin";
@@ -37,7 +37,8 @@ public sealed partial class WordVectors
         });
     }
 
-    /// <summary>Reads a file that this class, word2vec, gensim or fastText wrote.</summary>
+    /// <summary>Reads a file that this class, word2vec or gensim wrote, or a *.vec of fastText.
+    /// </summary>
     /// <param name="path">Binary if it ends in .bin, else text.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">It is damaged or cut off; the message names file and
@@ -105,11 +106,10 @@ public sealed partial class WordVectors
             int end = bytes.AsSpan().IndexOf((byte)'\n');
             string[] parts = end < 0 ? [] : Decode(bytes.AsSpan(0, end), "its first line")
                 .Split(' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
-            bool isHeader = parts.Length == 2 && Number(parts[0], out int count)
-                & Number(parts.Length == 2 ? parts[1] : "", out int width);
+            int count = 0, width = 0;
+            bool isHeader = parts.Length == 2 && Number(parts[0], out count)
+                && Number(parts[1], out width);
             if (!isHeader) throw Error("does not begin with the number of words and their width.");
-            _ = Number(parts[0], out count);
-            _ = Number(parts[1], out width);
             // Each number takes two bytes or more, in either form.
             if (width > MostWidth || (long)count * width > bytes.Length / 2)
             {
@@ -124,7 +124,7 @@ public sealed partial class WordVectors
         public string Word(int index)
         {
             while (at < bytes.Length && bytes[at] is (byte)'\n' or (byte)'\r') at++;
-            int length = bytes.AsSpan(Math.Min(at, bytes.Length)).IndexOf((byte)' ');
+            int length = bytes.AsSpan(at).IndexOf((byte)' ');
             if (length < 1)
             {
                 throw Error(string.Create(

@@ -1,4 +1,6 @@
 using System.Text.Json;
+using Transformer.Cli.Commands.Train;
+using Transformer.Models.Training;
 
 namespace Transformer.Cli.Tests.Commands;
 
@@ -96,6 +98,20 @@ public sealed class BertCommandTests(TrainedBert model) : IClassFixture<TrainedB
     }
 
     [Fact]
+    public void Evaluate_ScoresMasksAndPairs()
+    {
+        CommandResult scored = CommandLine.Run("evaluate", "--model", model.Folder, "--data",
+            model.Data, "--json", files["scores.json"]).Succeeded();
+        Assert.Contains(" masked tokens, nextLoss ", scored.Output, StringComparison.Ordinal);
+        JsonElement scores = JsonDocument.Parse(File.ReadAllText(files["scores.json"])).RootElement;
+        Assert.InRange(scores.GetProperty("loss").GetDouble(), 0, 1);
+        Assert.InRange(scores.GetProperty("nextAccuracy").GetDouble(), 0.7, 1);
+        CommandLine.Run("evaluate", "--model", model.Folder, "--data", files["none"])
+            .IsBadInput("Cannot find", "none");
+        CommandLine.Run("evaluate", "--model", files["no"], "--data", model.Data).IsBadInput("no");
+    }
+
+    [Fact]
     public void NextSentence_KnowsTheOrderOfTheTalk()
     {
         // The second text of a pair took all sentences there was room for; what opens a document
@@ -131,6 +147,7 @@ public sealed class BertCommandTests(TrainedBert model) : IClassFixture<TrainedB
             "--epochs", "6", "--tokens-per-batch", "64", "--learning-rate", "2e-3").Succeeded();
         Assert.Contains("72 texts to learn, 8 to validate; classes beast, bird",
             training.Output, StringComparison.Ordinal);
+        Assert.Contains(", accuracy ", training.Output, StringComparison.Ordinal);
         CommandResult result = CommandLine.Run("classify", "--model", folder, "every duck quacks",
             "--json", files["classes.json"]).Succeeded();
         Assert.StartsWith("bird ", result.Output, StringComparison.Ordinal);
@@ -138,9 +155,28 @@ public sealed class BertCommandTests(TrainedBert model) : IClassFixture<TrainedB
             .RootElement[0].GetProperty("classes");
         Assert.Equal(1, classes.GetProperty("bird").GetDouble() +
             classes.GetProperty("beast").GetDouble(), 1e-6);
+        CommandResult scored = CommandLine.Run("evaluate", "--model", folder, "--data", data,
+            "--json", files["scores.json"]).Succeeded();
+        Assert.Contains("accuracy 100.00 % on 80 texts", scored.Output, StringComparison.Ordinal);
+        JsonElement scores = JsonDocument.Parse(File.ReadAllText(files["scores.json"])).RootElement;
+        Assert.Equal(80, scores.GetProperty("count").GetInt32());
+        Assert.InRange(scores.GetProperty("loss").GetDouble(), 0, 0.3);
         CommandLine.Run("export", "--model", folder, "--out", files["out"]).Succeeded();
         Assert.Equal(result.Output, CommandLine.Run(
             "classify", "--model", files["out"], "every duck quacks").Succeeded().Output);
+    }
+
+    /// <summary>Examples that take turns are not held out of one class alone.</summary>
+    [Fact]
+    public void HeldOut_AreOfEveryClass()
+    {
+        LabelledText[] examples = [.. Enumerable.Range(0, 60).Select(
+            i => new LabelledText(i % 2 == 0 ? "even" : "odd", $"text {i}"))];
+        (LabelledText[] learned, LabelledText[] held) = ClassifierTraining.Divide(examples);
+        Assert.Equal(
+            ["text 18", "text 19", "text 38", "text 39", "text 58", "text 59"],
+            held.Select(example => example.Text));
+        Assert.Equal(examples.Except(held), learned);
     }
 
     [Fact]

@@ -88,5 +88,5 @@ public sealed class ComplexityCommandTests
     [InlineData("complexity: --seconds is -1; expected 0 to 3600", "--seconds", "-1")]
     [InlineData("--lengths is 'x'; expected a list such as 64,128", "--lengths", "x")]
     public void BadOptions_AreAnsweredInOneLine(string start, params string[] options) =>
-        CommandLine.Run(["complexity", .. options]).FailedWith(2, $"error: {start}");
+        CommandLine.Run(["complexity", .. options]).IsBadInput($"error: {start}");
 }

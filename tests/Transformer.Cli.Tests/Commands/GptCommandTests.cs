@@ -79,6 +79,19 @@ public sealed class GptCommandTests(TrainedGpt model) : IClassFixture<TrainedGpt
         string all = Generate(["--input", lines, .. cold]);
         string[] alone = [.. File.ReadAllLines(lines).Select(text => Generate([text, .. cold]))];
         Assert.Equal(string.Join(Environment.NewLine, alone), all);
+        foreach (string[] input in (string[][])[["--input", lines], ["hickory dic"]])
+        {
+            // Shown in the same way, and written.
+            string shown = Generate([.. input, .. cold, "--json", files["texts.json"]]);
+            Assert.Equal(shown, string.Join(Environment.NewLine, Rows(
+                File.ReadAllText(files["texts.json"])).Select(row => row + Environment.NewLine)));
+            Assert.Equal(Rows(Generate([.. input, .. cold, "--json", "-"])),
+                Rows(File.ReadAllText(files["texts.json"])));
+        }
+
+        static string[] Rows(string json) => [.. JsonDocument.Parse(json).RootElement
+            .EnumerateArray().Select(row => row.GetProperty("text").GetString()
+                + row.GetProperty("continuation").GetString())];
     }
 
     [Fact]

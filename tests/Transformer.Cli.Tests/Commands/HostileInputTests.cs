@@ -44,6 +44,24 @@ public sealed class HostileInputTests(TrainedModel model) : IClassFixture<Traine
         CommandLine.Run("devices", "--json", "").IsBadInput("devices: --json is empty");
     }
 
+    /// <summary>Commands that take text do not take options that they lack for it.</summary>
+    [Fact]
+    public void MisspeltOptions_AreNoText()
+    {
+        foreach (string command in (string[])["translate", "generate", "classify", "fill-mask"])
+        {
+            CommandLine.Run(command, "--model", model.Folder, "a", "--beems", "4").IsBadInput(
+                $"{command}: '--beems' is none of its options; see --help. A text that begins " +
+                "so comes after '--'.");
+        }
+
+        CommandLine.Run("tokenizer", "encode", "--tokenizer", model.Folder, "--offset", "a")
+            .IsBadInput("tokenizer encode: '--offset' is none of its options");
+        CommandResult text = CommandLine.Run(
+            "translate", "--model", model.Folder, "--", "--beems", "4");
+        Assert.Equal(0, text.ExitCode);
+    }
+
     [Fact]
     public void ResultsThatCannotBeWritten_AreFoundBeforeTheWork()
     {

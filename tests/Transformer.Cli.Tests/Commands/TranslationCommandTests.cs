@@ -46,6 +46,16 @@ public sealed class TranslationCommandTests(TrainedModel model) : IClassFixture<
     }
 
     [Fact]
+    public void Translate_WritesJson()
+    {
+        CommandResult result = CommandLine.Run("translate", "--model", model.Folder, "--input",
+            model.Source, "--json", "-").Succeeded();
+        JsonElement[] rows = [.. JsonDocument.Parse(result.Output).RootElement.EnumerateArray()];
+        Assert.Equal(TrainedModel.Pairs, rows.Select(row => (
+            row.GetProperty("text").GetString()!, row.GetProperty("translation").GetString()!)));
+    }
+
+    [Fact]
     public void Translate_NotesUnknownWordsAndGoesOn()
     {
         CommandResult result =
@@ -111,7 +121,8 @@ public sealed class TranslationCommandTests(TrainedModel model) : IClassFixture<
         // The decoder sees no later word.
         Assert.Equal(1, maps[2].GetProperty("weights")[0][0].GetDouble());
         XElement svg = XElement.Load(files["map.svg"]);
-        Assert.Equal(1 + (6 * 16), svg.Descendants().Count(e => e.Name.LocalName == "rect"));
+        Assert.Equal(6 * 16, svg.Descendants().Count(
+            e => e.Attribute("class")?.Value.StartsWith("cell", StringComparison.Ordinal) == true));
         Assert.Equal(2, svg.Elements().Count(e => e.Name.LocalName == "text"
             && e.Value.StartsWith("cross", StringComparison.Ordinal)));
     }

@@ -17,10 +17,9 @@ internal static class ComplexityTable
             "\n| --- | --- | --- | --- |\n");
         foreach (JsonElement row in result.GetProperty("complexity").EnumerateArray())
         {
-            table.Append(CultureInfo.InvariantCulture,
-                $"| {row.GetProperty("layer")} | {row.GetProperty("complexity")} | ")
-                .Append(CultureInfo.InvariantCulture,
-                $"{row.GetProperty("sequentialOperations")} | {row.GetProperty("longestPath")} |\n");
+            string[] cells = [.. new[] { "layer", "complexity", "sequentialOperations",
+                "longestPath" }.Select(name => row.GetProperty(name).GetString()!)];
+            table.Append("| ").AppendJoin(" | ", cells).Append(" |\n");
         }
 
         LayerComplexityRow[] rows = [.. ComplexityCommand.ReadRows(result)];

@@ -5,6 +5,7 @@ using ILGPU.Runtime.Cuda;
 using Transformer.Backends;
 using Transformer.Kernels.Ilgpu.Host;
 using Transformer.Kernels.Ilgpu.Launch;
+using Transformer.Tensors;
 
 namespace Transformer.Kernels.Ilgpu.Tests;
 
@@ -35,13 +36,12 @@ internal sealed class PtxQueue : KernelQueue
             Assert.InRange(shape.Threads, Limits.WarpSize, Limits.MaximumThreads);
             Assert.InRange(shape.SharedFloats * sizeof(float), 0, Limits.SharedBytes);
             Assert.InRange(shape.GroupsY, 1, ushort.MaxValue);
-            Assert.InRange(shape.GroupsZ, 1, ushort.MaxValue);
         };
     }
 
     public override ArrayView<T> View<T>(nint address, long length) => default;
 
-    public override MemoryBlock Rent(long bytes) => BackendMemory.Host.Allocate(bytes);
+    public override Scratch Rent(long bytes) => new(HostMemory.Rent(bytes));
 
     public override void Synchronize()
     {

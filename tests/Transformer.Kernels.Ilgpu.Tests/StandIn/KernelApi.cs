@@ -20,9 +20,7 @@ public static class Grid
 
     public static int IdxY => Lane.Current.Group.Y;
 
-    public static int IdxZ => Lane.Current.Group.Z;
-
-    public static int DimX => Lane.Current.Group.Shape.Groups;
+    public static int DimX => (int)Lane.Current.Group.Shape.Groups;
 
     public static int DimY => Lane.Current.Group.Shape.GroupsY;
 }

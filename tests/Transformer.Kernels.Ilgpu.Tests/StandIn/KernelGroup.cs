@@ -25,8 +25,6 @@ internal sealed class KernelGroup : IDisposable
 
     public int Y { get; private set; }
 
-    public int Z { get; private set; }
-
     /// <summary>Runs a whole grid.</summary>
     public void Run(LaunchShape shape, Action work)
     {
@@ -37,13 +35,12 @@ internal sealed class KernelGroup : IDisposable
         // Pinned: views hold addresses.
         if (shared.Length < shape.SharedFloats + 4)
             shared = GC.AllocateArray<uint>(shape.SharedFloats + 4, pinned: true);
-        for (Z = 0; Z < shape.GroupsZ && failure is null; Z++)
-            for (Y = 0; Y < shape.GroupsY && failure is null; Y++)
-                for (X = 0; X < shape.Groups && failure is null; X++) RunGroup();
+        for (Y = 0; Y < shape.GroupsY && failure is null; Y++)
+            for (X = 0; X < shape.Groups && failure is null; X++) RunGroup();
         if (failure is not null)
         {
             throw new InvalidOperationException(
-                $"kernel {work.Method.Name}, group ({X}, {Y}, {Z}): {failure.Message}", failure);
+                $"kernel {work.Method.Name}, group ({X}, {Y}): {failure.Message}", failure);
         }
     }
 

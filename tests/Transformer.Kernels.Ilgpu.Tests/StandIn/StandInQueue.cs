@@ -1,6 +1,7 @@
 using ILGPU;
 using Transformer.Backends;
 using Transformer.Kernels.Ilgpu.Launch;
+using Transformer.Tensors;
 
 namespace Transformer.Kernels.Ilgpu.Tests.StandIn;
 
@@ -27,9 +28,10 @@ internal sealed class StandInQueue : KernelQueue, IDisposable
             lock (gate) group.Run(shape, () => kernel(copy));
         };
 
-    public override ArrayView<T> View<T>(nint address, long length) => new(address, length);
+    public override ArrayView<T> View<T>(nint address, long length) =>
+        address == 0 ? default : new(address, length);
 
-    public override MemoryBlock Rent(long bytes) => BackendMemory.Host.Allocate(bytes);
+    public override Scratch Rent(long bytes) => new(HostMemory.Rent(bytes));
 
     public override void Synchronize()
     {

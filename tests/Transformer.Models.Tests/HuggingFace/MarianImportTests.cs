@@ -6,6 +6,7 @@ using Transformer.Models.Layers;
 using Transformer.Models.Tests.Interchange;
 using Transformer.Models.Text;
 using Transformer.Ops;
+using Transformer.Tensors;
 
 namespace Transformer.Models.Tests.HuggingFace;
 
@@ -151,6 +152,65 @@ public sealed class MarianImportTests : IDisposable
         }
     }
 
+    /// <summary>Sines in half precision are sines.</summary>
+    [Theory]
+    [InlineData(DType.Float16)]
+    [InlineData(DType.BFloat16)]
+    public void HalfPrecision_KeepsSinusoids(DType type)
+    {
+        using ForeignModel source = new("marian");
+        string half = source.CopyTo(folder.File("half"));
+        Rewrite(half, (_, values) => values, type);
+        Transformer.Models.HuggingFace.Import(half, folder.File("imported"));
+        Seq2SeqConfig config = Seq2SeqConfig.Load(
+            Path.Combine(folder.File("imported"), Seq2SeqTransformer.ConfigFile));
+        Assert.Equal(PositionKind.Sinusoidal, config.Positions);
+        Assert.True(config.HalvedSinusoids);
+    }
+
+    /// <summary>Text is cut into SentencePiece's pieces first; those that vocab.json lacks are
+    /// unknown then.</summary>
+    [Theory]
+    [InlineData("source")]
+    [InlineData("target")]
+    public void PiecesWithoutId_AreUnknown_WithTheirText(string side)
+    {
+        using ForeignModel source = new("marian");
+        string[] dropped = ["\u2581a", "st", "\u2581долж", "\u2581книг"];
+        string other = source.CopyTo(folder.File("other"));
+        string file = Path.Combine(other, "vocab.json");
+        Dictionary<string, int> ids = JsonSerializer.Deserialize<Dictionary<string, int>>(
+            File.ReadAllBytes(file))!;
+        int[] lost = [.. dropped.Where(ids.ContainsKey).Select(piece => ids[piece])];
+        Assert.True(lost.Length >= 2, $"{lost.Length} pieces of this name");
+        foreach (string piece in dropped.Where(ids.ContainsKey).ToArray())
+        {
+            ids[$"{piece}<lost>"] = ids[piece];
+            ids.Remove(piece);
+        }
+
+        File.WriteAllText(file, JsonSerializer.Serialize(ids));
+        Transformer.Models.HuggingFace.Import(other, folder.File("imported"));
+        using Translator translator = Translator.Load(folder.File("imported"));
+        ITokenizer tokenizer =
+            side == "source" ? translator.SourceTokenizer : translator.TargetTokenizer;
+        using JsonDocument expected = JsonDocument.Parse(
+            File.ReadAllBytes(Path.Combine(source.Folder, "expected_pieces.json")));
+        int unknown = 0;
+        foreach (JsonElement row in expected.RootElement.GetProperty(side).EnumerateArray())
+        {
+            string text = row.GetProperty("text").GetString()!;
+            int[] all = [.. row.GetProperty("ids").EnumerateArray().Select(id => id.GetInt32())];
+            int[] known =
+                [.. all.Select(id => lost.Contains(id) ? tokenizer.Special.Unknown : id)];
+            unknown += all.Count(lost.Contains);
+            Assert.Equal(known, tokenizer.Encode(text));
+            Assert.Equal(known, tokenizer.Tokenize(text).Ids);
+        }
+
+        Assert.True(unknown > 0, "no text has a lost piece");
+    }
+
     [Theory]
     [InlineData("\"normalize_before\": false", "\"normalize_before\": true", "'normalize_before'")]
     [InlineData("\"swish\"", "\"mish\"", "'activation_function' is \"mish\"")]
@@ -253,7 +313,8 @@ public sealed class MarianImportTests : IDisposable
         File.ReadAllBytes(Path.Combine(folder, Seq2SeqTransformer.ConfigFile)));
 
     /// <summary>Changes the tensors of a folder; null leaves one out.</summary>
-    private static void Rewrite(string folder, Func<string, float[], float[]?> change)
+    private static void Rewrite(string folder, Func<string, float[], float[]?> change,
+        DType type = DType.Float32)
     {
         string path = Path.Combine(folder, Seq2SeqTransformer.WeightsFile);
         SafeTensorsWriter writer = new();
@@ -262,7 +323,13 @@ public sealed class MarianImportTests : IDisposable
             foreach ((string name, SafeTensorInfo info) in file.Tensors)
             {
                 if (change(name, file.ToSingles(name)) is not { } values) continue;
-                writer.Add<float>(name, values, [.. info.Shape]);
+                long[] shape = [.. info.Shape];
+                if (type == DType.Float16)
+                    writer.Add<Half>(name, Array.ConvertAll(values, x => (Half)x), shape);
+                else if (type == DType.BFloat16)
+                    writer.Add<BFloat16>(name, Array.ConvertAll(values, x => (BFloat16)x), shape);
+                else
+                    writer.Add<float>(name, values, shape);
             }
         }
 

@@ -28,7 +28,7 @@ public sealed class ParallelDatasetTests
             () => new ParallelDataset(Pairs, SpecialTokens.Default, 4));
         Assert.Equal(
             "ParallelDataset: 2 of 4 pairs are longer than 4 positions; the longest, pair 2, " +
-            "needs 5. Raise the model's MaxPositions, shorten them, or choose to drop them.",
+            "needs 5. Shorten them, leave them out, or raise the model's MaxPositions.",
             e.Message);
     }
 

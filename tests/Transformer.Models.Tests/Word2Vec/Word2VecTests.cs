@@ -153,12 +153,39 @@ public sealed class Word2VecTests
         Assert.Equal(["dogs", "see"], trainer.Words);
     }
 
-    [Fact]
-    public void Cancelled_Stops()
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public void Cancelled_Stops_AndDoesNotRunAgain(int threads)
     {
         using CancellationTokenSource source = new();
-        Assert.Throws<OperationCanceledException>(() => new Word2VecTrainer(
-            TopicText.Lines(4000), Small).Run(_ => source.Cancel(), source.Token));
+        Word2VecTrainer trainer = new(
+            TopicText.Lines(6000), Small with { Threads = threads, Epochs = 20 });
+        double done = 0;
+        Assert.Throws<OperationCanceledException>(() => trainer.Run(
+            progress =>
+            {
+                done = progress.Done;
+                source.Cancel();
+            },
+            source.Token));
+        Assert.InRange(done, 0.001, 0.9);
+        Assert.StartsWith("Word2VecTrainer: 'Run' was called before.",
+            Assert.Throws<InvalidOperationException>(() => trainer.Run()).Message,
+            StringComparison.Ordinal);
+    }
+
+    /// <summary>A text of one line is cut into runs: progress is told on the way.</summary>
+    [Fact]
+    public void OneLongLine_IsLearnedInRuns()
+    {
+        List<Word2VecProgress> told = [];
+        WordVectors vectors = new Word2VecTrainer(
+            [string.Join(' ', TopicText.Lines(3000))], Small with { Epochs = 2 }).Run(told.Add);
+        Assert.True(told.Count >= 4, $"{told.Count} reports");
+        Assert.Equal(1, told[^1].Done);
+        Assert.All(told, report => Assert.InRange(report.Loss, 0.1, 10));
+        Assert.Equal(28, vectors.Words.Count);
     }
 
     [Fact]

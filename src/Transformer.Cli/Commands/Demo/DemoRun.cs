@@ -71,11 +71,11 @@ internal sealed class DemoRun(IAnsiConsole console, Backend backend, ulong seed,
     private void ShowAttention(Translator translator, string sentence)
     {
         List<AttentionGrid> grids =
-            AttentionMapCommand.Grids(translator, sentence, target: null);
+            AttentionReading.Of(translator, sentence, target: null);
         int last = translator.Model.Config.DecoderLayers;
         console.WriteLine("rows: words being written; columns: words read; per cent of attention");
         foreach (AttentionGrid grid in grids.Where(g => g.Kind == "cross" && g.Layer == last))
-            HeatMap.Print(console, grid);
+            HeatMap.Print(console, grid.Drawn);
     }
 
     private int Summarize(bool parity, TranslationScores scores)

@@ -12,7 +12,7 @@ internal static class ClassifierTrainSettings
     public static IReadOnlyList<Setting> All { get; } =
     [
         Setting.Text("data", "FILE", "Examples, one a line: class, tab, text, perhaps tab and a " +
-            "second text; every tenth validates.",
+            "second text; every tenth of a class validates.",
             (o, v) => o with { Data = v }),
         Setting.Text("base", "FOLDER", "Model that was pre-trained, with its tokenizer.",
             (o, v) => o with { Base = v }),

@@ -13,6 +13,9 @@ internal sealed class ClassifierTraining(ClassifierTrainOptions options, Trainin
     private const int ValidationStep = 10;
 
     /// <inheritdoc/>
+    protected override string Accuracy => "accuracy";
+
+    /// <inheritdoc/>
     public override int Run(bool resume, CancellationToken cancellation)
     {
         LabelledText[] examples = ReadExamples(options.Data!);
@@ -20,8 +23,8 @@ internal sealed class ClassifierTraining(ClassifierTrainOptions options, Trainin
         BertClassifier model = BertClassifier.FromPretrained(
             options.Base!, classes, Place.Backend, options.Training.Seed);
         using TextClassifier classifier = WithTokenizer(model);
-        ClassificationDataset training = Encode(Every(held: false));
-        LabelledText[] heldOut = Every(held: true);
+        (LabelledText[] learned, LabelledText[] heldOut) = Divide(examples);
+        ClassificationDataset training = Encode(learned);
         ClassificationDataset? validation = heldOut.Length == 0 ? null : Encode(heldOut);
         using ClassifierTrainer trainer = new(
             model, training, validation, options.Training, Place.Folder.Checkpoints);
@@ -34,9 +37,6 @@ internal sealed class ClassifierTraining(ClassifierTrainOptions options, Trainin
             $"{Place.Backend.Name}"));
         return Train(trainer, () => classifier.Save(Place.Folder.Path), resume, cancellation)
             ? Application.Done : Application.Interrupted;
-
-        LabelledText[] Every(bool held) =>
-            [.. examples.Where((_, i) => (i % ValidationStep == ValidationStep - 1) == held)];
 
         ClassificationDataset Encode(LabelledText[] texts) => ClassificationDataset.Encode(
             texts, classes, classifier.Tokenizer, model.Positions);
@@ -62,6 +62,17 @@ internal sealed class ClassifierTraining(ClassifierTrainOptions options, Trainin
         }
 
         return examples;
+    }
+
+    /// <summary>Holds out every tenth example of each class.</summary>
+    internal static (LabelledText[] Learned, LabelledText[] HeldOut) Divide(
+        LabelledText[] examples)
+    {
+        Dictionary<string, int> seen = new(StringComparer.Ordinal);
+        ILookup<bool, LabelledText> parts = examples.ToLookup(example =>
+            (seen[example.Label] = seen.GetValueOrDefault(example.Label) + 1) % ValidationStep
+                == 0);
+        return ([.. parts[false]], [.. parts[true]]);
     }
 
     private TextClassifier WithTokenizer(BertClassifier model)

@@ -71,7 +71,8 @@ internal static class Seq2SeqTrainSettings
                 ("gelu-tanh", Activation.GeluTanh), ("silu", Activation.Silu),
             ],
             (o, v) => o with { Model = o.Model with { Activation = v } }),
-        Setting.Choice("tie", "Which tables are one: by default all with bpe, else output.",
+        Setting.Choice("tie",
+            "Which tables are one: by default all with bpe and unigram, else output.",
             [("none", Tying.None), ("output", Tying.Output), ("all", Tying.All)],
             (o, v) => o with { Tie = v }) with { Implied = "all" },
     ];

@@ -33,6 +33,9 @@ internal sealed class TrainingDisplay : ITrainingObserver
     /// <summary>Called at each new best, before it is shown.</summary>
     public Action? OnBest { get; set; }
 
+    /// <summary>What a validation's accuracy is called.</summary>
+    public string Accuracy { get; set; } = "accuracy";
+
     /// <summary>Runs a training with a display.</summary>
     public static T Run<T>(IAnsiConsole console, Func<TrainingDisplay, T> train)
     {
@@ -74,7 +77,7 @@ internal sealed class TrainingDisplay : ITrainingObserver
             string.Create(CultureInfo.InvariantCulture, $", {m.Key} {m.Value:F2}")));
         console.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"step {result.Step}: validation loss {result.Loss:F4}, perplexity " +
-            $"{result.Perplexity:F3}, token accuracy {100 * result.Accuracy:F2} %{metrics}" +
+            $"{result.Perplexity:F3}, {Accuracy} {100 * result.Accuracy:F2} %{metrics}" +
             $"{(best ? ", best so far" : "")}"));
     }
 

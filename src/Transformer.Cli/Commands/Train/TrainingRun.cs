@@ -24,6 +24,9 @@ internal abstract class TrainingRun(TrainingPlace place)
 
     protected TrainingPlace Place => place;
 
+    /// <summary>What a validation's accuracy is called.</summary>
+    protected virtual string Accuracy => "token accuracy";
+
     protected IAnsiConsole Console => place.Console;
 
     protected TrainingEnd End { get; private set; }
@@ -79,7 +82,7 @@ internal abstract class TrainingRun(TrainingPlace place)
     {
         End = TrainingDisplay.Run(Console, display =>
         {
-            display.OnBest = save;
+            (display.OnBest, display.Accuracy) = (save, Accuracy);
             if (resume)
             {
                 string? from = trainer.Resume(display);

@@ -30,6 +30,7 @@ internal sealed class SvgWriter(XmlWriter xml)
         .chart .full { fill: var(--c); stroke: var(--c); stroke-width: 1.5; }
         .chart .hollow { fill: transparent; stroke: var(--c); stroke-width: 1.8; }
         .chart .mark:hover { stroke-width: 5; }
+        .chart .cell { fill: var(--c); }
         @media (prefers-color-scheme: dark) {
           .chart { fill: #f0f6fc; }
           .chart .back { fill: #0d1117; }
@@ -91,6 +92,26 @@ internal sealed class SvgWriter(XmlWriter xml)
         xml.WriteEndElement();
     }
 
+    /// <summary>A square of a heat map; its text shows under the pointer.</summary>
+    /// <param name="colour">Index of the colour.</param>
+    /// <param name="strength">0, invisible, to 1, the full colour.</param>
+    /// <param name="x">Left.</param>
+    /// <param name="y">Top.</param>
+    /// <param name="side">Width and height.</param>
+    /// <param name="text">Null: none.</param>
+    public void Cell(
+        int colour, double strength, double x, double y, double side, string? text)
+    {
+        Start("rect", string.Create(CultureInfo.InvariantCulture, $"cell c{colour}"));
+        Set("x", Text(x));
+        Set("y", Text(y));
+        Set("width", Text(side));
+        Set("height", Text(side));
+        Set("fill-opacity", strength.ToString("0.###", CultureInfo.InvariantCulture));
+        if (text is not null) xml.WriteElementString("title", Namespace, Valid(text));
+        xml.WriteEndElement();
+    }
+
     /// <summary>Straight lines through points.</summary>
     public void Line(string style, params ReadOnlySpan<(double X, double Y)> points)
     {
@@ -114,7 +135,7 @@ internal sealed class SvgWriter(XmlWriter xml)
         Set("y", Text(y));
         if (anchor != "start") Set("text-anchor", anchor);
         if (turned != 0) Set("transform", $"rotate({Text(turned)} {Text(x)} {Text(y)})");
-        xml.WriteString(text);
+        xml.WriteString(Valid(text));
         xml.WriteEndElement();
     }
 
@@ -148,6 +169,10 @@ internal sealed class SvgWriter(XmlWriter xml)
         if (text is not null) xml.WriteElementString("title", Namespace, text);
         xml.WriteEndElement();
     }
+
+    /// <summary>Text without the few characters that XML cannot hold.</summary>
+    private static string Valid(string text) => string.Concat(text.EnumerateRunes().Where(
+        rune => !rune.IsBmp || XmlConvert.IsXmlChar((char)rune.Value)));
 
     private void Start(string name, string style)
     {

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Transformer.Ops;
 
 /// <summary>
@@ -15,6 +17,9 @@ public abstract class ScoreModifier
 
     /// <summary>True when the struct has a derivative, which the backward pass needs.</summary>
     public abstract bool IsDifferentiable { get; }
+
+    /// <summary>True when the struct refers to managed objects, arrays for example.</summary>
+    internal abstract bool HoldsReferences { get; }
 
     /// <summary>Wraps a modifier for forward calls.</summary>
     /// <param name="modifier">The struct; copied.</param>
@@ -89,6 +94,9 @@ public abstract class ScoreModifier
         public override string Name => typeof(TScore).Name;
 
         public override bool IsDifferentiable => false;
+
+        internal override bool HoldsReferences =>
+            RuntimeHelpers.IsReferenceOrContainsReferences<TScore>();
 
         /// <summary>The thread's spare wrapper; null where there is none, or it is on loan.
         /// </summary>
