@@ -57,7 +57,7 @@ public sealed class LayerComplexity
         }
 
         (long length, long width) = (options.Lengths[^1], options.Widths[^1]);
-        if (4 * Math.Max(length, width) * width > MostElements)
+        if (Math.Max(length, width) > MostElements / (4 * width))
         {
             Throw($"length {Text(length)} with width {Text(width)} takes tensors of more than " +
                 $"{Text(MostElements)} numbers. Use smaller sizes.");

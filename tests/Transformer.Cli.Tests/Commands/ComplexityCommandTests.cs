@@ -85,6 +85,8 @@ public sealed class ComplexityCommandTests
         "--neighbourhood", "3")]
     [InlineData("complexity: length 4096 with width 32768 takes tensors of more than 1073741824",
         "--widths", "32768")]
+    [InlineData("complexity: length 4096 with width 2147483584 takes tensors of more than",
+        "--widths", "2147483584")]
     [InlineData("complexity: --seconds is -1; expected 0 to 3600", "--seconds", "-1")]
     [InlineData("--lengths is 'x'; expected a list such as 64,128", "--lengths", "x")]
     public void BadOptions_AreAnsweredInOneLine(string start, params string[] options) =>
